@@ -1,0 +1,39 @@
+"""Errors that a user caused or can mend: one clear sentence, never a traceback."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+
+class ScreeningError(Exception):
+    """Says in one sentence what was expected, what was received and what to do.
+
+    `exit_status` is what the command line returns: 2 for a wrong use, 1 when nothing could be done.
+    """
+
+    exit_status = 2
+
+
+class ImageError(ScreeningError):
+    """Names a picture that cannot be read, and why, in plain words (`reason`)."""
+
+    exit_status = 1
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class BundleError(ScreeningError):
+    """Names a model bundle that is missing, incomplete or altered."""
+
+    exit_status = 1
+
+
+class ManifestError(ScreeningError):
+    """Lists every problem of a manifest or data folder at once."""
+
+
+class ConfigError(ScreeningError):
+    """Lists every problem of a configuration file at once."""

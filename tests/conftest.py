@@ -1,0 +1,23 @@
+"""Shared fixtures: the optional folder of real chromosomes, and two logical CPU devices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Albumentations asks a package index for its newest version on import unless told not to.
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real chromosomes (SCREENING_DATA or ../shared/data); skips where it is absent."""
+    folder = Path(os.environ.get("SCREENING_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "chromosomes.csv").is_file():
+        pytest.skip(f"needs the real chromosomes, not found at {folder}: set SCREENING_DATA")
+    return folder
