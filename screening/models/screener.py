@@ -1,0 +1,69 @@
+"""The whole-karyogram screener of the thesis: p(abnormal) from one ordered karyogram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from screening.errors import ScreeningError
+from screening.models.backbones import PREPROCESSING, get_backbone
+from screening.models.weights import load_base_weights
+
+HIDDEN_UNITS = 256
+
+
+def build_screener(
+    backbone: str = "vgg16",
+    size: int = 150,
+    dropout: float = 0.5,
+    weights: str | Path | None = None,
+    name: str = "screener",
+) -> keras.Model:
+    """A functional model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
+
+    Base -> Dropout -> GlobalAveragePooling2D -> Dense 256 -> BatchNormalization -> Dropout ->
+    Dense 1 (Chu, KTH 2020): 14,847,297 parameters on VGG16 and 22,328,609 on InceptionV3 at 150.
+    The preprocessing that the base's published weights expect is part of the graph (weightless
+    layers), so it is saved with the model and cannot be forgotten. The base's layers lie directly
+    in the graph: `model.get_layer("block5_conv1")` works.
+
+    `weights` is None (random), "imagenet" (downloaded by Keras), or the path of a file that
+    screening.models.weights reads. ScreeningError: unknown base, `size` below the base's
+    minimum, a dropout outside [0, 1), or weights that are missing or do not fit.
+    """
+    row = get_backbone(backbone)
+    if size < row.min_size:
+        raise ScreeningError(
+            f"{backbone} needs pictures of at least {row.min_size} pixels a side, received {size}"
+        )
+    if not 0 <= dropout < 1:
+        raise ScreeningError(f"dropout must be at least 0 and below 1, received {dropout}")
+    images = keras.Input((size, size, 3), name="image")
+    base = row.constructor(
+        include_top=False, weights=None, input_tensor=preprocessed(images, row.preprocess)
+    )
+    if weights is not None:
+        load_base_weights(base, row, size, weights)
+    x = keras.layers.Dropout(dropout, name="feature_dropout")(base.output)
+    x = keras.layers.GlobalAveragePooling2D(name="feature_mean")(x)
+    x = keras.layers.Dense(HIDDEN_UNITS, activation="relu", name="hidden")(x)
+    x = keras.layers.BatchNormalization(name="hidden_norm")(x)
+    x = keras.layers.Dropout(dropout, name="hidden_dropout")(x)
+    # float32 whatever the policy: a sigmoid in half precision saturates at 0.996.
+    x = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="p_abnormal")(x)
+    return keras.Model(images, x, name=name)
+
+
+def preprocessed(images: keras.KerasTensor, mode: str) -> keras.KerasTensor:
+    """`images` (RGB 0-255) as the published weights of a base with this mode expect them.
+
+    Equal to keras.applications' preprocess_input, in built-in operations only, which load in
+    Keras' safe mode. float32 under every policy: the offsets do not fit half precision.
+    """
+    reverse, scale, offset = PREPROCESSING[mode]
+    if reverse:
+        images = keras.ops.flip(images, axis=-1)
+    return keras.layers.Rescaling(
+        scale=list(scale), offset=list(offset), dtype="float32", name=f"preprocess_{mode}"
+    )(images)

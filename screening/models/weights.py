@@ -1,0 +1,88 @@
+"""Weights for a convolutional base: from Keras' download, a weight file, or a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+
+from screening.errors import ScreeningError
+from screening.models.backbones import Backbone
+
+
+def load_base_weights(base: keras.Model, row: Backbone, size: int, weights: str | Path) -> None:
+    """Fills `base`, in place, with `weights`.
+
+    "imagenet": what Keras downloads. A path: `.weights.h5` or the published `*_notop.h5` of the
+    same base, or a `.keras` model whose first layers with weights are this base (a screener, a
+    chromosome classifier, with whatever on top). ScreeningError: not reachable, missing, or not
+    fitting; says what to do.
+    """
+    if str(weights) == "imagenet":
+        donor = _download(row, size)
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise ScreeningError(
+                f"weights must be None, 'imagenet' or an existing file; there is no file {path}"
+            )
+        donor = _read(row, size, path)
+    copy_weights(donor, base, source=str(weights))
+
+
+def copy_weights(donor: keras.Model, base: keras.Model, source: str = "the donor") -> None:
+    """Copies the weights of `donor`'s first layers into all of `base`'s, by order and shape.
+
+    Order, not name: InceptionV3's convolutions are numbered anew in each build. Nothing is copied
+    unless everything fits; otherwise ScreeningError names the first layer that does not.
+    """
+    targets = list(_layers_with_weights(base))
+    givers = list(_layers_with_weights(donor))
+    if len(givers) < len(targets):
+        raise ScreeningError(
+            f"{source} does not fit {base.name}: expected at least {len(targets)} layers with "
+            f"weights, received {len(givers)}; give a file of the same base"
+        )
+    pairs = list(zip(targets, givers, strict=False))
+    for target, giver in pairs:
+        expected = [tuple(w.shape) for w in target.weights]
+        received = [tuple(w.shape) for w in giver.weights]
+        if expected != received:
+            raise ScreeningError(
+                f"{source} does not fit {base.name}: layer {target.name} expects the shapes "
+                f"{expected}, received {received} from {giver.name}; give a file of the same base"
+            )
+    for target, giver in pairs:
+        target.set_weights(giver.get_weights())
+
+
+def _layers_with_weights(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers_with_weights(layer)
+        elif layer.weights:
+            yield layer
+
+
+def _download(row: Backbone, size: int) -> keras.Model:
+    try:
+        return row.constructor(include_top=False, weights="imagenet", input_shape=(size, size, 3))
+    except Exception as error:  # Keras raises a bare Exception when the download fails
+        raise ScreeningError(
+            f"the ImageNet weights of {row.name} could not be fetched ({error}); without a "
+            "connection give the path of a weight file instead of 'imagenet'"
+        ) from error
+
+
+def _read(row: Backbone, size: int, path: Path) -> keras.Model:
+    try:
+        if path.suffix == ".keras":
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        return row.constructor(include_top=False, weights=str(path), input_shape=(size, size, 3))
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise ScreeningError(
+            f"{path} does not hold weights of {row.name} without its top ({reason}); give a "
+            f".weights.h5, a published *_notop.h5, or a .keras model built on {row.name}"
+        ) from error
