@@ -1,0 +1,287 @@
+"""Single-chromosome images on disk: read as records, grouped into cells, decoded as `Cell`.
+
+Three layouts are understood: the data folder (`chromosomes.csv` with the columns path, source,
+case, cell, class, stain, upright, and `cells.csv` beside it), any CSV with path, class and case,
+and 24 folders named 0…23 or 1…22, X, Y. Records are cheap (no picture is opened); `load_cell` decodes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from screening.classes import ABNORMAL, AUTOSOMES, CHROMOSOMES, NORMAL
+from screening.data.tables import Problems, read_table
+from screening.errors import ImageError, ManifestError
+from screening.karyogram.cell import Cell, Chromosome
+
+CHROMOSOME_TABLE = "chromosomes.csv"
+CELL_TABLE = "cells.csv"
+INCOMPLETE = "incomplete"
+"""Label of a cell that lost chromosomes in preparation: neither normal nor abnormal."""
+
+CELL_LABELS = (NORMAL, ABNORMAL, INCOMPLETE)
+STAINS = ("G", "Q")
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+INK = 250
+"""Grey values under this are chromosome, the rest is paper (stored crops are masked on 255)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChromosomeRecord:
+    """One single-chromosome image on disk, not opened yet.
+
+    `name` is one of classes.CHROMOSOMES, `stain` "G" (dark on white) or "Q" (bright on black),
+    `upright` "yes" or "estimated", `origin` the path as listed: the picture's unique name.
+    """
+
+    path: Path
+    source: str
+    case: str
+    cell: str
+    name: str
+    stain: str
+    upright: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One cell: whose it is, its label (normal, abnormal, incomplete) and its chromosome records.
+
+    `gains_and_losses` is as published ("+21", "-12", empty): by count only.
+    """
+
+    source: str
+    case: str
+    cell: str
+    label: str
+    sex_chromosomes: str
+    gains_and_losses: str
+    chromosomes: tuple[ChromosomeRecord, ...]
+
+    @property
+    def id(self) -> str:
+        """Return the cell's unique name, source/case/cell."""
+        return f"{self.source}/{self.case}/{self.cell}"
+
+    @property
+    def reserved(self) -> bool:
+        """Return True for a truly aneuploid cell: for calibration and test, never trained on."""
+        return self.label == ABNORMAL
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of each chromosome the cell has, in Denver order, zeros left out."""
+        found = Counter(record.name for record in self.chromosomes)
+        return {name: found[name] for name in CHROMOSOMES if found[name]}
+
+
+def read_chromosomes(location: Path | str) -> list[ChromosomeRecord]:
+    """Return the records of a data folder, of a CSV file or of 24 class folders, in listed order.
+
+    A CSV's `path` is relative to the CSV. Without a `case` column, or in class folders without
+    sub-folders, every image is its own case: patients are then unknown and cannot be kept apart.
+    Raises ManifestError with all problems: missing files, unknown classes, duplicates.
+    """
+    location = Path(location)
+    if location.is_file():
+        return _from_table(location)
+    if not location.is_dir():
+        raise ManifestError(f"expected a folder or a CSV of chromosomes, {location} does not exist")
+    table = location / CHROMOSOME_TABLE
+    return _from_table(table) if table.is_file() else _from_class_folders(location)
+
+
+def read_cells(location: Path | str, sources: Iterable[str] | None = None) -> list[CellRecord]:
+    """Return the cells of `location` (see read_chromosomes), optionally of some `sources` only.
+
+    Cells listed in `cells.csv` carry its label. Others are labelled by count: a full 46,XX or 46,XY
+    is normal, anything else is `incomplete`, because a missing chromosome cannot be told from one
+    that was lost, cut away or never photographed.
+    Raises ManifestError when the two tables disagree or a wanted source does not exist.
+    """
+    location = Path(location)
+    groups: dict[tuple[str, str, str], list[ChromosomeRecord]] = defaultdict(list)
+    for record in read_chromosomes(location):
+        groups[record.source, record.case, record.cell].append(record)
+    folder = location.parent if location.is_file() else location
+    listed = _read_cell_table(folder / CELL_TABLE, groups)
+    cells = [_cell(key, records, listed.get(key)) for key, records in groups.items()]
+    if sources is None:
+        return cells
+    wanted = set(sources)
+    known = {cell.source for cell in cells}
+    if wanted - known:
+        raise ManifestError(
+            f"expected sources among {sorted(known)}, received {sorted(wanted - known)}"
+        )
+    return [cell for cell in cells if cell.source in wanted]
+
+
+def load_cell(record: CellRecord) -> Cell:
+    """Return the decoded cell: every chromosome dark on white paper (255), cropped to its ink."""
+    return Cell(
+        chromosomes=tuple(load_chromosome(item) for item in record.chromosomes),
+        source=record.source,
+        case=record.case,
+        cell=record.cell,
+    )
+
+
+def load_chromosome(record: ChromosomeRecord) -> Chromosome:
+    """Return one decoded chromosome, uint8 (h, w), dark on white; ImageError when unreadable.
+
+    Q-banded pictures (bright on black) are inverted.
+    """
+    try:
+        data = np.fromfile(record.path, dtype=np.uint8)
+    except OSError as error:
+        raise ImageError(record.path, f"cannot be opened ({error.strerror})") from error
+    grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if grey is None:
+        raise ImageError(record.path, "is not a readable picture")
+    if record.stain == "Q":
+        grey = 255 - grey
+    grey = crop_to_ink(grey)
+    if grey.size == 0:
+        raise ImageError(record.path, "shows no chromosome: the picture is blank")
+    return Chromosome(image=grey, name=record.name, origin=record.origin)
+
+
+def crop_to_ink(grey: np.ndarray) -> np.ndarray:
+    """Return the smallest crop of uint8 (h, w) that holds every pixel darker than paper.
+
+    A blank picture gives an array of size 0. The result owns its memory, so that a small
+    chromosome does not keep its large canvas alive.
+    """
+    ink = grey < INK
+    rows = np.flatnonzero(ink.any(axis=1))
+    columns = np.flatnonzero(ink.any(axis=0))
+    if rows.size == 0:
+        return np.empty((0, 0), np.uint8)
+    return grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+
+
+def _from_table(table: Path) -> list[ChromosomeRecord]:
+    problems = Problems(str(table))
+    records: list[ChromosomeRecord] = []
+    seen: set[str] = set()
+    root = str(table.parent)
+    for line, row in read_table(table, required=("path", "class")):
+        path, name = row["path"], row["class"]
+        stain = row.get("stain") or "G"
+        if name not in CHROMOSOMES:
+            problems.add(f"line {line}: expected a class 1…22, X or Y, received {name!r}")
+        if stain not in STAINS:
+            problems.add(f"line {line}: expected the stain G or Q, received {stain!r}")
+        if path in seen:
+            problems.add(f"line {line}: {path} is listed twice")
+        seen.add(path)
+        full = os.path.join(root, path)
+        if not os.path.isfile(full):
+            problems.add(f"line {line}: the file {path} does not exist")
+        case = row.get("case") or path
+        records.append(
+            ChromosomeRecord(
+                path=Path(full),
+                source=row.get("source") or table.parent.name,
+                case=case,
+                cell=row.get("cell") or case,
+                name=name,
+                stain=stain,
+                upright=row.get("upright") or "yes",
+                origin=path,
+            )
+        )
+    if not records:
+        problems.add("it lists no chromosome")
+    problems.raise_if_any()
+    return records
+
+
+def _class_of_folder(names: set[str], folder: Path) -> dict[str, str]:
+    """Return folder name -> chromosome name, telling 0…23 (22 = X, 23 = Y) from 1…22, X, Y."""
+    by_index = {str(index): name for index, name in enumerate(CHROMOSOMES)}
+    by_name = {name: name for name in CHROMOSOMES}
+    unknown = sorted(names - by_index.keys() - by_name.keys())
+    if unknown or not names:
+        raise ManifestError(
+            f"{folder}: expected {CHROMOSOME_TABLE} or folders named 0…23 or 1…22, X, Y, "
+            f"received {', '.join(unknown[:5]) or 'no folder'}"
+        )
+    indexed, named = names & {"0", "23"}, names & {"X", "Y"}
+    if bool(indexed) == bool(named):
+        raise ManifestError(
+            f"{folder}: cannot tell whether its folders are numbered 0…23 or named 1…22, X, Y: "
+            "expected either a folder 0 or 23, or a folder X or Y"
+        )
+    return by_index if indexed else by_name
+
+
+def _from_class_folders(folder: Path) -> list[ChromosomeRecord]:
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    classes = _class_of_folder({path.name for path in folders}, folder)
+    problems = Problems(str(folder))
+    records = []
+    for class_folder in folders:
+        pictures = sorted(p for p in class_folder.rglob("*") if p.suffix.lower() in PICTURES)
+        if not pictures:
+            problems.add(f"the folder {class_folder.name} holds no picture")
+        for path in pictures:
+            origin = path.relative_to(folder).as_posix()
+            inside = path.relative_to(class_folder)
+            case = inside.parts[0] if len(inside.parts) > 1 else origin
+            name = classes[class_folder.name]
+            records.append(
+                ChromosomeRecord(path, folder.name, case, case, name, "G", "yes", origin)
+            )
+    problems.raise_if_any()
+    return records
+
+
+def _read_cell_table(
+    table: Path, groups: dict[tuple[str, str, str], list[ChromosomeRecord]]
+) -> dict[tuple[str, str, str], dict[str, str]]:
+    if not table.is_file():
+        return {}
+    problems = Problems(str(table))
+    listed: dict[tuple[str, str, str], dict[str, str]] = {}
+    for line, row in read_table(table, required=("source", "case", "cell", "label")):
+        key = (row["source"], row["case"], row["cell"])
+        if row["label"] not in CELL_LABELS:
+            problems.add(f"line {line}: expected a label {CELL_LABELS}, received {row['label']!r}")
+        if key in listed:
+            problems.add(f"line {line}: the cell {'/'.join(key)} is listed twice")
+        listed[key] = row
+        found, stated = len(groups.get(key, ())), row.get("chromosomes")
+        if stated and stated != str(found):
+            problems.add(f"line {line}: states {stated} chromosomes, {found} are listed")
+        elif not found:
+            problems.add(f"line {line}: no chromosome of {'/'.join(key)} is listed")
+    problems.raise_if_any()
+    return listed
+
+
+def _cell(
+    key: tuple[str, str, str], records: list[ChromosomeRecord], row: dict[str, str] | None
+) -> CellRecord:
+    counts = Counter(record.name for record in records)
+    if row is None:
+        sexes = "X" * counts["X"] + "Y" * counts["Y"]
+        complete = sexes in ("XX", "XY") and all(counts[name] == 2 for name in AUTOSOMES)
+        row = {"label": NORMAL if complete else INCOMPLETE, "sex_chromosomes": sexes}
+    return CellRecord(
+        source=key[0],
+        case=key[1],
+        cell=key[2],
+        label=row["label"],
+        sex_chromosomes=row.get("sex_chromosomes") or "",
+        gains_and_losses=row.get("gains_and_losses") or "",
+        chromosomes=tuple(records),
+    )
