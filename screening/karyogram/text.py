@@ -1,0 +1,61 @@
+"""Letters for labels and captions, the same on every machine: no system font is used."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+FONTS: dict[str, int | None] = {
+    "sans": None,
+    "sans-bold": None,
+    "plain": cv2.FONT_HERSHEY_DUPLEX,
+    "serif": cv2.FONT_HERSHEY_COMPLEX,
+    "mono": cv2.FONT_HERSHEY_SIMPLEX,
+}
+"""Font name -> OpenCV's stroke font, or None for the font inside Pillow."""
+
+
+@lru_cache(maxsize=4096)
+def letters(text: str, font: str, height: int) -> np.ndarray:
+    """Return `text` as uint8 (h, w) ink, 0 on white 255, cropped; capitals are `height` px high.
+
+    The array is shared by a cache and read-only. ValueError for an unknown font.
+    """
+    if font not in FONTS:
+        raise ValueError(f"expected a font of {', '.join(FONTS)}, received {font!r}")
+    face = FONTS[font]
+    if face is None:
+        size = max(6.0, height / 0.72)  # capitals of this typeface are 0.72 em high
+        typeface = ImageFont.load_default(size)
+        canvas = Image.new("L", (int(size * (len(text) + 2)), int(size * 2.5)), 255)
+        ImageDraw.Draw(canvas).text((size, size / 2), text, 0, typeface)
+        ink = np.asarray(canvas)
+        if font == "sans-bold":  # strokes wider to the right, as a bold face has them
+            for _ in range(max(1, round(size / 18))):
+                ink = np.minimum(ink, np.roll(ink, 1, axis=1))
+    else:
+        thickness = max(1, round(height / 12))
+        scale = max(0.25, cv2.getFontScaleFromHeight(face, height, thickness))
+        (w, h), base = cv2.getTextSize(text, face, scale, thickness)
+        ink = np.full((h + base + 8, w + 8), 255, np.uint8)
+        cv2.putText(ink, text, (4, h + 4), face, scale, 0, thickness, cv2.LINE_AA)
+    rows, columns = np.where((ink < 200).any(1))[0], np.where((ink < 200).any(0))[0]
+    if rows.size == 0:
+        cropped = np.full((1, 1), 255, np.uint8)
+    else:
+        cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    cropped.setflags(write=False)
+    return cropped
+
+
+def stamp(page: np.ndarray, ink: np.ndarray, x: int, y: int) -> None:
+    """Darken `page` (uint8, in place) by `ink` with its upper left corner at (x, y), clipped."""
+    top, left = max(0, y), max(0, x)
+    bottom, right = min(page.shape[0], y + ink.shape[0]), min(page.shape[1], x + ink.shape[1])
+    if bottom <= top or right <= left:
+        return
+    window = page[top:bottom, left:right]
+    np.minimum(window, ink[top - y : bottom - y, left - x : right - x], out=window)
