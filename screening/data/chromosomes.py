@@ -2,7 +2,7 @@
 
 Three layouts are understood: the data folder (`chromosomes.csv` with the columns path, source,
 case, cell, class, stain, upright, and `cells.csv` beside it), any CSV with path, class and case,
-and 24 folders named 0…23 or 1…22, X, Y. Records are cheap (no picture is opened); `load_cell` decodes.
+and 24 folders named 0…23 or 1…22, X, Y. Records are cheap: only `load_cell` opens pictures.
 """
 
 from __future__ import annotations
