@@ -49,7 +49,7 @@ class Cell:
     cell: str
 
     def counts(self) -> dict[str, int]:
-        """Return how many chromosomes of each class stand in the cell, "1"…"22", "X", "Y", "mar"."""
+        """Return how many chromosomes of each class (and of "mar") stand in the cell."""
         found = Counter(chromosome.name for chromosome in self.chromosomes)
         return {name: found.get(name, 0) for name in (*CHROMOSOMES, MARKER)}
 
@@ -79,9 +79,7 @@ def length_unit(chromosomes: Sequence[Chromosome]) -> float:
     The 70th percentile over the autosomes, since bends only ever shorten the height; one extra or
     missing chromosome hardly moves it.
     """
-    ratios = [c.image.shape[0] / RELATIVE_LENGTH[c.name] for c in chromosomes if c.name in AUTOSOMES]
-    if not ratios:
-        ratios = [
-            c.image.shape[0] / RELATIVE_LENGTH[c.name] for c in chromosomes if c.name in CHROMOSOMES
-        ]
+    known = [c for c in chromosomes if c.name in CHROMOSOMES]
+    chosen = [c for c in known if c.name in AUTOSOMES] or known
+    ratios = [c.image.shape[0] / RELATIVE_LENGTH[c.name] for c in chosen]
     return float(np.percentile(ratios, 70)) if ratios else 1.0

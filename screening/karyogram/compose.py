@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER, RELATIVE_LENGTH
 from screening.karyogram.cell import Cell, length_unit
-from screening.karyogram.layout import CENTROMERE, Row, Slot, place
+from screening.karyogram.layout import CENTROMERE, Row, place
 from screening.karyogram.paper import develop
 from screening.karyogram.style import Style
 from screening.karyogram.text import letters, stamp
@@ -232,11 +232,3 @@ def _labels(row: Row, style: Style) -> list[tuple[str, float]]:
         with_group = style.label == "group" and name not in ("X", "Y", MARKER)
         labels.append((f"{group} {name}" if with_group else name, middle))
     return labels
-
-
-def blank_style(style: Style) -> Style:
-    """Return `style` without paper, optics and file effects: for looking at the layout alone."""
-    return replace(style, paper=255, vignette=0.0, noise=0.0, blur=0.0, jpeg=0, inverted=False)
-
-
-__all__ = ["Box", "Karyogram", "Slot", "SlotBox", "blank_style", "compose"]

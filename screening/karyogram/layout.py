@@ -91,7 +91,8 @@ def place(
         if len(blocks) == 1 and style.justify and n > 4:
             within, between = (inner - total) / max(1, n - 1), 0.0
         else:
-            within = pitch if style.justify else min(pitch, 1.2 * unit)
+            even = (inner - total) / max(1, n - 1)
+            within = min(even, max(pitch, 1.2 * unit)) if style.justify else min(pitch, 1.2 * unit)
             rest = inner - total - within * (n - len(blocks))
             between = rest / max(1, len(blocks) - 1) if style.justify else 2.2 * within
         x, placed_blocks = left, []

@@ -126,7 +126,7 @@ def random_style(rng: np.random.Generator) -> Style:
     caption = ""
     if rng.random() < 0.3:
         number = f"{rng.integers(5, 26):02d}-{rng.integers(100, 99999)}"
-        caption = str(rng.choice(["Case {}", "Metaphase {}", "{} / G-banding", "Patient: {}", "{}"]))
+        caption = str(rng.choice(["Case {}", "Metaphase {}", "{} / GTG", "Patient: {}", "{}"]))
         caption = caption.format(number)
     grey_paper = rng.random() < 0.4
     width = int(np.exp(rng.uniform(np.log(400), np.log(2000))))
