@@ -25,7 +25,7 @@ PLAUSIBLE_LENGTH = (0.6, 1.4)
 two chromosomes or has the wrong class, and is not used."""
 
 PLAUSIBLE_AREA = (0.6, 1.4)
-"""Ink over the ink expected of the class, from the cell's median: more means an overlapping pair."""
+"""Ink over the ink expected of the class at the cell's median: more means an overlapping pair."""
 
 FEWEST_FOR_A_SCALE = 6
 """A cell with fewer usable chromosomes has no dependable scale and is left out."""

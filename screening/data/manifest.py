@@ -1,0 +1,78 @@
+"""Labelled whole karyograms on disk: a CSV (path, label, case) or normal/ and abnormal/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from screening.classes import LABELS
+from screening.data.tables import Problems, read_table
+from screening.errors import ManifestError
+from screening.images.read import SUPPORTED_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled karyogram: `id` as listed (relative, with /), `label` normal or abnormal."""
+
+    id: str
+    path: Path
+    label: str
+    case: str
+
+
+def read_manifest(location: Path | str) -> list[Item]:
+    """Return the labelled karyograms of a CSV or of a folder with normal/ and abnormal/.
+
+    A CSV has the columns path (relative to the CSV), label and case. In folders the case is the
+    sub-folder (normal/case/image.png), else the file stem: then give a CSV if a person has several
+    images, since splits can keep together only what is named alike.
+    Raises ManifestError with all problems: missing files, unknown labels, duplicates, no image.
+    """
+    location = Path(location)
+    if location.is_file():
+        return _from_table(location)
+    if location.is_dir():
+        return _from_folders(location)
+    raise ManifestError(f"expected a manifest (CSV) or a folder, {location} does not exist")
+
+
+def _from_table(table: Path) -> list[Item]:
+    problems = Problems(str(table))
+    items: list[Item] = []
+    seen: dict[Path, int] = {}
+    for line, row in read_table(table, required=("path", "label", "case")):
+        path = table.parent / row["path"]
+        if row["label"] not in LABELS:
+            problems.add(
+                f"line {line}: expected the label {' or '.join(LABELS)}, received {row['label']!r}"
+            )
+        if not path.is_file():
+            problems.add(f"line {line}: the file {row['path']} does not exist")
+        first = seen.setdefault(path.resolve(), line)
+        if first != line:
+            problems.add(f"line {line}: {row['path']} is listed twice, first in line {first}")
+        items.append(Item(Path(row["path"]).as_posix(), path, row["label"], row["case"]))
+    if not items:
+        problems.add("it lists no image")
+    problems.raise_if_any()
+    return items
+
+
+def _from_folders(folder: Path) -> list[Item]:
+    problems = Problems(str(folder))
+    items: list[Item] = []
+    for label in LABELS:
+        if not (folder / label).is_dir():
+            problems.add(f"expected a folder {label}/ with images")
+            continue
+        files = sorted(path for path in (folder / label).rglob("*") if path.is_file())
+        files = [path for path in files if path.suffix.lower() in SUPPORTED_SUFFIXES]
+        if not files:
+            problems.add(f"the folder {label}/ holds no image")
+        for path in files:
+            inside = path.relative_to(folder / label)
+            case = inside.parts[0] if len(inside.parts) > 1 else path.stem
+            items.append(Item(path.relative_to(folder).as_posix(), path, label, case))
+    problems.raise_if_any()
+    return items
