@@ -179,8 +179,11 @@ def discard(path: Path) -> None:
             raise
         except LedgerError:
             pass  # damaged: exactly what a new start is for
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    try:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerError(f"cannot replace the ledger {path} ({error.strerror})") from error
 
 
 class LedgerInUse(LedgerError):

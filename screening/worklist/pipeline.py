@@ -40,13 +40,17 @@ class ScoredImage(Protocol):
 
 
 class Scorer(Protocol):
-    """Anything that scores pictures: `size` is the side of its input in px."""
+    """Anything that scores pictures: `size` is the side of its input in px, `device` the one in
+    use, in words."""
 
     @property
     def passes(self) -> int: ...
 
     @property
     def size(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Sequence[ScoredImage]: ...
 

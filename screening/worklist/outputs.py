@@ -1,0 +1,122 @@
+"""The outputs of a run, rebuilt from the ledger and put in place together.
+
+Order of the pictures, most urgent first: flagged ones, highest p(abnormal) first; then those for
+review, of which the scored ones come first (highest p(abnormal) first), then the rejected, then
+the failed; then low priority, least sure first. Equal ones go by name. Numbers are compared as
+they are printed, so the order never depends on digits that nobody sees.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from screening import __version__
+from screening.worklist.files import replace_files
+from screening.worklist.ledger import Ledger
+from screening.worklist.rows import Row, case_table, row_of
+from screening.worklist.tables import TRIAGE_COLUMNS, csv_text, jsonl_text
+
+OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
+_ROUTE_ORDER = {"flag": 0, "review": 1, "low-priority": 2}
+_STATUS_ORDER = {"ok": 0, "rejected": 1, "failed": 2}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What run.json and the page tell about a run; times are UTC, ISO 8601."""
+
+    bundle_hash: str
+    bundle_name: str
+    options: dict[str, object]
+    threshold: float
+    min_confidence: float
+    passes: int
+    device: str
+    started: str
+    finished: str
+    seconds: float
+    new: int
+    ignored: int
+    notes: tuple[str, ...]
+
+
+def urgency(row: Row) -> tuple[object, ...]:
+    """Sort key: the smaller, the sooner a person should look."""
+    p = round(row.p_abnormal, 6) if row.p_abnormal is not None else 0.0
+    confidence = round(row.confidence, 6) if row.confidence is not None else 0.0
+    sureness = confidence if row.route == "low-priority" else 0.0
+    return (
+        _ROUTE_ORDER[row.route], _STATUS_ORDER[row.status], sureness, -p, row.image
+    )  # fmt: skip
+
+
+def write_outputs(
+    out: Path, ledger: Ledger, facts: RunFacts
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Writes all outputs of the ledger's current run; returns pictures by status and by route."""
+    from screening.worklist.page import page_text  # Jinja2 is not needed to import this module
+
+    rows = sorted(
+        (row_of(result, facts.threshold, facts.min_confidence) for result in ledger.results()),
+        key=urgency,
+    )
+    statuses = dict(Counter(row.status for row in rows))
+    routes = dict(Counter(row.route for row in rows))
+    cells = [row.cells() for row in rows]
+    case_columns, cases = case_table(rows)
+    replace_files(
+        out,
+        {
+            "triage.csv": csv_text(TRIAGE_COLUMNS, cells),
+            "triage.jsonl": jsonl_text(TRIAGE_COLUMNS, cells),
+            "cases.csv": csv_text(case_columns, cases),
+            "report.html": page_text(rows, ledger, facts),
+            "run.json": run_text(rows, facts, statuses, routes),
+        },
+    )
+    return statuses, routes
+
+
+def run_text(
+    rows: Sequence[Row], facts: RunFacts, statuses: dict[str, int], routes: dict[str, int]
+) -> str:
+    """run.json: who computed what, with which settings, how it went and what went wrong."""
+    record = {
+        "tool": "screening",
+        "version": __version__,
+        "intended_use": "research use only",
+        **asdict(facts),
+        "seconds": round(facts.seconds, 3),
+        "images": len(rows),
+        "images_per_second": round(facts.new / max(facts.seconds, 1e-9), 3),
+        "status": statuses,
+        "route": routes,
+        "failures": [
+            {"image": row.image, "status": row.status, "reasons": row.reasons}
+            for row in rows
+            if row.status != "ok"
+        ],
+        "outputs": list(OUTPUT_NAMES),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": _versions(),
+    }
+    record["ignored_files"] = record.pop("ignored")
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,175 @@
+"""One run of the main job: a folder of pictures in, a complete set of outputs out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from screening import __version__
+from screening.errors import ScreeningError
+from screening.images.read import SUPPORTED_SUFFIXES
+from screening.worklist.discover import Discovery, discover
+from screening.worklist.ledger import FILE_NAME, Ledger, discard
+from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
+from screening.worklist.pipeline import Scorer, run_pipeline
+from screening.worklist.progress import RunProgress
+
+
+class OutputsNotWritten(ScreeningError):
+    """Says that the results are known but their files could not be put in place."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked to do. `threshold`: a pass votes abnormal above it; `bundle_hash` and
+    `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N)."""
+
+    folder: Path
+    out: Path
+    bundle_hash: str
+    bundle_name: str
+    threshold: float = 0.5
+    min_confidence: float = 0.8
+    case_from: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    batch_size: int = 8
+    workers: int = 2
+    seed: int = 0
+    device: str = "auto"
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended: numbers of pictures by status and by route, and of those scored anew."""
+
+    statuses: dict[str, int]
+    routes: dict[str, int]
+    new: int
+    seconds: float
+
+    @property
+    def exit_status(self) -> int:
+        """0: every picture scored; 3: some rejected or failed; 1: not one could be read."""
+        total = sum(self.statuses.values())
+        if self.statuses.get("failed", 0) == total:
+            return 1
+        return 0 if self.statuses.get("ok", 0) == total else 3
+
+
+def screen_folder(settings: Settings, scorer: Scorer) -> Summary:
+    """Screens every picture of `settings.folder` and writes the outputs into `settings.out`.
+
+    Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
+    holds earlier results and neither resume nor overwrite is asked for.
+    """
+    started, clock = _now(), time.perf_counter()
+    discovery = discover(settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out)
+    with _open_ledger(settings, scorer.passes) as ledger:
+        ledger.begin(_options(settings, scorer), started)
+        with RunProgress(len(discovery.images), settings.quiet) as progress:
+            new = run_pipeline(
+                discovery.images,
+                scorer,
+                ledger,
+                batch_size=settings.batch_size,
+                workers=settings.workers,
+                advance=progress.advance,
+            )
+        seconds = time.perf_counter() - clock
+        facts = _facts(settings, scorer, discovery, new, seconds, started)
+        try:
+            statuses, routes = write_outputs(settings.out, ledger, facts)
+        except OSError as error:
+            raise OutputsNotWritten(
+                f"cannot write the outputs into {settings.out} ({error.strerror}): every result is "
+                "kept in its ledger, so free space or close the files and use --resume"
+            ) from error
+        ledger.finish(_now())
+    return Summary(statuses, routes, new, seconds)
+
+
+def options_hash(passes: int, seed: int) -> str:
+    """Changes with everything besides the picture and the bundle that changes the numbers."""
+    text = json.dumps({"passes": passes, "seed": seed, "version": __version__}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _open_ledger(settings: Settings, passes: int) -> Ledger:
+    out = settings.out
+    path = out / FILE_NAME
+    _make_folder(out)
+    earlier = [name for name in OUTPUT_NAMES if (out / name).exists()]
+    if earlier and not path.exists() and not settings.overwrite:
+        raise ScreeningError(
+            f"{out} holds {earlier[0]} but no ledger of screening to go on from: choose another "
+            "--out, or --overwrite to replace it"
+        )
+    if settings.overwrite:
+        discard(path)
+    ledger = Ledger(path, settings.bundle_hash, options_hash(passes, settings.seed))
+    if not settings.resume and not ledger.is_empty():
+        ledger.close()
+        raise ScreeningError(
+            f"{out} holds results of an earlier run: use --resume to go on with it, --overwrite "
+            "to start anew, or another --out"
+        )
+    return ledger
+
+
+def _make_folder(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise ScreeningError(f"--out expects a folder to write to, but {out} is a file")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScreeningError(
+            f"cannot create the output folder {out} ({error.strerror}): choose another --out"
+        ) from error
+
+
+def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
+    return {
+        "folder": str(settings.folder),
+        "passes": scorer.passes,
+        "seed": settings.seed,
+        "threshold": settings.threshold,
+        "min_confidence": settings.min_confidence,
+        "case_from": settings.case_from or "parent",
+        "batch_size": settings.batch_size,
+        "workers": settings.workers,
+        "device": settings.device,
+        "resume": settings.resume,
+        "overwrite": settings.overwrite,
+    }
+
+
+def _facts(
+    settings: Settings, scorer: Scorer, discovery: Discovery, new: int, seconds: float, started: str
+) -> RunFacts:
+    return RunFacts(
+        bundle_hash=settings.bundle_hash,
+        bundle_name=settings.bundle_name,
+        options=_options(settings, scorer),
+        threshold=settings.threshold,
+        min_confidence=settings.min_confidence,
+        passes=scorer.passes,
+        device=scorer.device,
+        started=started,
+        finished=_now(),
+        seconds=seconds,
+        new=new,
+        ignored=discovery.ignored,
+        notes=discovery.notes,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,309 @@
+"""The main job with a stand-in for the model: outputs, order, bad input, resuming, limits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from worklist_fakes import FakeScorer, write_karyograms
+
+from screening.errors import ScreeningError
+from screening.worklist import pipeline
+from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
+from screening.worklist.outputs import OUTPUT_NAMES
+from screening.worklist.pipeline import OutOfMemory, Prepared, key_of, run_pipeline, thumbnail
+from screening.worklist.run import Settings, Summary, screen_folder
+from screening.worklist.tables import TRIAGE_COLUMNS
+
+TESTS = Path(__file__).parent
+
+
+def settings(folder: Path, out: Path, **changes: object) -> Settings:
+    values = {"bundle_hash": "b" * 64, "bundle_name": "fake", "quiet": True, "batch_size": 3}
+    return Settings(folder=folder, out=out, **(values | changes))
+
+
+def screen(folder: Path, out: Path, scorer: FakeScorer | None = None, **changes: object) -> Summary:
+    return screen_folder(settings(folder, out, **changes), scorer or FakeScorer())
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "triage.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("karyograms")
+    write_karyograms(folder, 16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken")
+    summary = screen(folder, out)
+    assert summary.exit_status == 0, rows(out)
+    return out
+
+
+def test_every_output_is_there_and_agrees(folder: Path, unbroken: Path) -> None:
+    table = rows(unbroken)
+    assert tuple(table[0]) == TRIAGE_COLUMNS
+    assert {row["image"] for row in table} == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*.png")
+    }
+    twins = [json.loads(line) for line in (unbroken / "triage.jsonl").read_text().splitlines()]
+    assert [twin["image"] for twin in twins] == [row["image"] for row in table]
+    assert [f"{twin['p_abnormal']:.6f}" for twin in twins] == [row["p_abnormal"] for row in table]
+    run = json.loads((unbroken / "run.json").read_text())
+    assert run["images"] == 16 and run["new"] == 16 and run["status"] == {"ok": 16}
+    assert sum(run["route"].values()) == 16
+    assert run["bundle_hash"] == "b" * 64 and run["device"] == "fake"
+    page = (unbroken / "report.html").read_text()
+    assert all(row["image"] in page for row in table)
+    with (unbroken / "cases.csv").open(newline="") as file:
+        assert {row["case"] for row in csv.DictReader(file)} == {row["case"] for row in table}
+    assert {path.name for path in unbroken.iterdir()} == {*OUTPUT_NAMES, FILE_NAME}
+
+
+def test_order_is_most_urgent_first(unbroken: Path) -> None:
+    table = rows(unbroken)
+    rank = {"flag": 0, "review": 1, "low-priority": 2}
+    ranks = [rank[row["route"]] for row in table]
+    assert ranks == sorted(ranks) and len(set(ranks)) == 3
+    flagged = [float(row["p_abnormal"]) for row in table if row["route"] == "flag"]
+    assert flagged == sorted(flagged, reverse=True)
+    low = [float(row["confidence"]) for row in table if row["route"] == "low-priority"]
+    assert low == sorted(low)
+
+
+def test_numbers_follow_from_the_passes(unbroken: Path) -> None:
+    for row in rows(unbroken):
+        p = FakeScorer()._passes(key_of(row["sha256"]))
+        assert float(row["p_abnormal"]) == pytest.approx(p.mean(), abs=1e-6)
+        assert float(row["p_std"]) == pytest.approx(p.std(), abs=1e-6)
+        share = np.mean(p > 0.5)
+        assert float(row["votes"]) == pytest.approx(max(share, 1 - share), abs=1e-6)
+        assert row["passes"] == "20"
+        if float(row["confidence"]) < 0.8:
+            assert row["route"] == "review"
+
+
+def test_bad_pictures_get_a_reason_and_the_rest_is_screened(folder: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "in"
+    good = sorted(folder.rglob("*.png"))[0].read_bytes()
+    (pictures / "dir.png").mkdir(parents=True)
+    (pictures / "good.png").write_bytes(good)
+    (pictures / ("Ż" * 100 + ".png")).write_bytes(good)
+    (pictures / "=cmd.png").write_bytes(good)
+    (pictures / "zero.png").write_bytes(b"")
+    (pictures / "cut.png").write_bytes(good[: len(good) // 2])
+    (pictures / "text.png").write_bytes(b"not a picture")
+    (pictures / "broken.png").symlink_to("nowhere.png")
+    Image.new("L", (1, 1)).save(pictures / "dot.png")
+    Image.new("L", (400, 300), 255).save(pictures / "blank.png")
+    Image.new("1", (30_000, 30_000)).save(pictures / "bomb.png")
+    (pictures / "list.csv").write_text("x")
+    out = tmp_path / "out"
+    assert screen(pictures, out).exit_status == 3
+    table = {row["image"]: row for row in rows(out)}
+    bad = {"dir.png", "zero.png", "cut.png", "text.png", "broken.png", "dot.png", "bomb.png"}
+    assert {name for name, row in table.items() if row["status"] == "failed"} == bad
+    assert table["blank.png"]["status"] == "rejected"
+    assert table["good.png"]["status"] == table["'=cmd.png"]["status"] == "ok"
+    assert len(table) == len(bad) + 4
+    for row in table.values():
+        if row["status"] != "ok":
+            assert row["route"] == "review" and row["reasons"]
+            assert row["prediction"] == row["p_abnormal"] == row["confidence"] == ""
+    run = json.loads((out / "run.json").read_text())
+    assert run["ignored_files"] == 1
+    assert {failure["image"] for failure in run["failures"]} == bad | {"blank.png"}
+
+
+def test_all_unreadable_is_exit_status_1_with_outputs(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.png").write_bytes(b"")
+    assert screen(tmp_path / "in", tmp_path / "out").exit_status == 1
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_batches_and_workers_do_not_change_the_result(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    screen(folder, tmp_path, batch_size=7, workers=5)
+    assert (tmp_path / "triage.csv").read_bytes() == (unbroken / "triage.csv").read_bytes()
+
+
+def test_out_inside_the_folder_is_not_screened(folder: Path, tmp_path: Path) -> None:
+    write_karyograms(tmp_path, 3)
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "figure.png").write_bytes(b"")
+    assert screen(tmp_path, out).exit_status == 0
+    assert len(rows(out)) == 3
+
+
+def test_earlier_results_are_not_lost_by_accident(folder: Path, tmp_path: Path) -> None:
+    screen(folder, tmp_path)
+    before = (tmp_path / "triage.csv").read_bytes()
+    with pytest.raises(ScreeningError, match="--resume.*--overwrite"):
+        screen(folder, tmp_path)
+    again = FakeScorer()
+    assert screen(folder, tmp_path, again, resume=True).new == 0 and again.batches == []
+    assert (tmp_path / "triage.csv").read_bytes() == before
+    assert screen(folder, tmp_path, overwrite=True).new == 16
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(ScreeningError, match="no ledger"):
+        screen(folder, tmp_path, resume=True)
+
+
+def test_resume_takes_only_what_is_equal(tmp_path: Path) -> None:
+    pictures, out = tmp_path / "in", tmp_path / "out"
+    paths = write_karyograms(pictures, 6)
+    screen(pictures, out)
+    paths[0].write_bytes(paths[1].read_bytes())  # same name, other content
+    paths[2].unlink()
+    assert screen(pictures, out, resume=True).new == 1
+    assert len(rows(out)) == 5
+    assert screen(pictures, out, resume=True, seed=1).new == 5
+    assert screen(pictures, out, resume=True, bundle_hash="c" * 64).new == 5
+    assert screen(pictures, out, FakeScorer(passes=7), resume=True).new == 5
+    assert screen(pictures, out, resume=True).new == 0
+
+
+def test_another_min_confidence_routes_anew_without_the_model(tmp_path: Path) -> None:
+    write_karyograms(tmp_path / "in", 12)
+    before = screen(tmp_path / "in", tmp_path / "out", min_confidence=0.5)
+    after = screen(tmp_path / "in", tmp_path / "out", min_confidence=1.0, resume=True)
+    assert after.new == 0
+    assert after.routes.get("review", 0) > before.routes.get("review", 0)
+
+
+def test_a_failed_picture_is_tried_again(tmp_path: Path) -> None:
+    pictures, out = tmp_path / "in", tmp_path / "out"
+    paths = write_karyograms(pictures, 2)
+    content = paths[0].read_bytes()
+    paths[0].unlink()
+    paths[0].symlink_to("away.png")
+    assert screen(pictures, out).exit_status == 3
+    paths[0].unlink()
+    paths[0].write_bytes(content)
+    assert screen(pictures, out, resume=True).exit_status == 0
+
+
+def test_a_damaged_ledger_is_named_and_can_be_overwritten(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"junk" * 1000)
+    for resume in (False, True):
+        with pytest.raises(LedgerError, match="damaged"):
+            screen(folder, tmp_path, resume=resume)
+    assert screen(folder, tmp_path, overwrite=True).exit_status == 0
+
+
+def test_out_of_memory_keeps_what_is_done_and_says_what_to_try(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OutOfMemory, match="--batch-size 2") as caught:
+        screen(folder, tmp_path, FakeScorer(fail_above=3), batch_size=4)
+    assert caught.value.exit_status == 1
+    small = FakeScorer(fail_above=3)
+    assert screen(folder, tmp_path, small, batch_size=2).exit_status == 0
+    assert (tmp_path / "triage.csv").read_bytes() == (unbroken / "triage.csv").read_bytes()
+
+
+def test_a_model_that_answers_nonsense_is_a_failure_not_a_route(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeScorer, "_passes", lambda self, key: np.full(20, np.nan, np.float32))
+    assert screen(folder, tmp_path).exit_status == 1
+    assert {row["status"] for row in rows(tmp_path)} == {"failed"}
+
+
+def test_decoding_runs_ahead_of_the_model_but_only_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pictures, at most a window of them is in memory, and several threads work."""
+    lock, state = threading.Lock(), {"begun": 0, "scored": 0, "ahead": 0, "threads": set()}
+
+    def prepare(found: object, size: int, known: object) -> Prepared:
+        with lock:
+            state["begun"] += 1
+            state["ahead"] = max(state["ahead"], state["begun"] - state["scored"])
+            state["threads"].add(threading.get_ident())
+        time.sleep(0.0005)
+        index = f"{found.name:>064}"  # type: ignore[attr-defined]
+        result = pipeline.Result(found.name, "c", index, "ok")  # type: ignore[attr-defined]
+        return Prepared(result, np.zeros((64, 64), np.uint8))
+
+    class Counting(FakeScorer):
+        def score(self, images, keys):  # type: ignore[no-untyped-def]
+            answer = super().score(images, keys)
+            with lock:
+                state["scored"] += len(images)
+            return answer
+
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    images = [pipeline.Found(f"{i:05d}", tmp_path, "c") for i in range(400)]
+    with Ledger(tmp_path / FILE_NAME, "b", "o") as ledger:
+        scorer = Counting(delay=0.002)
+        run_pipeline(images, scorer, ledger, batch_size=8, workers=3)
+        assert len(list(ledger.results())) == 400
+    assert state["ahead"] <= 2 * 8 + 3 + 8  # the window, and the batch being filled
+    assert state["ahead"] >= 8 and len(state["threads"]) == 3
+    assert scorer.batches == [8] * 50
+
+
+def test_thumbnails_are_small() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (900, 1400), np.uint8)
+    assert 0 < len(thumbnail(noise)) <= 6 * 1024
+    assert thumbnail(np.zeros((3, 4000), np.uint8)).startswith(b"\xff\xd8")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from worklist_fakes import FakeScorer
+from screening.worklist.run import Settings, screen_folder
+settings = Settings(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), bundle_hash="b" * 64,
+                    bundle_name="fake", quiet=True, batch_size=3, resume=True)
+print("ready", flush=True)
+print(screen_folder(settings, FakeScorer(delay=0.04)).new)
+"""
+
+
+def test_killed_at_any_moment_and_resumed_equals_an_unbroken_run(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    rng = random.Random(7)
+    command = [sys.executable, "-c", KILLED, str(folder), str(tmp_path), str(TESTS)]
+    kills = 0
+    for _ in range(6):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+            time.sleep(rng.uniform(0.01, 0.35))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+    assert kills >= 3
+    screen(folder, tmp_path, resume=True)
+    for name in ("triage.csv", "triage.jsonl", "cases.csv"):
+        assert (tmp_path / name).read_bytes() == (unbroken / name).read_bytes()
+
+
+def test_two_runs_on_one_output_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    with Ledger(tmp_path / FILE_NAME, "b", "o"):
+        with pytest.raises(LedgerError, match="another run"):
+            screen(folder, tmp_path, resume=True)
+        with pytest.raises(LedgerError, match="another run"):
+            screen(folder, tmp_path, overwrite=True)
