@@ -98,10 +98,7 @@ def recipe_for(name: str, sex: str) -> Mapping[str, int]:
 
     ScreeningError for an unknown name or one that cannot be made from such a cell.
     """
-    if name not in ABNORMALITIES:
-        raise ScreeningError(
-            f"expected an abnormality of {', '.join(ABNORMALITIES)}, received {name!r}"
-        )
+    possible_sexes([name])
     recipes = ABNORMALITIES[name].recipes
     if sex not in recipes:
         raise ScreeningError(
@@ -109,6 +106,19 @@ def recipe_for(name: str, sex: str) -> Mapping[str, int]:
             "sex chromosomes; choose another cell or abnormality"
         )
     return recipes[sex]
+
+
+def possible_sexes(names: Collection[str]) -> tuple[str, ...]:
+    """Return which of "XX" and "XY" cells can have one of the abnormalities; both for no names.
+
+    ScreeningError that lists every unknown name.
+    """
+    unknown = [name for name in names if name not in ABNORMALITIES]
+    if unknown:
+        raise ScreeningError(
+            f"expected abnormalities of {'  '.join(ABNORMALITIES)}, received {', '.join(unknown)}"
+        )
+    return tuple(s for s in SEXES if not names or any(s in ABNORMALITIES[n].recipes for n in names))
 
 
 def random_abnormality(
@@ -119,8 +129,7 @@ def random_abnormality(
     Only those that a cell of `sex` ("XX", "XY") can have, and only of `names` where given.
     ScreeningError when none is left.
     """
-    for name in names:
-        recipe_for(name, next(iter(ABNORMALITIES[name].recipes)) if name in ABNORMALITIES else "")
+    possible_sexes(names)
     entries = [
         entry
         for entry in ABNORMALITIES.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,3 +173,10 @@ def random_style(rng: np.random.Generator) -> Style:
         jpeg=int(rng.integers(40, 96)) if rng.random() < 0.85 else 0,
         inverted=bool(rng.random() < 0.03),
     )
+
+
+STYLES: dict[str, Callable[[np.random.Generator], Style]] = {
+    "clinical": clinical_style,
+    "random": random_style,
+}
+"""Name of a family of looks -> how to draw one of it."""
