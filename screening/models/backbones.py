@@ -21,6 +21,9 @@ PREPROCESSING: dict[str, tuple[bool, tuple[float, ...], tuple[float, ...]]] = {
         tuple(1 / (255 * std) for std in (0.229, 0.224, 0.225)),
         (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
     ),
+    # Not of keras.applications: ink 0 (paper) to 2 (black), for bases trained here from random
+    # weights. Paper then equals the zero padding of the convolutions.
+    "ink": (False, (-1 / 127.5,) * 3, (2.0,) * 3),
 }
 
 

@@ -18,15 +18,17 @@ def build_screener(
     size: int = 150,
     dropout: float = 0.5,
     weights: str | Path | None = None,
+    preprocess: str | None = None,
     name: str = "screener",
 ) -> keras.Model:
     """A functional model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
 
     Base -> Dropout -> GlobalAveragePooling2D -> Dense 256 -> BatchNormalization -> Dropout ->
     Dense 1 (Chu, KTH 2020): 14,847,297 parameters on VGG16 and 22,328,609 on InceptionV3 at 150.
-    The preprocessing that the base's published weights expect is part of the graph (weightless
-    layers), so it is saved with the model and cannot be forgotten. The base's layers lie directly
-    in the graph: `model.get_layer("block5_conv1")` works.
+    The preprocessing that the base's published weights expect, or the one named by `preprocess` (a
+    key of PREPROCESSING), is part of the graph (weightless layers), so it is saved with the model
+    and cannot be forgotten. The base's layers lie directly in the graph:
+    `model.get_layer("block5_conv1")` works.
 
     `weights` is None (random), "imagenet" (downloaded by Keras), or the path of a file that
     screening.models.weights reads. ScreeningError: unknown base, `size` below the base's
@@ -41,7 +43,9 @@ def build_screener(
         raise ScreeningError(f"dropout must be at least 0 and below 1, received {dropout}")
     images = keras.Input((size, size, 3), name="image")
     base = row.constructor(
-        include_top=False, weights=None, input_tensor=preprocessed(images, row.preprocess)
+        include_top=False,
+        weights=None,
+        input_tensor=preprocessed(images, preprocess or row.preprocess),
     )
     if weights is not None:
         load_base_weights(base, row, size, weights)

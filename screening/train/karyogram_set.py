@@ -1,0 +1,230 @@
+"""Composed and simulated karyograms as arrays on disk, with the truth of every slot.
+
+Everything is made inside one part of the split, from that part's cells alone, and in the same way
+for both labels. A set is a folder: `index.jsonl` (one line per karyogram), `images_SIZE.npy`
+uint8 (n, size, size), `states_SIZE.npy` int8 (n, m, m) with m = size // 32, and `progress`, which
+lets a killed build go on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from screening.classes import ABNORMAL, AUTOSOMES, NORMAL
+from screening.images.normalise import letterbox, margins, normalise
+from screening.karyogram.cell import Cell, Chromosome
+from screening.karyogram.compose import Karyogram, compose
+from screening.karyogram.resample import resample
+from screening.karyogram.simulate import random_abnormality, sham, simulate
+from screening.karyogram.style import random_style
+
+PAPER, USUAL, GAIN, LOSS = -1, 0, 1, 2
+STRIDE = 32
+"""Pixels of the input under one cell of the base's last map (VGG16 and InceptionV3 alike)."""
+
+REAL, COMPOSED, SIMULATED, SCRAMBLED = "real aneuploid", "normal", "simulated", "scrambled"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One karyogram to make: from which cell, how (`kind`), and with which seed."""
+
+    source: str
+    case: str
+    cell: str
+    kind: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Return the karyogram's unique name."""
+        return f"{self.source}/{self.case}/{self.cell}/{self.kind}/{self.seed}"
+
+
+def plan(cells: Mapping[str, Sequence[Cell]], counts: Mapping[str, int], seed: int) -> list[Entry]:
+    """Return `counts[kind]` entries of each kind for every cell of `cells[COMPOSED]`, shuffled.
+
+    `cells[REAL]` are truly aneuploid cells: each is composed as it is, `counts[REAL]` times.
+    """
+    entries = []
+    for kind, times in counts.items():
+        for cell in cells.get(REAL if kind == REAL else COMPOSED, ()):
+            entries += [(cell.source, cell.case, cell.cell, kind) for _ in range(times)]
+    order = np.random.default_rng(seed).permutation(len(entries))
+    return [Entry(*entries[i], seed=seed * 1_000_000 + n) for n, i in enumerate(order)]
+
+
+def make(entry: Entry, cell: Cell) -> tuple[Karyogram, str]:
+    """Return the karyogram of an entry and the name of its abnormality ("" when there is none)."""
+    rng = np.random.default_rng(entry.seed)
+    style = random_style(rng)  # before anything that depends on the label
+    name = ""
+    if entry.kind == SIMULATED:
+        name = random_abnormality(rng, cell.sex)
+        cell = simulate(cell, name, rng)
+    elif entry.kind == SCRAMBLED:
+        cell = scramble(cell, rng)
+    elif entry.kind == COMPOSED:
+        cell = sham(cell, rng)
+    return compose(widen(cell, rng), style, rng), name
+
+
+def widen(cell: Cell, rng: np.random.Generator) -> Cell:
+    """Return the cell with all its chromosomes widened by one common factor, 0.85–1.5.
+
+    Laboratories differ in how far chromosomes are spread and condensed: the same length is half as
+    wide in one as in another, and no single source shows that range.
+    """
+    factor = float(np.exp(rng.uniform(np.log(0.85), np.log(1.5))))
+
+    def wide(one: Chromosome) -> Chromosome:
+        h, w = one.image.shape
+        image = cv2.resize(one.image, (max(2, round(w * factor)), h), interpolation=cv2.INTER_AREA)
+        return Chromosome(image, one.name, one.origin)
+
+    return Cell(tuple(map(wide, cell.chromosomes)), cell.source, cell.case, cell.cell)
+
+
+def scramble(cell: Cell, rng: np.random.Generator, share: float = 0.3) -> Cell:
+    """Return a cell in which about `share` of the classes have one homolog too many or too few.
+
+    No karyotype of a person: teaching material for slots, never for the picture's label.
+    """
+    kept = list(cell.chromosomes)
+    for name in (*AUTOSOMES, "X"):
+        if rng.random() >= share:
+            continue
+        same = [c for c in kept if c.name == name]
+        if not same:
+            continue
+        chosen = same[rng.integers(len(same))]
+        if rng.random() < 0.5:
+            kept.append(resample(chosen, rng))
+        else:
+            kept = [c for c in kept if c is not chosen]
+    return Cell(tuple(kept), cell.source, cell.case, cell.cell)
+
+
+def slot_states(karyogram: Karyogram) -> dict[str, int]:
+    """Return USUAL, GAIN or LOSS for each of the 24 slots; X and Y are judged together."""
+    counts = dict.fromkeys((slot.name for slot in karyogram.slots), 0)
+    for box in karyogram.boxes:
+        if box.slot in counts:
+            counts[box.slot] += 1
+    states = {n: USUAL if c == 2 else GAIN if c > 2 else LOSS for n, c in counts.items()}
+    x, y = counts["X"], counts["Y"]
+    usual_sex = (x, y) in ((2, 0), (1, 1))
+    states["X"] = USUAL if usual_sex else LOSS if x + y < 2 else GAIN
+    states["Y"] = USUAL if usual_sex or y == 0 else GAIN
+    return states
+
+
+def tensors(karyogram: Karyogram, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (image uint8 (size, size), states int8 (m, m)): what the network sees, and the truth.
+
+    The image takes the very path of screening (`images.normalise.preprocess`); a cell of the map
+    carries the state of the slot under its centre, PAPER where there is none.
+    """
+    paper = normalise(karyogram.image)
+    x0, y0, width, height = margins(paper)
+    image = letterbox(paper[y0 : y0 + height, x0 : x0 + width], size)
+    scale = size / max(width, height)
+    left, top = (size - width * scale) / 2, (size - height * scale) / 2
+    cells = size // STRIDE
+    centre = (np.arange(cells) + 0.5) * STRIDE
+    states = np.full((cells, cells), PAPER, np.int8)
+    reach = STRIDE * 0.35  # a slot narrower than a cell still owns the nearest one
+    state_of = slot_states(karyogram)
+    for slot in karyogram.slots:
+        x, y = (slot.x - x0) * scale + left, (slot.y - y0) * scale + top
+        inside_x = (centre >= x - reach) & (centre <= x + slot.w * scale + reach)
+        inside_y = (centre >= y - reach) & (centre <= y + slot.h * scale + reach)
+        window = np.ix_(inside_y, inside_x)
+        states[window] = np.maximum(states[window], state_of[slot.name])
+    return image, states
+
+
+class KaryogramSet:
+    """A finished set, read through memory maps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = [json.loads(line) for line in (folder / "index.jsonl").open()]
+        self.labels = np.array([row["label"] == ABNORMAL for row in self.rows], np.int32)
+        self.honest = np.array([row["kind"] != SCRAMBLED for row in self.rows])
+
+    def __len__(self) -> int:
+        """Return the number of karyograms."""
+        return len(self.rows)
+
+    def images(self, size: int) -> np.ndarray:
+        """Return uint8 (n, size, size), memory-mapped."""
+        return np.load(self.folder / f"images_{size}.npy", mmap_mode="r")
+
+    def states(self, size: int) -> np.ndarray:
+        """Return int8 (n, m, m), memory-mapped."""
+        return np.load(self.folder / f"states_{size}.npy", mmap_mode="r")
+
+
+def build_set(
+    folder: Path,
+    entries: Sequence[Entry],
+    cells: Iterable[Cell],
+    sizes: Sequence[int],
+    workers: int = 2,
+) -> KaryogramSet:
+    """Make every entry's karyogram at every size; goes on after the last finished chunk."""
+    by_key = {(c.source, c.case, c.cell): c for c in cells}
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = folder / "progress"
+    done = int(progress.read_text()) if progress.exists() else 0
+    arrays = {}
+    for size in sizes:
+        shapes = {"images": (np.uint8, size), "states": (np.int8, size // STRIDE)}
+        for name, (dtype, side) in shapes.items():
+            path = folder / f"{name}_{size}.npy"
+            mode = "r+" if done and path.exists() else "w+"
+            shape = (len(entries), side, side)
+            arrays[name, size] = np.lib.format.open_memmap(path, mode, dtype, shape)
+    index = folder / "index.jsonl"
+    lines = index.read_text().splitlines()[:done] if done else []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        todo = iter(entries[done:])
+        for chunk in iter(lambda: list(islice(todo, 64)), []):
+            jobs = [(e, by_key[e.source, e.case, e.cell], tuple(sizes)) for e in chunk]
+            for row, made in pool.map(_job, jobs, chunksize=4):
+                for size, (image, states) in made.items():
+                    arrays["images", size][done] = image
+                    arrays["states", size][done] = states
+                lines.append(json.dumps(row))
+                done += 1
+            for array in arrays.values():
+                array.flush()
+            index.write_text("\n".join(lines) + "\n")
+            progress.write_text(str(done))
+    return KaryogramSet(folder)
+
+
+def _job(job: tuple[Entry, Cell, tuple[int, ...]]) -> tuple[dict, dict]:
+    """Make one karyogram; runs in a worker process."""
+    entry, cell, sizes = job
+    karyogram, abnormality = make(entry, cell)
+    row = asdict(entry) | {
+        "id": entry.id,
+        "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,
+        "iscn": karyogram.iscn,
+        "abnormality": abnormality,
+    }
+    return row, {size: tensors(karyogram, size) for size in sizes}
+
+
