@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,12 @@ def _read(row: Backbone, size: int, path: Path) -> keras.Model:
     try:
         if path.suffix == ".keras":
             return keras.models.load_model(path, compile=False, safe_mode=True)
-        return row.constructor(include_top=False, weights=str(path), input_shape=(size, size, 3))
+        with warnings.catch_warnings():
+            # Keras warns of every container that a foreign file lacks, then raises ValueError.
+            warnings.filterwarnings("ignore", "Skipping nested container", UserWarning)
+            return row.constructor(
+                include_top=False, weights=str(path), input_shape=(size, size, 3)
+            )
     except (ValueError, TypeError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise ScreeningError(

@@ -146,7 +146,9 @@ def noise_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
             f"layer {layer.name} shares one mask between the images of a batch (noise_shape "
             f"{given}), so results would depend on batch-mates: use None as its first entry"
         )
-    return tuple(own if own is not None else side for own, side in zip(given[1:], shape, strict=True))
+    return tuple(
+        own if own is not None else side for own, side in zip(given[1:], shape, strict=True)
+    )
 
 
 def sample(

@@ -67,13 +67,9 @@ class McDropout:
         ]
         streams = tf.TensorSpec((None, len(self.cut.sites)), tf.uint64)
         # One trace for every batch size: the last, smaller batch costs no retracing.
-        self._run = tf.function(
-            self._predict, input_signature=[images, streams], autograph=False
-        )
+        self._run = tf.function(self._predict, input_signature=[images, streams], autograph=False)
 
-    def predict(
-        self, images: Any, keys: Sequence[int | str | bytes] | None = None
-    ) -> McResult:
+    def predict(self, images: Any, keys: Sequence[int | str | bytes] | None = None) -> McResult:
         """The McResult of a batch.
 
         `images`: (b, h, w, c) as the model takes them, or a sequence of such for several inputs.
@@ -90,9 +86,7 @@ class McDropout:
         if count == 0:
             return McResult(np.zeros((0, self.passes), np.float32))
         streams = masks.stream_keys(self.seed, keys, self.cut.sites)
-        arrays = [
-            tf.cast(a, t.dtype) for a, t in zip(arrays, self.model.inputs, strict=True)
-        ]
+        arrays = [tf.cast(a, t.dtype) for a, t in zip(arrays, self.model.inputs, strict=True)]
         p = self._run(arrays, tf.constant(streams)).numpy()
         return McResult(p[..., 0] if p.ndim == 3 and p.shape[-1] == 1 else p)
 
@@ -182,7 +176,11 @@ class McDropout:
         return tf.cast(pooled, mean.operation.compute_dtype)
 
     def _compiled(self, function: Callable[..., tf.Tensor], wanted: bool) -> Callable:
-        return tf.function(function, jit_compile=True, autograph=False) if wanted and self.jit else function
+        return (
+            tf.function(function, jit_compile=True, autograph=False)
+            if wanted and self.jit
+            else function
+        )
 
 
 class _Repeated(dict):

@@ -189,9 +189,7 @@ def _new_slot(program: Program, tensor: keras.KerasTensor) -> int:
     return slot
 
 
-def _cast(
-    program: Program, slot: int, source: keras.KerasTensor, target: keras.KerasTensor
-) -> int:
+def _cast(program: Program, slot: int, source: keras.KerasTensor, target: keras.KerasTensor) -> int:
     """The slot that feeds a nested model's input, in the type which that input declares."""
     if source.dtype == target.dtype:
         return slot

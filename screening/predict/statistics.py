@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class McStatistics:
     count as abnormal because a missed abnormal case is the worse error. votes: share of passes
     that voted for that label, 0.5-1. entropy: predictive entropy of the mean in bits, 0-1, all
     uncertainty. mutual_information: the part of it, in bits, that comes from the passes
-    disagreeing (BALD, Houlsby 2011). passes: how many there were.
+    disagreeing (BALD, Houlsby 2011). passes: how many there were. p: float32 (passes,), each one's.
     """
 
     mean: float
@@ -27,6 +27,7 @@ class McStatistics:
     entropy: float
     mutual_information: float
     passes: int
+    p: np.ndarray = field(repr=False, compare=False)
 
 
 def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
@@ -53,6 +54,7 @@ def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
             entropy=float(entropy[i]),
             mutual_information=float(information[i]),
             passes=p.shape[1],
+            p=p[i].astype(np.float32),
         )
         for i in range(len(p))
     ]
