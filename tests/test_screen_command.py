@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from worklist_fakes import FakeScorer, write_karyograms
 
 from screening.commands import screen
 from screening.errors import ScreeningError
+from worklist_fakes import FakeScorer, write_karyograms
 
 
 def parse(*words: object) -> argparse.Namespace:
@@ -28,7 +28,7 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     info = SimpleNamespace(name="fake", threshold=0.5, min_confidence=0.8)
     bundle = SimpleNamespace(hash="b" * 64, info=info)
 
-    def scorer(bundle: object, passes: int, seed: int, device: str) -> FakeScorer:
+    def scorer(bundle: object, passes: int, seed: int, device: str, batch: int) -> FakeScorer:
         asked.update(passes=passes, seed=seed, device=device)
         return FakeScorer(passes)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from worklist_fakes import FakeScorer, write_karyograms
 
 from screening.errors import ScreeningError
 from screening.worklist import pipeline
@@ -24,6 +23,7 @@ from screening.worklist.outputs import OUTPUT_NAMES
 from screening.worklist.pipeline import OutOfMemory, Prepared, key_of, run_pipeline, thumbnail
 from screening.worklist.run import Settings, Summary, screen_folder
 from screening.worklist.tables import TRIAGE_COLUMNS
+from worklist_fakes import FakeScorer, write_karyograms
 
 TESTS = Path(__file__).parent
 

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(args.bundle or default_bundle())
-    scorer = BundleScorer(bundle, passes=args.passes, seed=args.seed, device=args.device)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     settings = Settings(
         folder=args.folder,
         out=args.out,

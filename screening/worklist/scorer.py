@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,34 +13,56 @@ from screening.bundle import Bundle
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
-    from screening.predict.predictor import McStatistics, Predictor
+    from screening.predict.mc_dropout import McDropout
 
 PART = "screener"
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
+
+    p: np.ndarray
 
 
 class BundleScorer:
     """Scores pictures with a bundle's screener: `passes` dropout passes each, seeded by `seed`.
 
     `device`: auto, cpu, gpu or gpu:N as asked for; once the model is loaded, the one in use. A run
-    whose results are all known never loads the model, so nor TensorFlow. Raises ScreeningError
-    for a device that this machine does not have.
+    whose results are all known never loads the model, nor TensorFlow. `batch_size` is the number
+    of pictures that the network always runs on: fewer are filled up with blank paper, so that a
+    picture's numbers do not hang on how many others came with it. Raises ScreeningError for a
+    device that this machine does not have.
     """
 
-    def __init__(self, bundle: Bundle, passes: int, seed: int = 0, device: str = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        passes: int,
+        seed: int = 0,
+        device: str = "auto",
+        batch_size: int = 8,
+    ) -> None:
         if PART not in bundle.info.parts:
             raise ScreeningError(f"the bundle {bundle.folder} holds no {PART}, which screen needs")
         self.bundle, self.passes, self.seed, self.device = bundle, passes, seed, device
+        self.batch_size = batch_size
         self.size = bundle.info.parts[PART].size
-        self._predictor: Predictor | None = None
+        self._model: McDropout | None = None
 
-    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[McStatistics]:
-        """One answer with `.p` float32 (passes,) for each of `images`, uint8 (size, size)."""
-        if self._predictor is None:
+    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
+        """One answer for each of at most `batch_size` `images`, uint8 (size, size)."""
+        if self._model is None:
             self.device = select_device(self.device)
-            from screening.predict.predictor import Predictor
+            from screening.predict.mc_dropout import McDropout
 
-            self._predictor = Predictor(self.bundle, passes=self.passes, seed=self.seed)
-        return self._predictor.predict(list(images), list(keys))
+            self._model = McDropout(self.bundle.load_model(PART), self.passes, self.seed)
+        rows = max(self.batch_size, len(images))
+        batch = np.full((rows, self.size, self.size, 3), 255, np.float32)
+        for row, image in enumerate(images):
+            batch[row] = image[..., None]
+        p = self._model.predict(batch, [*keys, *[0] * (rows - len(keys))]).p
+        return [Passes(p[row]) for row in range(len(images))]
 
 
 def select_device(asked: str) -> str:
