@@ -1,7 +1,7 @@
-"""One look for every laboratory's karyogram: dark ink of known strength on white paper.
+"""Grey pictures of any laboratory brought to one look: dark chromosomes on white paper, one scale.
 
-This is the one path that training and screening share: whatever changes here changes what the
-shipped weights mean, so VERSION is stored in the bundle and compared when it is loaded.
+`preprocess` is the only path to a network's input; training and screening both take it. All
+functions are pure NumPy and OpenCV and may be called from threads.
 """
 
 from __future__ import annotations
@@ -9,100 +9,176 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-VERSION = "normalise-1"
+from screening.images.foreground import content_box
 
-_FIELD_WIDTH = 200
-"""Width in pixels of the small copy on which the paper's brightness is estimated."""
-_INK = 25
-"""Ink (255 − grey) above which a pixel counts as printed when the strength is measured."""
-_STRENGTH = 150.0
-"""Where the upper quartile of the printed ink is brought to."""
-_GAIN = (0.5, 3.0)
+PAPER = 255
+DARK_END = 40
+"""Grey on which the darkest bands of the chromosomes land, whatever the laboratory's exposure."""
 
-
-def normalise(grey: np.ndarray) -> np.ndarray:
-    """Return uint8 (h, w): dark chromosomes on paper of exactly 255, ink of a fixed strength.
-
-    `grey` is uint8 (h, w). A picture that is light on dark is inverted; uneven paper is divided
-    out; paper noise and JPEG ringing are cleared; the ink's upper quartile is set to a fixed
-    value, so that pale and dark prints look alike while bands keep their relations.
-    """
-    if is_inverted(grey):
-        grey = 255 - grey
-    field = _paper(grey)
-    ink = 255.0 - np.minimum(grey.astype(np.float32) * (255.0 / field), 255.0)
-    blank = ink[ink < _INK]
-    noise = 1.4826 * float(np.median(blank)) if blank.size else 0.0
-    floor = float(np.clip(4.0 * noise, 8.0, _INK))
-    printed = ink[ink > max(_INK, floor)]
-    gain = 1.0
-    if printed.size:
-        gain = float(np.clip(_STRENGTH / np.percentile(printed, 75), *_GAIN))
-    # Full removal below the floor, none at twice the floor: soft edges stay soft.
-    ink = np.clip(2.0 * (ink - floor), 0.0, ink)
-    return 255 - np.clip(np.rint(ink * gain), 0, 255).astype(np.uint8)
-
-
-def is_inverted(grey: np.ndarray) -> bool:
-    """Return True for light chromosomes on a dark ground: both middle and border are dark."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool(np.median(grey) < 110 and np.median(border) < 128)
-
-
-def margins(paper: np.ndarray, pad: float = 0.015) -> tuple[int, int, int, int]:
-    """Return (x, y, w, h) of what is printed on a normalised picture, with a margin around it.
-
-    Specks do not count. `pad` is a fraction of the printed width. The whole picture when blank.
-    """
-    height, width = paper.shape
-    mask = (paper < 215).astype(np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    speck = max(4, 1.5e-5 * paper.size)
-    objects = stats[1:][stats[1:, cv2.CC_STAT_AREA] > speck]
-    if not len(objects):
-        return 0, 0, width, height
-    x0, y0 = objects[:, 0].min(), objects[:, 1].min()
-    x1, y1 = (objects[:, 0] + objects[:, 2]).max(), (objects[:, 1] + objects[:, 3]).max()
-    room = round(pad * (x1 - x0)) + 1
-    x0, y0 = max(0, x0 - room), max(0, y0 - room)
-    x1, y1 = min(width, x1 + room), min(height, y1 + room)
-    return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
-
-
-def crop_margins(paper: np.ndarray, pad: float = 0.015) -> np.ndarray:
-    """Return the printed part of a normalised picture, so that scale compares between pages."""
-    x, y, w, h = margins(paper, pad)
-    return paper[y : y + h, x : x + w]
-
-
-def letterbox(paper: np.ndarray, size: int, fill: int = 255) -> np.ndarray:
-    """Return uint8 (size, size): the picture centred, its aspect kept, `fill` around it."""
-    height, width = paper.shape
-    scale = size / max(height, width)
-    w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    out = np.full((size, size), fill, np.uint8)
-    left, top = (size - w) // 2, (size - h) // 2
-    out[top : top + h, left : left + w] = cv2.resize(paper, (w, h), interpolation=how)
-    return out
+_SMALL = 320  # px, longest side of the copy on which illumination and polarity are judged
+_PAPER_LEVEL = 220  # paper before the last step: leaves head room to see the noise above it
+_MAX_GAIN = 3.0  # a nearly blank page must not have its noise blown up to chromosomes
 
 
 def preprocess(grey: np.ndarray, size: int) -> np.ndarray:
-    """Return what the screener sees, uint8 (size, size): normalised, margins cut, letterboxed."""
+    """Return what a network sees of a grey picture uint8 (h, w): uint8 (size, size)."""
     return letterbox(crop_margins(normalise(grey)), size)
 
 
-def _paper(grey: np.ndarray) -> np.ndarray:
-    """Return the paper's brightness at every pixel, float32 (h, w), 1–255."""
+def normalise(grey: np.ndarray) -> np.ndarray:
+    """Return uint8 (h, w): dark chromosomes on paper of exactly 255, darkest bands at DARK_END.
+
+    The picture is inverted when it is light on dark. The paper's brightness is estimated on a
+    coarse scale and divided out, so grey paper and uneven light vanish; what differs from paper by
+    no more than its own noise becomes 255. Raises ValueError for another shape or dtype.
+    """
+    _check(grey)
+    small = _shrink(grey, _SMALL)
+    if _is_light_on_dark(small):
+        grey, small = 255 - grey, 255 - small
+    light = _illumination(small)
+    light = cv2.resize(light, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
+    flat = cv2.divide(grey, light, scale=_PAPER_LEVEL)
+    level, noise = _paper_level(flat)
+    return _develop(flat, level, noise)
+
+
+def crop_margins(grey: np.ndarray, pad_fraction: float = 0.02) -> np.ndarray:
+    """Return normalised uint8 (h, w) without blank margins, page frames and distant captions.
+
+    `pad_fraction` of the content's longer side is left on each side, white where the picture ends,
+    so that the scale of the content depends neither on the page nor on its margins.
+    """
+    x, y, w, h = margins(grey, pad_fraction)
     height, width = grey.shape
-    scale = min(1.0, _FIELD_WIDTH / max(height, width))
-    small = cv2.resize(
-        grey, (max(1, round(width * scale)), max(1, round(height * scale))),
-        interpolation=cv2.INTER_AREA,
-    )  # fmt: skip
-    # Closing fills dark objects narrower than its window: wider than two chromosomes side by side.
-    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (29, 29))
-    closed = cv2.morphologyEx(cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, window)
-    field = cv2.GaussianBlur(closed, (0, 0), 8.0)
-    field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.maximum(field.astype(np.float32), 1.0)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
+    out = np.full((h, w), PAPER, np.uint8)
+    out[y0 - y : y1 - y, x0 - x : x1 - x] = grey[y0:y1, x0:x1]
+    return out
+
+
+def margins(grey: np.ndarray, pad_fraction: float = 0.02) -> tuple[int, int, int, int]:
+    """Return the box (x, y, w, h) in pixels that `crop_margins` cuts.
+
+    It may reach beyond the picture (x or y below 0) where the content touches the border. A page
+    without content gives the whole page.
+    """
+    _check(grey)
+    x, y, w, h = content_box(grey)
+    pad = round(pad_fraction * max(w, h))
+    return x - pad, y - pad, w + 2 * pad, h + 2 * pad
+
+
+def letterbox(grey: np.ndarray, size: int, fill: int = PAPER) -> np.ndarray:
+    """Return uint8 (size, size): the picture as large as fits, undistorted, centred on `fill`.
+
+    Shrinks by area averaging, so that thin bands fade instead of aliasing; enlarges linearly.
+    """
+    _check(grey)
+    if size < 1:
+        raise ValueError(f"expected a size of at least 1 pixel, received {size}")
+    height, width = grey.shape
+    scale = size / max(height, width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(grey, (w, h), interpolation=method)
+    out = np.full((size, size), fill, np.uint8)
+    top, left = (size - h) // 2, (size - w) // 2
+    out[top : top + h, left : left + w] = resized
+    return out
+
+
+def _check(grey: np.ndarray) -> None:
+    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
+        raise ValueError(
+            f"expected a grey picture uint8 (h, w), received {grey.dtype} {grey.shape}: "
+            "read it with images.read.read_image"
+        )
+
+
+def _shrink(grey: np.ndarray, longest: int) -> np.ndarray:
+    height, width = grey.shape
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return grey
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+
+
+def _is_light_on_dark(small: np.ndarray) -> bool:
+    """Say whether the paper is the dark part.
+
+    Paper covers more than half of a karyogram, so the median is paper and ink lies on one side of
+    it. The tails are compared, not the ends: a few black letters or white specks change nothing.
+    """
+    tails = np.percentile(small, [1, 5, 50, 95, 99])
+    dark = 2 * tails[2] - tails[1] - tails[0]
+    light = tails[4] + tails[3] - 2 * tails[2]
+    return bool(light > dark)
+
+
+def _illumination(small: np.ndarray) -> np.ndarray:
+    """Return the paper's brightness, uint8, at the resolution of `small`, at least 1.
+
+    A closing wider than any pair of chromosomes keeps only what is paper; the blur keeps the
+    estimate from following single chromosomes.
+    """
+    longest = max(small.shape)
+    reach = 2 * (longest // 12) + 1
+    calm = cv2.medianBlur(small, 3)
+    disc = cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach))
+    closed = cv2.morphologyEx(calm, cv2.MORPH_CLOSE, disc, borderType=cv2.BORDER_REFLECT)
+    smooth = cv2.GaussianBlur(closed, (0, 0), longest / 25, borderType=cv2.BORDER_REFLECT)
+    # A scanner's black surround is no paper: dividing by it would turn it into white.
+    floor = max(1, round(0.45 * float(np.percentile(smooth, 90))))
+    return np.maximum(smooth, floor).astype(np.uint8)
+
+
+def _paper_level(flat: np.ndarray) -> tuple[float, float]:
+    """Return (grey of the paper, its noise as a standard deviation) of an evened picture.
+
+    Ink lies below the paper only, so the noise is read from the half above the most common grey.
+    """
+    counts = cv2.calcHist([flat], [0], None, [256], [0, 256]).ravel()
+    near = np.convolve(counts, np.ones(3) / 3, mode="same")
+    first = round(0.75 * _PAPER_LEVEL)
+    level = first + int(near[first:255].argmax())
+    above = counts[level:255]
+    distance = np.arange(above.size, dtype=np.float64)
+    # Two greys of head room: rounding of the division is not noise.
+    noise = float(np.sqrt((above * distance**2).sum() / max(1.0, above.sum())))
+    return float(level), noise
+
+
+def _develop(flat: np.ndarray, level: float, noise: float) -> np.ndarray:
+    """Return the evened picture with paper at 255 and the chromosomes' dark end at DARK_END."""
+    calm = cv2.GaussianBlur(flat, (3, 3), 0)
+    slack = min(0.02 * level + 1.5 * noise, 0.09 * level)  # the blur halves the noise: 3 sigma
+    paper = calm >= level - slack
+    thick = _thick_ink(calm, level - max(2 * slack, 0.12 * level))
+    gain = 1.0
+    if thick.size:
+        darkest = float(np.percentile(thick, 2))
+        gain = min((PAPER - DARK_END) / max(1.0, (level - darkest) * PAPER / level), _MAX_GAIN)
+    grey = np.arange(256, dtype=np.float64)
+    curve = PAPER - (level - grey) * gain * PAPER / level
+    curve[grey >= level - max(2.0, noise)] = PAPER
+    out = cv2.LUT(flat, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
+    out[paper] = PAPER
+    return out
+
+
+def _thick_ink(calm: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the greys (n,) inside thick objects: chromosomes, without letters and rules.
+
+    Letters are often pure black and would hide how dark the chromosomes are.
+    """
+    ink = (calm < threshold).astype(np.uint8)
+    for share in (200, 400):
+        reach = 2 * max(1, round(max(calm.shape) / share)) + 1
+        core = cv2.erode(ink, np.ones((reach, reach), np.uint8), borderValue=0)
+        found = calm[core > 0]
+        if found.size > 0.002 * calm.size:
+            return found
+    found = calm[ink > 0]
+    return found if found.size > 0.002 * calm.size else found[:0]

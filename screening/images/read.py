@@ -1,0 +1,223 @@
+"""Picture files to grey arrays: PNG, JPEG, TIFF, BMP, GIF and DICOM, decided by content.
+
+Every file that cannot become a picture raises ImageError with a reason in plain words, whatever
+its bytes. The size is read from the header and judged before anything is decoded. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
+from PIL import TiffImagePlugin as TiffPlugin
+
+from screening.errors import ImageError
+from screening.images.quiet import quiet
+
+SUPPORTED_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".dcm", ".dicom"}
+)
+MIN_SIDE = 64
+"""Pixels: below this no chromosome of a karyogram could be told from another."""
+
+_MAX_BYTES = 2 << 30
+
+# The plugins are called directly: Image.open would judge the size by a process-wide limit and
+# warn or raise before the size can be named.
+_OPENERS: tuple[tuple[bytes, Callable[..., Image.Image]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
+    (b"II*\0", TiffPlugin.TiffImageFile),
+    (b"MM\0*", TiffPlugin.TiffImageFile),
+    (b"II+\0", TiffPlugin.TiffImageFile),
+    (b"MM\0+", TiffPlugin.TiffImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+)
+_TIFF = (b"II", b"MM")
+
+
+def read_image(path: Path, max_pixels: int = 100_000_000) -> np.ndarray:
+    """Return the first picture of a file as grey uint8 (h, w), 0–255, polarity as displayed.
+
+    Colour becomes luma, transparency lies on white paper, EXIF orientation is applied. More than
+    8 bits are scaled by the range that the picture uses, because 16-bit files often hold 10 or 12
+    bits. Raises ImageError for anything that is not a readable picture of at least 64 pixels on
+    each side and at most `max_pixels` in all.
+    """
+    path = Path(path)
+    file = _open(path)
+    with file, quiet():
+        try:
+            grey = _decode(path, file, max_pixels)
+        except ImageError:
+            raise
+        except MemoryError as error:
+            raise ImageError(path, "not enough memory to decode this picture") from error
+        except Exception as error:
+            # Decoders fail on damaged bytes with nearly every type of exception there is.
+            raise ImageError(path, _damage(error)) from error
+    return np.ascontiguousarray(grey)
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Raise ImageError when a picture of width × height is too small or too large to screen."""
+    size = f"{width:,}×{height:,} pixels"
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(path, f"{size}: too small for a karyogram (at least {MIN_SIDE} a side)")
+    if width * height > max_pixels:
+        limit = f"{max_pixels / 1e6:g} million"
+        raise ImageError(path, f"{size}: more than the limit of {limit}; export it smaller")
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Return uint8 of the same shape: `values` of any number type scaled by the range they use.
+
+    Zero stays zero unless there are negative values. The 99.9th percentile becomes 255, so that one
+    hot pixel does not darken the picture.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    scaled = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low = min(0.0, float(scaled.min()))
+    high = float(np.percentile(scaled, 99.9))
+    if high <= low:
+        high = float(scaled.max())
+    if high <= low:
+        return np.zeros(values.shape, np.uint8)
+    scaled -= low
+    scaled *= 255.0 / (high - low)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Return the open file, or say why there is none."""
+    try:
+        if path.is_symlink() and not path.exists():
+            raise ImageError(path, "a symbolic link to a file that does not exist")
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(path, "a folder, not a picture, although its name looks like one")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(path, "not a regular file")
+        if status.st_size == 0:
+            raise ImageError(path, "an empty file (0 bytes)")
+        if status.st_size > _MAX_BYTES:
+            raise ImageError(path, f"{status.st_size / 2**30:.1f} GiB: larger than 2 GiB")
+        return path.open("rb")
+    except PermissionError as error:
+        raise ImageError(path, "no permission to read it") from error
+    except FileNotFoundError as error:
+        raise ImageError(path, "does not exist") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise ImageError(path, f"cannot be opened ({_words(error)})") from error
+
+
+def _decode(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
+    head = file.read(132)
+    file.seek(0)
+    if head[128:132] == b"DICM":
+        from screening.images.dicom import read_dicom  # pydicom is slow to import and rarely needed
+
+        return read_dicom(path, file, max_pixels)
+    for signature, opener in _OPENERS:
+        if head.startswith(signature):
+            try:
+                return _decode_with_pillow(path, opener(file), max_pixels)
+            except ImageError:
+                raise
+            except Exception:
+                if not head.startswith(_TIFF):
+                    raise
+            return _decode_with_tifffile(path, file, max_pixels)
+    raise ImageError(path, _not_a_picture(head))
+
+
+def _decode_with_pillow(path: Path, image: Image.Image, max_pixels: int) -> np.ndarray:
+    with image:
+        check_size(path, *image.size, max_pixels)
+        image.load()
+        try:
+            upright = ImageOps.exif_transpose(image)
+        except Exception:  # damaged EXIF says nothing about orientation; the pixels are fine
+            upright = image
+        return _grey(upright)
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """Return uint8 (h, w) of a decoded picture of any Pillow mode."""
+    if image.mode in ("F", "I") or image.mode.startswith("I;"):
+        return to_uint8(np.asarray(image))
+    if image.mode == "LAB":  # its first band is lightness; Pillow has no direct conversion
+        return np.asarray(image.getchannel(0))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        straight = image if image.mode == "RGBA" else _straight_alpha(image)
+        paper = Image.new("RGBA", straight.size, (255, 255, 255, 255))
+        return np.asarray(Image.alpha_composite(paper, straight).convert("L"))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGB").convert("L"))
+
+
+def _straight_alpha(image: Image.Image) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")
+    return image.convert("RGBA")
+
+
+def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
+    """Return uint8 (h, w) of a TIFF whose layout Pillow does not know (16-bit RGB and the like)."""
+    import tifffile  # rarely needed
+
+    file.seek(0)
+    with tifffile.TiffFile(io.BytesIO(file.read())) as tiff:
+        page = tiff.pages.first
+        check_size(path, page.imagewidth, page.imagelength, max_pixels)
+        samples = page.samplesperpixel
+        if samples > 5 or page.size > 5 * max_pixels:
+            raise ImageError(path, "a TIFF that is not a single picture (too many channels)")
+        values = np.squeeze(page.asarray())
+        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+            raise ImageError(path, "a TIFF with a palette of an unknown kind")
+    if values.ndim == 3 and values.shape[0] == samples and values.shape[-1] != samples:
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim not in (2, 3):
+        raise ImageError(path, "a TIFF that is not a single picture")
+    grey = to_uint8(values if values.ndim == 2 else values[..., :3])
+    if grey.ndim == 3:
+        grey = np.asarray(Image.fromarray(grey).convert("L")) if samples > 2 else grey[..., 0]
+    return 255 - grey if inverted else grey
+
+
+def _not_a_picture(head: bytes) -> str:
+    kinds = "PNG, JPEG, TIFF, BMP, GIF or DICOM"
+    for signature, name in (
+        (b"%PDF", "a PDF document"),
+        (b"PK\x03\x04", "a ZIP archive or office document"),
+        (b"RIFF", "a WebP, AVI or WAV file"),
+    ):
+        if head.startswith(signature):
+            return f"{name}, not a picture of the kinds {kinds}"
+    text = all(byte in b"\t\n\r\f" or byte >= 32 for byte in head)
+    return f"{'a text file' if text else 'not a picture'}: its content is none of {kinds}"
+
+
+def _damage(error: Exception) -> str:
+    words = _words(error)
+    state = "truncated" if "truncat" in words.lower() or "end of" in words.lower() else "damaged"
+    return f"the picture is {state} and cannot be decoded ({words})"
+
+
+def _words(error: Exception) -> str:
+    """Return the error's own words on one short line, without any path."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = " ".join(text.split())[:120]
+    return line or type(error).__name__
