@@ -1,0 +1,168 @@
+"""The command line: parse, then import the one command that was asked for, then call it.
+
+A command is a module of `screening.commands` with `add_arguments(parser)` and `run(args)`, which
+returns the exit status. Nothing else is known about it here, and only the one that is asked for is
+imported, so that help appears at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import NoReturn
+
+from screening import __version__
+from screening.errors import ScreeningError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells expect it."""
+
+WIDTH = 80
+"""Columns of the help text at most: longer lines are hard to read on a wide screen."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One sub-command: its module in `screening.commands`, one line of help, examples."""
+
+    module: str
+    help: str
+    examples: tuple[str, ...]
+
+
+COMMANDS: dict[str, Command] = {
+    "screen": Command(
+        "screen",
+        "sort a folder of karyograms into a work list, most urgent first",
+        (
+            "screening screen karyograms --out result",
+            "screening screen karyograms --out result --resume",
+            "screening screen karyograms --out result --case-from stem --passes 50",
+        ),
+    ),
+    "compose": Command(
+        "compose",
+        "lay out single chromosomes as karyograms",
+        (
+            "screening compose drawn --out karyograms --count 20",
+            "screening compose chromosomes --out karyograms --style random --seed 3",
+        ),
+    ),
+    "simulate": Command(
+        "simulate",
+        "make karyograms with known abnormalities, with the truth beside them",
+        (
+            "screening simulate drawn --out simulated --count 50",
+            "screening simulate chromosomes --out simulated --abnormality +21 45,X",
+        ),
+    ),
+    "doctor": Command(
+        "doctor",
+        "say what this machine has and whether screening can run on it",
+        ("screening doctor", "screening doctor --bundle runs/bundle"),
+    ),
+}
+
+DESCRIPTION = """\
+Sorts a folder of karyograms: which look abnormal, which need a second look,
+which are confidently normal. It suggests and never diagnoses: research use
+only."""
+
+EXIT_STATUS = """\
+exit status:
+  0    done; for screen: every image was scored
+  1    nothing could be done
+  2    wrong usage
+  3    screen finished, but some images were rejected or failed
+  130  stopped with Ctrl-C"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports usage errors in the form of every other error, with the way to the help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"screening: error: {message}\nFor help: {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return the exit status of the command in `argv` (default: the process' arguments).
+
+    `--help`, `--version` and wrong usage leave by SystemExit, as argparse does.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            name, *rest = arguments
+            module = import_module(f"screening.commands.{COMMANDS[name].module}")
+            return int(module.run(command_parser(name, module).parse_args(rest)))
+        main_parser().parse_args(arguments)
+        main_parser().print_help()
+        return 2
+    except ScreeningError as error:
+        print(f"screening: error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("screening: stopped by Ctrl-C", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has left: nothing to report, and Python's own flush
+        # at exit must not fail on the closed pipe either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def main_parser() -> argparse.ArgumentParser:
+    """Return the parser of everything before the command: help, version, a mistyped command."""
+    listed = "\n".join(f"  {name:<10}{command.help}" for name, command in COMMANDS.items())
+    examples = "\n".join(f"  {command.examples[0]}" for command in COMMANDS.values())
+    parser = _Parser(
+        prog="screening",
+        usage="screening COMMAND [options]",
+        description=f"{DESCRIPTION}\n\ncommands:\n{listed}",
+        epilog=f"examples:\n{examples}\n\n{EXIT_STATUS}\n\n"
+        "More about one command: screening COMMAND --help",
+        formatter_class=_raw_text,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"screening {__version__}",
+        help="show the version and leave",
+    )
+    parser.add_argument("command", nargs="?", type=_refuse, help=argparse.SUPPRESS)
+    return parser
+
+
+def command_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
+    """Return the parser of one command, its arguments added by its module."""
+    command = COMMANDS[name]
+    examples = "\n".join(f"  {example}" for example in command.examples)
+    parser = _Parser(
+        prog=f"screening {name}",
+        description=command.help[0].upper() + command.help[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=_raw_text,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def _raw_text(prog: str) -> argparse.RawDescriptionHelpFormatter:
+    width = min(WIDTH, shutil.get_terminal_size().columns) - 2
+    return argparse.RawDescriptionHelpFormatter(prog, width=width, max_help_position=26)
+
+
+def _refuse(word: str) -> NoReturn:
+    """Explain a word that stands where a command was expected."""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.5)
+    known = f"expected a command ({', '.join(COMMANDS)}), received {word!r}"
+    raise argparse.ArgumentTypeError(known + (f"; did you mean {near[0]!r}?" if near else ""))

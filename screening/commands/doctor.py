@@ -1,0 +1,185 @@
+"""`screening doctor`: what this machine has, and what to do when screening cannot run on it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from screening import __version__
+from screening.errors import BundleError
+from screening.native_log import native_log_filtered
+
+GIB = 2**30
+NEEDED_MEMORY = 2.0
+"""GiB: TensorFlow, the VGG16 screener and one batch at 150×150 stay under this."""
+NEEDED_DISK = 1.0
+"""GiB for the results; a page with some hundred thumbnails is far smaller."""
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "pydicom")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the table: `state` "ok", "note" (runs all the same) or "bad" (cannot run)."""
+
+    what: str
+    found: str
+    state: Literal["ok", "note", "bad"] = "ok"
+    advice: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    parser.add_argument(
+        "--bundle", type=Path, help="trained model to check (default: the one that ships with it)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder whose disk is checked (default: here)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; return 0 when screening can run here and 1 when not."""
+    findings = list(examine(args.bundle, args.out))
+    show(findings)
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
+    """Yield the findings in the order of the table; `bundle` None means the shipped one."""
+    yield Finding("screening", __version__)
+    yield python_finding(sys.version_info[:2])
+    yield from tensorflow_findings()
+    yield from package_findings(version)
+    yield Finding("CPU cores", str(usable_cores()))
+    yield memory_finding(available_memory())
+    yield disk_finding(out)
+    yield bundle_finding(bundle)
+
+
+def python_finding(found: tuple[int, int]) -> Finding:
+    """Return whether this Python (major, minor) is one that TensorFlow has wheels for."""
+    text = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    if (3, 11) <= found <= (3, 13):
+        return Finding("Python", text)
+    return Finding("Python", text, "bad", "install Python 3.11, 3.12 or 3.13, then run make again")
+
+
+def tensorflow_findings() -> Iterator[Finding]:
+    """Yield TensorFlow, Keras and the GPUs; a missing or broken TensorFlow is a finding."""
+    try:
+        with native_log_filtered():
+            import keras
+            import tensorflow
+
+            gpus = tensorflow.config.list_physical_devices("GPU")
+    except ImportError as error:
+        advice = "install one of the two extras: pip install 'screening[cpu]' or 'screening[gpu]'"
+        yield Finding("TensorFlow", f"cannot be imported: {error}", "bad", advice)
+        return
+    yield Finding("TensorFlow", tensorflow.__version__)
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        yield Finding("Keras", f"{keras.__version__} on {backend}")
+    else:
+        advice = "unset KERAS_BACKEND or set it to tensorflow"
+        yield Finding("Keras", f"{keras.__version__} on {backend}", "bad", advice)
+    if gpus:
+        details = [tensorflow.config.experimental.get_device_details(gpu) for gpu in gpus]
+        names = ", ".join(str(detail.get("device_name", "GPU")) for detail in details)
+        yield Finding("GPUs", f"{len(gpus)}: {names}")
+    else:
+        yield Finding("GPUs", "none: the CPU does the work")
+
+
+def package_findings(version_of: Callable[[str], str]) -> Iterator[Finding]:
+    """Yield the versions of the libraries that read and measure the images."""
+    for name in PACKAGES:
+        try:
+            yield Finding(name, version_of(name))
+        except PackageNotFoundError:
+            yield Finding(name, "not installed", "bad", f"pip install {name}")
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which a container can restrict."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory() -> float | None:
+    """Return the memory that new work can have, in GiB; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    kibibytes = dict(line.split(":", 1) for line in lines if ":" in line).get("MemAvailable")
+    return int(kibibytes.split()[0]) * 1024 / GIB if kibibytes else None
+
+
+def memory_finding(free: float | None) -> Finding:
+    """Return whether `free` GiB of memory are enough; unknown memory is no reason to stop."""
+    if free is None:
+        return Finding("Memory free", "not known on this system", "note")
+    if free >= NEEDED_MEMORY:
+        return Finding("Memory free", f"{free:.1f} GiB")
+    advice = f"close other programs: about {NEEDED_MEMORY:.0f} GiB are needed"
+    return Finding("Memory free", f"{free:.1f} GiB", "note", advice)
+
+
+def disk_finding(out: Path) -> Finding:
+    """Return whether the disk of `out` (or of its nearest existing parent) has room."""
+    folder = out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / GIB
+    if free >= NEEDED_DISK:
+        return Finding("Disk free", f"{free:.1f} GiB")
+    advice = f"free some space or choose another --out: {NEEDED_DISK:.0f} GiB is advised"
+    return Finding("Disk free", f"{free:.1f} GiB", "note", advice)
+
+
+def bundle_finding(folder: Path | None) -> Finding:
+    """Return whether the bundle at `folder` (None: the shipped one) is whole and unaltered."""
+    from screening.bundle import default_bundle, load_bundle
+
+    try:
+        bundle = load_bundle(folder or default_bundle())
+    except BundleError as error:
+        advice = (
+            "rebuild it with make bundle DATA=…, or name another one with --bundle"
+            if folder is None
+            else "copy the bundle again or name another one"
+        )
+        return Finding("Bundle", str(error), "bad", advice)
+    return Finding("Bundle", f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}")
+
+
+def show(findings: list[Finding]) -> None:
+    """Print the findings as a table, then one line that says what follows from them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"ok": ("ok", "green"), "note": ("note", "yellow"), "bad": ("missing", "bold red")}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "what", "found"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        text = finding.found + (f"\n→ {finding.advice}" if finding.advice else "")
+        table.add_row(Text(*styles[finding.state]), Text(finding.what), Text(text))
+    console = Console(highlight=False)
+    console.print(table)
+    missing = [finding.what for finding in findings if finding.state == "bad"]
+    if missing:
+        console.print(f"\nScreening cannot run here yet: see {', '.join(missing)} above.")
+    else:
+        console.print("\nScreening can run here.")
