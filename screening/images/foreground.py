@@ -161,8 +161,35 @@ def _kinds(
         chromosome = body & ((thick & large) | bulky)
         kind[body & ~chromosome & (areas >= 0.004 * typical_area)] = TEXT
         kind[chromosome] = CHROMOSOME
+        kind[_labels_among(boxes, kind)] = TEXT
     kind[rule] = RULE
     return kind
+
+
+def _labels_among(boxes: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Return the indices of "chromosomes" that are labels in bold or in digits grown together.
+
+    They are as high as the letters that are known, and stand close under a larger object.
+    """
+    letters = np.flatnonzero(kind == TEXT)
+    objects = np.flatnonzero(kind == CHROMOSOME)
+    if len(letters) < 4 or not 4 <= len(objects) <= 400:
+        return objects[:0]
+    high = boxes[objects, 3]
+    letter = float(np.median(boxes[letters, 3]))
+    tall = float(np.median(high))
+    if letter > 0.6 * tall:
+        return objects[:0]
+    alike = (high >= 0.75 * letter - 1) & (high <= 1.25 * letter + 1)
+    small = objects[alike]
+    large = boxes[objects[~alike]]
+    x, y, w = boxes[small, 0], boxes[small, 1], boxes[small, 2]
+    gap = y[:, None] - (large[:, 1] + large[:, 3])[None]
+    beside = (x[:, None] < (large[:, 0] + large[:, 2])[None] + letter) & (
+        (x + w)[:, None] > large[:, 0][None] - letter
+    )
+    under = (beside & (gap > -0.3 * letter) & (gap < 1.8 * letter)).any(axis=1)
+    return small[under]
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
