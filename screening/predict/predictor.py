@@ -97,6 +97,8 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     exact = {tensor._keras_history.operation.name for tensor in model.outputs}
 
     def convert(layer: Any) -> Any:
+        if not isinstance(layer, keras.Layer):  # a bare operation follows its input's type
+            return layer
         config = layer.get_config()
         keep = layer.name in exact or isinstance(
             layer, keras.layers.Rescaling | keras.layers.InputLayer
