@@ -16,7 +16,7 @@ import numpy as np
 # Without this, importing albumentations asks a package index for its newest version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-import albumentations as A  # noqa: E402
+import albumentations as A
 
 BRIGHTNESS = 0.25
 """Largest change of brightness, as a share of each grey value."""
