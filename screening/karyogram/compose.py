@@ -211,12 +211,21 @@ def _annotate(
             marks.append((mark, left, round(y)))
         y += 1.25 * height
     if style.letters:
-        for block in row.blocks:
-            centre = (block[0].x + block[-1].x + block[-1].width) / 2
-            mark = letters(_GROUP_OF.get(block[0].name, ""), style.font, height)
-            marks.append((mark, round(centre), round(y + 0.3 * height)))
+        for letter, centre in _group_letters(row):
+            mark = letters(letter, style.font, height)
+            marks.append((mark, round(centre - mark.shape[1] / 2), round(y + 0.3 * height)))
         y += 1.6 * height
     return y + style.row_gap * style.width
+
+
+def _group_letters(row: Row) -> list[tuple[str, float]]:
+    """Each Denver group of the row and the middle of its slots; sex chromosomes have no letter."""
+    spans: dict[str, tuple[float, float]] = {}
+    for slot in row.slots:
+        if slot.name not in ("X", "Y", MARKER):
+            start, _ = spans.get(_GROUP_OF[slot.name], (slot.x, 0.0))
+            spans[_GROUP_OF[slot.name]] = (start, slot.x + slot.width)
+    return [(letter, (start + end) / 2) for letter, (start, end) in spans.items()]
 
 
 def _labels(row: Row, style: Style) -> list[tuple[str, float]]:

@@ -45,7 +45,7 @@ class Style:
     sex_label: str = "separate"
     """"separate" (X and Y), "joint" (X Y) or "sex"."""
     letters: bool = False
-    """Group letters A…G under their blocks."""
+    """Group letters A…G under their groups."""
     font: str = "sans-bold"
     """Name of an entry of `text.FONTS`."""
     label_size: float = 0.0125
@@ -160,7 +160,7 @@ def random_style(rng: np.random.Generator) -> Style:
         rotation=rng.uniform(0, 6),
         bend=rng.uniform(0, 0.08),
         mirror=float(rng.choice([0.0, 0.5])),
-        rim=int(rng.choice([0, 1, 2], p=[0.6, 0.25, 0.15])),
+        rim=int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])),
         rim_grey=int(rng.integers(190, 250)),
         chromosome_blur=rng.uniform(0, 1.3) * width / 900,
         contrast=rng.uniform(0.5, 1.2),
