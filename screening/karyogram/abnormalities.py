@@ -28,14 +28,14 @@ class Abnormality:
 
 
 def _of_any_cell(recipe: Mapping[str, int]) -> dict[str, Mapping[str, int]]:
-    return {sex: recipe for sex in SEXES}
+    return dict.fromkeys(SEXES, recipe)
 
 
 _GAIN_WEIGHT = {
     "21": 30.0, "18": 10.0, "13": 6.0, "16": 2.5, "22": 2.0, "8": 2.0, "15": 1.5, "9": 1.5,
 }  # fmt: skip
 _LOSS_WEIGHT = {"21": 1.5, "7": 1.5, "22": 1.0, "18": 1.0}
-_SET = {name: 1 for name in AUTOSOMES}
+_SET = dict.fromkeys(AUTOSOMES, 1)
 
 
 def _table() -> dict[str, Abnormality]:
