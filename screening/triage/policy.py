@@ -1,0 +1,107 @@
+"""From what is known of one picture to where it goes: flag, review or low-priority, and why.
+
+The rule is the thesis' (Chu, KTH 2020): the label that most dropout passes vote for is the
+prediction, its share of the votes is the confidence, and under a minimum the picture goes to a
+person. Around it stands what a screening tool owes: nothing that was not judged is ever normal, a
+tie is abnormal, and a picture with a known doubt is never put last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from screening.classes import ABNORMAL, NORMAL
+
+OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
+FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
+"""Most urgent first."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one picture.
+
+    `p_abnormal` and `p_std` are mean and spread of the passes (0–1), `abnormal_votes` of `passes`
+    passes voted abnormal. `objects` counts separate chromosome-like objects (None: not counted;
+    homologs that touch count once). `problem` says why a picture is not ok; `warnings` are the
+    quality gate's doubts about one that is.
+    """
+
+    status: str
+    p_abnormal: float = math.nan
+    p_std: float = math.nan
+    abnormal_votes: int = 0
+    passes: int = 0
+    objects: int | None = None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`min_confidence`: the vote share under which nobody is told "normal" or "abnormal" (0.5–1).
+
+    `most_objects`: more separate objects than this cannot come from a normal cell, whatever
+    touches; None switches the check off.
+    """
+
+    min_confidence: float = 0.8
+    most_objects: int | None = 46
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.min_confidence <= 1:
+            raise ValueError(f"expected min_confidence in 0.5–1, received {self.min_confidence}")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a picture goes. `prediction` is empty and the numbers None when it was not judged."""
+
+    route: str
+    prediction: str
+    votes: float | None
+    confidence: float | None
+    reasons: tuple[str, ...]
+
+
+def decide(evidence: Evidence, policy: Policy) -> Decision:
+    """Return the decision on one picture; never "normal" for one that is rejected or failed."""
+    if evidence.status not in STATUSES:
+        raise ValueError(f"expected a status of {STATUSES}, received {evidence.status!r}")
+    if evidence.status != OK:
+        return Decision(REVIEW, "", None, None, (evidence.problem or "could not be judged",))
+    if evidence.passes < 1 or not math.isfinite(evidence.p_abnormal):
+        return Decision(REVIEW, "", None, None, ("the model gave no usable answer",))
+    share = evidence.abnormal_votes / evidence.passes
+    abnormal = share >= 0.5
+    votes = max(share, 1 - share)
+    # A share such as 80/100 must meet a minimum of 0.8 whatever its last bit.
+    sure = votes >= policy.min_confidence - 1e-9
+    reasons = [_verdict(evidence, policy, abnormal, sure)]
+    if abnormal:
+        route = FLAG if sure else REVIEW
+        reasons += evidence.warnings
+    else:
+        doubts = list(evidence.warnings)
+        if policy.most_objects is not None and (evidence.objects or 0) > policy.most_objects:
+            doubts.append(
+                f"{evidence.objects} separate objects of chromosome size, "
+                f"a normal cell has {policy.most_objects} chromosomes"
+            )
+        route = LOW_PRIORITY if sure and not doubts else REVIEW
+        reasons += doubts
+    return Decision(route, ABNORMAL if abnormal else NORMAL, votes, votes, tuple(reasons))
+
+
+def _verdict(evidence: Evidence, policy: Policy, abnormal: bool, sure: bool) -> str:
+    votes, passes = evidence.abnormal_votes, evidence.passes
+    if not sure:
+        needed = math.ceil(policy.min_confidence * passes - 1e-9)
+        return (
+            f"the model does not know: {votes} of {passes} passes say abnormal, "
+            f"{needed} would have to agree"
+        )
+    if abnormal:
+        return f"looks abnormal in {votes} of {passes} passes"
+    return f"looks normal in {passes - votes} of {passes} passes"
