@@ -59,7 +59,12 @@ def main() -> None:
     if args.stage in ("base", "all"):
         from screening.train import bundle_stages as stages
 
-        stages.base(out, _cells(records, split, TRAIN, args.leave_out), _held_out(records, split), args.epochs)
+        stages.base(
+            out,
+            _cells(records, split, TRAIN, args.leave_out),
+            _held_out(records, split),
+            args.epochs,
+        )
     if args.stage in ("screener", "all"):
         from screening.train import bundle_stages as stages
 
@@ -76,7 +81,9 @@ def make_sets(
         _build(folder, cells, COUNTS[part], 10 + number, workers)
     if leave_out:
         unseen = [load_cell(r) for r in records if r.source == leave_out and r.label == "normal"]
-        _build(out / "sets" / "unseen", {COMPOSED: unseen}, {COMPOSED: 2, SIMULATED: 3}, 20, workers)
+        _build(
+            out / "sets" / "unseen", {COMPOSED: unseen}, {COMPOSED: 2, SIMULATED: 3}, 20, workers
+        )
 
 
 def part_cells(
@@ -95,7 +102,9 @@ def _build(
     folder: Path, cells: dict[str, list[Cell]], counts: dict[str, int], seed: int, workers: int
 ) -> KaryogramSet:
     entries = plan(cells, counts, seed)
-    return build_set(folder, entries, [c for group in cells.values() for c in group], SIZES, workers)
+    return build_set(
+        folder, entries, [c for group in cells.values() for c in group], SIZES, workers
+    )
 
 
 def _split(path: Path, records: Sequence[CellRecord]) -> Split:
@@ -119,6 +128,25 @@ def _held_out(records: Sequence[CellRecord], split: Split) -> dict[str, list[Cel
     chosen = split.select(records, "validation")
     sources = sorted({r.source for r in chosen})
     return {s: [load_cell(r) for r in chosen if r.source == s] for s in sources}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with chromosomes.csv")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="where the stages keep their results"
+    )
+    parser.add_argument(
+        "--leave-out", default="", metavar="SOURCE", help="laboratory never trained on"
+    )
+    parser.add_argument("--stage", choices=("all", "sets", "base", "screener"), default="all")
+    parser.add_argument(
+        "--size", type=int, default=416, help="side of the screener's input, pixels"
+    )
+    parser.add_argument("--epochs", type=int, default=5, help="of the 24-class pretraining")
+    parser.add_argument("--slot-epochs", type=int, default=1, help="of the slot stage")
+    parser.add_argument("--workers", type=int, default=2, help="processes that compose karyograms")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from screening.triage.policy import ROUTES, Evidence, Policy, decide
 
 
 def seen(votes: int, passes: int = 100, **changes: object) -> Evidence:
-    values = {"status": "ok", "p_abnormal": votes / passes, "objects": 40} | changes
+    values = {"status": "ok", "p_abnormal": votes / passes, "objects": 46} | changes
     return Evidence(abnormal_votes=votes, passes=passes, **values)
 
 
@@ -57,9 +57,10 @@ def test_numbers_that_are_none_are_review(p):
 def test_any_doubt_keeps_a_normal_prediction_from_the_end_of_the_list():
     doubtful = decide(seen(0, warnings=("too blurred",)), Policy())
     assert doubtful.route == "review" and "too blurred" in doubtful.reasons
-    many = decide(seen(0, objects=47), Policy())
-    assert many.route == "review" and "47 separate objects" in many.reasons[1]
-    assert decide(seen(0, objects=47), Policy(most_objects=None)).route == "low-priority"
+    for count, words in ((47, "too many"), (45, "missing"), (None, "not counted")):
+        other = decide(seen(0, objects=count), Policy())
+        assert other.route == "review" and words in other.reasons[1]
+        assert decide(seen(0, objects=count), Policy(expected_objects=None)).route == "low-priority"
     assert decide(seen(100, objects=47, warnings=("x",)), Policy()).route == "flag"
 
 

@@ -51,7 +51,7 @@ def karyogram(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     picture = Image.new("L", (480, 400), 255)
     draw = ImageDraw.Draw(picture)
-    rows = ((5, 80), (7, 65), (6, 50), (6, 40))
+    rows = ((5, 80), (7, 65), (6, 50), (5, 40))
     for row, (pairs, length) in enumerate(rows):
         bottom = 95 * (row + 1)
         for pair in range(pairs):

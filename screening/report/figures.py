@@ -19,7 +19,10 @@ def histogram(counts: Sequence[int], threshold: float, label: str) -> Markup:
     bars = Markup("").join(
         Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
             "above" if (i + 0.5) / len(counts) >= threshold else "below",
-            i * step + 0.5, _BASE - _BASE * n / tallest, step - 1, _BASE * n / tallest,
+            i * step + 0.5,
+            _BASE - _BASE * n / tallest,
+            step - 1,
+            _BASE * n / tallest,
         )  # fmt: skip
         for i, n in enumerate(counts)
         if n

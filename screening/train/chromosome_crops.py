@@ -53,7 +53,9 @@ def cell_scale(cell: Cell) -> float:
         if c.name in RELATIVE_LENGTH
     ]
     if not ratios:
-        raise ValueError(f"cell {cell.source}/{cell.case}/{cell.cell} has no chromosome of known class")
+        raise ValueError(
+            f"cell {cell.source}/{cell.case}/{cell.cell} has no chromosome of known class"
+        )
     return float(np.median(ratios))
 
 

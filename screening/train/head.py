@@ -57,9 +57,7 @@ def base_features(
             stop = min(start + batch, len(images))
             grey = np.asarray(images[start:stop])
             if change is not None:
-                grey = np.stack(
-                    [change(g, ids[start + i], variant) for i, g in enumerate(grey)]
-                )
+                grey = np.stack([change(g, ids[start + i], variant) for i, g in enumerate(grey)])
             rgb = np.repeat(grey[..., None].astype(np.float32), 3, axis=-1)
             offset = variant * len(images)
             cache[offset + start : offset + stop] = np.asarray(base.predict_on_batch(rgb))

@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL
-from screening.images.normalise import letterbox, margins, normalise
+from screening.images.normalise import crop_margins, letterbox, margins, normalise
+from screening.images.quality import assess
 from screening.karyogram.cell import Cell, Chromosome
 from screening.karyogram.compose import Karyogram, compose
 from screening.karyogram.resample import resample
@@ -136,7 +137,7 @@ def tensors(karyogram: Karyogram, size: int) -> tuple[np.ndarray, np.ndarray]:
     """
     paper = normalise(karyogram.image)
     x0, y0, width, height = margins(paper)
-    image = letterbox(paper[y0 : y0 + height, x0 : x0 + width], size)
+    image = letterbox(crop_margins(paper), size)
     scale = size / max(width, height)
     left, top = (size - width * scale) / 2, (size - height * scale) / 2
     cells = size // STRIDE
@@ -219,12 +220,15 @@ def _job(job: tuple[Entry, Cell, tuple[int, ...]]) -> tuple[dict, dict]:
     """Make one karyogram; runs in a worker process."""
     entry, cell, sizes = job
     karyogram, abnormality = make(entry, cell)
+    quality = assess(normalise(karyogram.image))
     row = asdict(entry) | {
         "id": entry.id,
         "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,
         "iscn": karyogram.iscn,
         "abnormality": abnormality,
+        "chromosomes": len(karyogram.boxes),
+        "accepted": quality.ok,
+        "objects": quality.objects,
+        "warnings": list(quality.warnings),
     }
     return row, {size: tensors(karyogram, size) for size in sizes}
-
-

@@ -35,7 +35,9 @@ class PretrainConfig:
     augmentation: Augmentation = Augmentation()
 
 
-def ink_input(shape: tuple[int | None, int | None, int]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def ink_input(
+    shape: tuple[int | None, int | None, int],
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Return (input 0–255 dark on white, the same as ink 2…0 with paper exactly 0).
 
     Paper at 0 equals the zero padding of the convolutions, and the scale near 1 lets a base start

@@ -26,7 +26,7 @@ HEAD = "feature_dropout"
 
 @dataclass(frozen=True)
 class SlotConfig:
-    """Settings of the slot stage. `gain_weight` weighs changed slots, `paper_weight` blank paper."""
+    """Settings of the slot stage. `changed_weight` weighs changed slots, `paper_weight` blank paper."""
 
     batch: int = 8
     epochs: int = 1
