@@ -78,7 +78,7 @@ class Bundle:
     hash: str
 
     def load_model(self, part: str = "screener") -> keras.Model:
-        """Return the Keras model of `part` in float32; BundleError when the bundle has no such part."""
+        """Return the Keras model of `part` in float32; BundleError when there is no such part."""
         import keras
 
         if part not in self.info.parts:
@@ -153,7 +153,7 @@ def load_bundle(folder: Path) -> Bundle:
     except ValidationError as error:
         where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise BundleError(
-            f"{folder}/bundle.json does not fit schema {SCHEMA} of screening {__version__}: {where}"
+            f"{folder}/bundle.json does not fit schema {SCHEMA} of version {__version__}: {where}"
         ) from None
     needed = {name for part in info.parts.values() for name in (part.config, part.weights)}
     for name in sorted(needed | set(info.files)):

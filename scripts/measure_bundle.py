@@ -77,7 +77,7 @@ def groups(scores: Scores) -> list[str]:
 
 
 def tables(name: str, scores: Scores, threshold: float, min_confidence: float) -> Iterator[str]:
-    """Yield the markdown of one set: AUROC per group, routes per rule and group, per abnormality."""
+    """Yield one set's markdown: AUROC, routes per rule and group, counts per abnormality."""
     labels, mean = scores.labels, scores.p.mean(axis=1)
     yield f"## {name}\n"
     kinds = np.array([row["kind"] for row in scores.rows])

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real chromosomes (SCREENING_DATA or ../shared/data); skips where it is absent."""
+    """The folder of real chromosomes (SCREENING_DATA or ../shared/data); skips without it."""
     folder = Path(os.environ.get("SCREENING_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "chromosomes.csv").is_file():
         pytest.skip(f"needs the real chromosomes, not found at {folder}: set SCREENING_DATA")

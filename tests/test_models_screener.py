@@ -11,9 +11,6 @@ from screening.models.backbones import BACKBONES, get_backbone
 from screening.models.screener import build_screener, preprocessed
 from screening.models.weights import copy_weights
 
-# Keras hands its tensors to NumPy by an interface that NumPy 2 calls outdated.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 APPLICATIONS = {
     "vgg16": keras.applications.vgg16,
     "inceptionv3": keras.applications.inception_v3,

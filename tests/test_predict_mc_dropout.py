@@ -15,9 +15,6 @@ from screening.predict import masks, mc_dropout
 from screening.predict.mc_dropout import McDropout
 from screening.predict.prefix import cut
 
-# Keras hands its tensors to NumPy by an interface that NumPy 2 calls outdated.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 SIDE = 6
 
 

@@ -12,9 +12,6 @@ from screening.errors import ScreeningError
 from screening.models.screener import build_screener
 from screening.predict.predictor import Predictor, in_precision
 
-# Keras hands its tensors to NumPy by an interface that NumPy 2 calls outdated.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def bundle() -> SimpleNamespace:

@@ -43,7 +43,7 @@ class Augmentation:
 
 
 def cell_scale(cell: Cell) -> float:
-    """Return the pixels per percent of autosome length of a cell, by the median over its chromosomes.
+    """Return a cell's pixels per percent of autosome length, by the median over its chromosomes.
 
     Chromosomes of unknown class are left out; ValueError for a cell without any known chromosome.
     """
@@ -60,7 +60,7 @@ def cell_scale(cell: Cell) -> float:
 
 
 def stored_crops(cells: Sequence[Cell]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the ink (255 − grey, uint8 (h, w)) of every chromosome at the stored scale, and 0…23 labels."""
+    """Return every chromosome's ink (255 − grey, uint8 (h, w)) at one scale, and labels 0…23."""
     inks: list[np.ndarray] = []
     labels: list[int] = []
     for cell in cells:

@@ -159,7 +159,8 @@ class KaryogramSet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rows = [json.loads(line) for line in (folder / "index.jsonl").open()]
+        lines = (folder / "index.jsonl").read_text("utf-8").splitlines()
+        self.rows = [json.loads(line) for line in lines]
         self.labels = np.array([row["label"] == ABNORMAL for row in self.rows], np.int32)
         self.honest = np.array([row["kind"] != SCRAMBLED for row in self.rows])
 

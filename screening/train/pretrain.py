@@ -21,7 +21,7 @@ from screening.train.chromosome_crops import Augmentation, CropBatches, stored_c
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Settings of one pretraining; `shape` (h, w) in pixels, `length` of chromosome 1 when scored."""
+    """Settings; `shape` (h, w) and `length` of chromosome 1 when scored, both in pixels."""
 
     shape: tuple[int, int] = (80, 48)
     length: float = 56.0

@@ -26,7 +26,11 @@ HEAD = "feature_dropout"
 
 @dataclass(frozen=True)
 class SlotConfig:
-    """Settings of the slot stage. `changed_weight` weighs changed slots, `paper_weight` blank paper."""
+    """Settings; `changed_weight` weighs slots with a gain or loss, `paper_weight` blank paper.
+
+    `scrambled_weight` weighs scrambled cells in the picture's loss: with many changes each, they
+    show the head early which way "abnormal" lies; the head stage leaves them out.
+    """
 
     batch: int = 8
     epochs: int = 1
@@ -35,7 +39,8 @@ class SlotConfig:
     changed_weight: float = 3.0
     paper_weight: float = 0.1
     slot_loss: float = 1.0
-    picture_loss: float = 0.3
+    picture_loss: float = 1.0
+    scrambled_weight: float = 0.5
     seed: int = 0
 
 
@@ -49,7 +54,7 @@ class SlotBatches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self.images, self.states = data.images(size), data.states(size)
         self.labels = data.labels.astype(np.float32)
-        self.picture_weight = data.honest.astype(np.float32)
+        self.picture_weight = np.where(data.honest, 1.0, config.scrambled_weight)
         self.config, self.epoch = config, epoch
         self.order = np.random.default_rng((config.seed, epoch)).permutation(len(self.labels))
 
@@ -74,7 +79,7 @@ class SlotBatches(keras.utils.PyDataset):
 
 
 def slot_model(screener: keras.Model) -> keras.Model:
-    """Return the screener with a second output "slots": logits (b, m, m, 3) on the base's last map."""
+    """Return the screener with a second output "slots": logits (b, m, m, 3) on the last map."""
     features = screener.get_layer(HEAD).input
     slots = keras.layers.Conv2D(STATES, 1, dtype="float32", name="slots")(features)
     outputs = {"p_abnormal": screener.output, "slots": slots}

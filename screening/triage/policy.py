@@ -80,15 +80,12 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
     votes = max(share, 1 - share)
     # A share such as 80/100 must meet a minimum of 0.8 whatever its last bit.
     sure = votes >= policy.min_confidence - 1e-9
-    reasons = [_verdict(evidence, policy, abnormal, sure)]
+    doubts = [*evidence.warnings, *_count_doubt(evidence.objects, policy.expected_objects)]
     if abnormal:
         route = FLAG if sure else REVIEW
-        reasons += evidence.warnings
     else:
-        doubts = list(evidence.warnings)
-        doubts += _count_doubt(evidence.objects, policy.expected_objects)
         route = LOW_PRIORITY if sure and not doubts else REVIEW
-        reasons += doubts
+    reasons = [_verdict(evidence, policy, abnormal, sure), *doubts]
     return Decision(route, ABNORMAL if abnormal else NORMAL, votes, votes, tuple(reasons))
 
 

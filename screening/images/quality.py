@@ -1,0 +1,163 @@
+"""The gate before the model: is this a karyogram at all, and is it good enough to judge?
+
+Refuses only on clear evidence and says why in plain words; what is merely doubtful becomes a
+warning, which reaches the user and can send the picture to a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from screening.images.arrangement import Arrangement, arrangement
+from screening.images.foreground import CHROMOSOME, INK, TEXT, Components, components, shrunk
+
+MIN_OBJECTS, FEW_OBJECTS = 14, 22
+MANY_OBJECTS, MAX_OBJECTS = 80, 115
+"""A cell has about 46; touching homologs count once (23), a tetraploid cell has 92."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The gate's answer. `reason` is '' when `ok`; `objects` counts separate chromosome objects;
+    `warnings` are plain sentences about doubts that are no ground for refusal."""
+
+    ok: bool
+    reason: str = ""
+    objects: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def assess(paper: np.ndarray) -> Quality:
+    """Return whether a normalised page uint8 (h, w) is a karyogram that can be judged.
+
+    Refused: blank pages, photographs, text, single chromosomes, metaphase spreads, karyograms that
+    lie on their side or stand on their head (as far as rows and labels tell), too small or too
+    blurred ones. Mirrored karyograms are not recognised.
+    """
+    page, scale = shrunk(paper)
+    ink_share = float((page < INK).mean())
+    if ink_share < 0.002:
+        return Quality(False, "a blank page: nothing stands on it")
+    found = components(page)
+    count = found.count
+    reason = _not_a_page(page, found, ink_share) or _not_chromosomes(found)
+    if reason:
+        return Quality(False, reason, count)
+    order = arrangement(found)
+    sharp = _sharpness(page, found)
+    length = float(np.median(found.of_kind(CHROMOSOME)[:, 3])) / scale
+    reason = _not_arranged(order, count) or _too_poor(length, sharp)
+    if reason:
+        return Quality(False, reason, count)
+    return Quality(True, "", count, tuple(_doubts(page, found, order, length, sharp)))
+
+
+def _not_a_page(page: np.ndarray, found: Components, ink_share: float) -> str:
+    """Say why the page is no page of separate objects: photographs and textures."""
+    if ink_share > 0.5:
+        return f"no paper between objects ({ink_share:.0%} is dark): a photograph?"
+    if not len(found.areas):
+        return "no chromosomes found on the page"
+    largest = int(found.areas.argmax())
+    share = found.areas[largest] / max(1, found.areas.sum())
+    _, _, w, h = found.boxes[largest]
+    area = w * h / page.size
+    if found.areas[largest] / page.size > 0.12 or (area > 0.3 and share > 0.3):
+        return "one object fills much of the picture: a photograph, or a single chromosome"
+    return ""
+
+
+def _not_chromosomes(found: Components) -> str:
+    """Say why the objects cannot be the chromosomes of one cell."""
+    count = found.count
+    letters = int(np.count_nonzero(found.kind == TEXT))
+    if count > MAX_OBJECTS:
+        return f"{count} objects, a cell has about 46 chromosomes: text, noise or several cells?"
+    if count < MIN_OBJECTS:
+        what = "object looks" if count == 1 else "objects look"
+        return f"{count} {what} like chromosomes, a karyogram has about 46: not a whole karyogram"
+    boxes = found.of_kind(CHROMOSOME)
+    size = np.hypot(boxes[:, 2], boxes[:, 3])
+    small, large = np.percentile(size, [8, 92])
+    if large < 1.6 * small:
+        return "all objects are of one size, chromosomes 1 to 22 are not: text or a pattern?"
+    written = found.areas[found.kind == TEXT].sum()
+    if letters > 6 * count or (letters > 2 * count and written > found.areas.sum() / 2):
+        return f"{letters} letter-like marks beside {count} objects: a page of text?"
+    return ""
+
+
+def _not_arranged(order: Arrangement, count: int) -> str:
+    """Say why the objects are not arranged as a karyogram."""
+    # Touching homologs hide the single axes, but not that rows run from large to small.
+    ordered = order.rows >= 3 and order.first_over_last >= 1.5
+    hidden = order.first_over_last >= 2 and (np.isnan(order.upright) or order.lying >= 0.6)
+    if ordered and (order.upright >= 0.6 or order.labels_below >= 0.7 or hidden):
+        return ""
+    if np.isnan(order.upright):
+        return "the objects are round or shapeless, chromosomes are long: not a karyogram?"
+    if order.lying >= 0.6 and order.upright <= 0.3:
+        return "the chromosomes lie on their side: turn the picture by 90 degrees"
+    if order.upright < 0.6:
+        return f"{count} objects in all directions and in no rows: a metaphase spread?"
+    if order.rows <= 1:
+        return f"{count} objects in no rows: a metaphase spread, or part of a karyogram?"
+    # Chromosomes 1 to 3 stand in the first row of every layout, the smallest ones in the last.
+    unlabelled = np.isnan(order.labels_below)
+    limit = 0.5 if unlabelled else 0.8
+    if order.first_over_last < limit and (unlabelled or order.labels_below < 0.4):
+        return "the smallest chromosomes stand on top: the karyogram is upside down"
+    return ""
+
+
+def _too_poor(length: float, sharp: float) -> str:
+    """Say why bands cannot be seen: `length` pixels of the median chromosome, `sharp` see below."""
+    if length < 12:
+        return f"chromosomes are only {length:.0f} pixels long: too small to see bands"
+    if sharp < 0.12:
+        return "too blurred to see bands"
+    return ""
+
+
+def _sharpness(page: np.ndarray, found: Components) -> float:
+    """Return how steep the chromosomes' edges are: the steepest grey step per pixel, as a share of
+    the chromosomes' contrast, times their half width in pixels. About 1 is sharp at any size."""
+    ink = np.isin(found.labels, 1 + np.flatnonzero(found.kind == CHROMOSOME))
+    grey = page[ink]
+    contrast = 255.0 - float(np.percentile(grey, 10))
+    dx = cv2.Sobel(page, cv2.CV_32F, 1, 0, scale=1 / 8)
+    steps = np.abs(dx[ink])
+    radius = float(np.median(found.radius[found.kind == CHROMOSOME]))
+    return float(np.percentile(steps, 85)) / max(contrast, 1.0) * radius
+
+
+def _doubts(
+    page: np.ndarray, found: Components, order: Arrangement, length: float, sharp: float
+) -> list[str]:
+    """Return sentences about what makes the picture hard to judge."""
+    doubts = []
+    count = found.count
+    if count < FEW_OBJECTS:
+        doubts.append(f"only {count} separate objects: many chromosomes touch, or some are missing")
+    if count > MANY_OBJECTS:
+        doubts.append(f"{count} separate objects: far more than 46, or dirt on the page")
+    if order.rows == 2:
+        doubts.append("only 2 rows found: part of a karyogram, or rows that touch")
+    if order.upright < 0.65:
+        doubts.append("many chromosomes are not upright")
+    if order.rows >= 3 and order.first_over_last < 0.8:
+        doubts.append("the last row's chromosomes are longer than the first row's: upside down?")
+    if length < 20:
+        doubts.append(f"chromosomes are only {length:.0f} pixels long")
+    if sharp < 0.3:
+        doubts.append("the picture is blurred")
+    # Page borders may touch chromosomes, but when many do, part of the karyogram is cut off.
+    boxes = found.of_kind(CHROMOSOME)
+    cut = (boxes[:, 0] <= 0) | (boxes[:, 0] + boxes[:, 2] >= page.shape[1])
+    cut |= (boxes[:, 1] <= 0) | (boxes[:, 1] + boxes[:, 3] >= page.shape[0])
+    if cut.sum() >= 3:
+        doubts.append(f"{int(cut.sum())} chromosomes touch the picture's border: cut off?")
+    return doubts

@@ -1,0 +1,119 @@
+"""The structure is the documentation: ranks, sizes, lazy TensorFlow, a README that names it all."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "screening"
+RANKS = {
+    "__init__": 0, "classes": 0, "iscn": 0, "errors": 0, "config": 0, "bundle": 0, "metrics": 0,
+    "native_log": 0, "demo": 0, "images": 1, "karyogram": 2, "data": 3, "models": 4, "train": 5, "predict": 6,
+    "evidence": 7, "uncertainty": 7, "triage": 8, "report": 9, "worklist": 10, "commands": 11,
+    "cli": 12, "__main__": 13,
+}  # fmt: skip
+HEAVY = {"tensorflow", "keras", "keras_tuner"}
+MAY_BE_HEAVY = ("models", "train", "predict", "data/pipeline.py")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    """The top folder of the package, or the module that lies directly in it."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> list[str]:
+    """Every imported module's full name, also those imported inside functions."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the package in full"
+            module = node.module or ""
+            names += [f"{module}.{alias.name}" for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_go_to_the_own_folder_or_a_lower_rank(path):
+    own = place(path)
+    assert own in RANKS, f"{own} has no rank"
+    for name in imports(ast.parse(path.read_text("utf-8"))):
+        parts = name.split(".")
+        if parts[0] != "screening":
+            continue
+        other = parts[1] if len(parts) > 1 and parts[1] in RANKS else "__init__"
+        if other != own:
+            assert RANKS[other] < max(1, RANKS[own]), f"{own} imports {name}"
+        if RANKS[own] > RANKS["train"] and own != "commands":
+            assert other != "train", f"{own} reads a bundle, it does not train"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_modules_are_small_and_load_tensorflow_only_where_it_is_needed(path):
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= 400
+    relative = path.relative_to(PACKAGE).as_posix()
+    if not relative.startswith(MAY_BE_HEAVY):
+        top = ast.Module([n for n in ast.parse(text).body if not _for_types(n)], [])
+        top.body = [n for n in top.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        heavy = {name.split(".")[0] for name in imports(top)} & HEAVY
+        assert not heavy, f"{relative} imports {heavy} when it is imported"
+
+
+def _for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-c", "import screening"], ["-m", "screening", "--help"],
+     ["-m", "screening", "screen", "--help"], ["-m", "screening", "simulate", "--help"]],
+)  # fmt: skip
+def test_no_tensorflow_until_something_is_computed(arguments):
+    report = f"import atexit,sys;atexit.register(lambda:print(sorted(set(sys.modules)&{HEAVY})))"
+    if arguments[0] == "-c":
+        code = f"{report};{arguments[1]}"
+    else:
+        call = "from screening.cli import main;sys.exit(main())"
+        code = f"{report};sys.argv={['screening', *arguments[2:]]!r};{call}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_readme_names_every_part():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    folders = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()]
+    missing = [name for name in folders if f"{name}/" not in readme]
+    assert not missing
+
+
+def test_no_tracked_file_names_a_place_of_one_machine():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    place_of_one = re.compile(r"(?<![\w.])/(home|root|work|tmp|Users)/")
+    found = []
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if name.startswith(("tests/", ".ci/")) or not path.is_file():
+            continue
+        try:
+            if place_of_one.search(path.read_text("utf-8")):
+                found.append(name)
+        except UnicodeDecodeError:
+            continue
+    assert not found

@@ -1,0 +1,184 @@
+"""Training on drawn cells and tiny networks: truth of slots, resuming, exact feature cache."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from screening.karyogram.cell import Cell
+from screening.karyogram.compose import compose
+from screening.karyogram.drawn import draw_cell
+from screening.karyogram.style import clinical_style
+from screening.train import karyogram_set as sets
+from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
+from screening.train.head import HEAD, HeadConfig, base_features, head_of, train_head
+from screening.train.pretrain import PretrainConfig, pretrain
+from screening.train.slots import SlotBatches, SlotConfig, train_on_slots
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    rng = np.random.default_rng(3)
+    return [draw_cell(rng, sex, case=f"p{i}") for i, sex in enumerate(("XX", "XY"))]
+
+
+@pytest.fixture(scope="module")
+def data(cells, tmp_path_factory) -> sets.KaryogramSet:
+    counts = {sets.COMPOSED: 2, sets.SIMULATED: 2, sets.SCRAMBLED: 1}
+    folder = tmp_path_factory.mktemp("set")
+    return sets.build_set(folder, sets.plan({sets.COMPOSED: cells}, counts, 1), cells, (64,), 1)
+
+
+def tiny_screener() -> keras.Model:
+    """The screener's shape with a base of two convolutions, stride 32 like VGG16."""
+    image = keras.Input((64, 64, 3), name="image")
+    x = keras.layers.Rescaling(-1 / 127.5, offset=2.0)(image)
+    x = keras.layers.Conv2D(8, 8, 8, activation="relu")(x)
+    x = keras.layers.Conv2D(8, 4, 4, activation="relu")(x)
+    x = keras.layers.Dropout(0.3, name=HEAD)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.BatchNormalization()(keras.layers.Dense(4, activation="relu")(x))
+    x = keras.layers.Dense(1, activation="sigmoid", name="p_abnormal")(x)
+    return keras.Model(image, x)
+
+
+def test_a_set_holds_the_truth_of_every_karyogram(data):
+    kinds = [row["kind"] for row in data.rows]
+    assert sorted(kinds) == sorted(2 * ["normal", "normal", "simulated", "simulated", "scrambled"])
+    for row, label in zip(data.rows, data.labels, strict=True):
+        assert label == (row["kind"] != "normal")
+        assert (row["iscn"] in ("46,XX", "46,XY")) == (row["kind"] == "normal")
+    images, states = data.images(64), data.states(64)
+    assert images.shape == (10, 64, 64) and states.shape == (10, 2, 2)
+    assert images.max() == 255 and images.min() < 200
+    assert list(data.honest) == [kind != "scrambled" for kind in kinds]
+
+
+def test_a_killed_build_goes_on_and_ends_the_same(cells, data, tmp_path):
+    entries = sets.plan(
+        {sets.COMPOSED: cells}, {sets.COMPOSED: 2, sets.SIMULATED: 2, sets.SCRAMBLED: 1}, 1
+    )
+    sets.build_set(tmp_path, entries, cells, (64,), 1)
+    images = np.lib.format.open_memmap(tmp_path / "images_64.npy", "r+")
+    images[6:] = 0  # what a kill after six of them would leave
+    images.flush()
+    (tmp_path / "progress").write_text("6")
+    again = sets.build_set(tmp_path, entries, cells, (64,), 1)
+    np.testing.assert_array_equal(again.images(64), data.images(64))
+    assert again.rows == data.rows
+
+
+def test_slots_know_what_stands_in_them(cells):
+    female = cells[0]
+    kept = [c for c in female.chromosomes if c.name != "21"]
+    extra = [c for c in female.chromosomes if c.name == "7"][:1]
+    cell = Cell((*kept, *extra), "s", "c", "1")
+    rng = np.random.default_rng(0)
+    states = sets.slot_states(compose(cell, clinical_style(rng), rng))
+    changed = {name: state for name, state in states.items() if state != sets.USUAL}
+    assert changed == {"7": sets.GAIN, "21": sets.LOSS}
+
+
+@pytest.mark.parametrize(
+    ("sexes", "expected"),
+    [("XX", (0, 0)), ("XY", (0, 0)), ("X", (2, 0)), ("XXX", (1, 0)), ("XYY", (1, 1))],
+)
+def test_x_and_y_are_judged_together(cells, sexes, expected):
+    male = cells[1]
+    x, y = ([c for c in male.chromosomes if c.name == name][0] for name in "XY")
+    rest = [c for c in male.chromosomes if c.name not in "XY"]
+    cell = Cell((*rest, *[x] * sexes.count("X"), *[y] * sexes.count("Y")), "s", "c", "1")
+    rng = np.random.default_rng(0)
+    states = sets.slot_states(compose(cell, clinical_style(rng), rng))
+    assert (states["X"], states["Y"]) == expected
+
+
+def test_the_state_map_lies_where_the_slot_is_in_the_networks_input(cells):
+    female = cells[0]
+    extra = [c for c in female.chromosomes if c.name == "1"][:1]
+    cell = Cell((*female.chromosomes, *extra), "s", "c", "1")
+    rng = np.random.default_rng(0)
+    image, states = sets.tensors(compose(cell, clinical_style(rng), rng), 416)
+    rows, columns = np.nonzero(states == sets.GAIN)
+    ink = np.nonzero(image < 200)
+    assert len(rows) and rows.max() * 32 < np.median(ink[0]) and columns.max() * 32 < 208
+
+
+def test_widening_changes_no_length(cells):
+    wide = sets.widen(cells[0], np.random.default_rng(1))
+    ratios = {
+        round(b.image.shape[1] / a.image.shape[1], 1)
+        for a, b in zip(cells[0].chromosomes, wide.chromosomes, strict=True)
+        if a.image.shape[1] > 12
+    }
+    assert [c.image.shape[0] for c in wide.chromosomes] == [
+        c.image.shape[0] for c in cells[0].chromosomes
+    ]
+    assert max(ratios) - min(ratios) <= 0.2
+
+
+def test_crops_keep_relative_length_and_depend_on_seed_and_epoch_alone(cells):
+    inks, labels = stored_crops(cells)
+    longest = np.mean([i.shape[0] for i, c in zip(inks, labels, strict=True) if c == 0])
+    shortest = np.mean([i.shape[0] for i, c in zip(inks, labels, strict=True) if c == 20])
+    assert 3 < longest / shortest < 6
+    plain = render(inks[0], (80, 48), 56.0)
+    assert plain.shape == (80, 48) and plain.max() == 255 and plain.min() < 150
+
+    def batch(epoch: int) -> np.ndarray:
+        return CropBatches(inks, labels, (80, 48), 8, Augmentation(), seed=5, epoch=epoch)[1][0]
+
+    np.testing.assert_array_equal(batch(2), batch(2))
+    assert not np.array_equal(batch(2), batch(3))
+
+
+def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):
+    def new_base() -> keras.Model:
+        image = keras.Input((None, None, 3))
+        return keras.Model(image, keras.layers.Conv2D(4, 5, 4, activation="relu")(image))
+
+    config = PretrainConfig(epochs=1, batch=16, precision="float32")
+    pretrain(new_base, cells, {"same": cells}, tmp_path, config)
+    more = PretrainConfig(epochs=2, batch=16, precision="float32")
+    pretrain(new_base, cells, {"same": cells}, tmp_path, more)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in log] == [1, 2] and 0 <= log[1]["accuracy_same"] <= 1
+
+
+def test_the_slot_stage_trains_both_outputs_and_resumes(data, tmp_path):
+    config = SlotConfig(batch=4, epochs=1)
+    images, targets, weights = SlotBatches(data, 64, config, 0)[0]
+    assert images.shape == (4, 64, 64, 3) and 0 <= images.min() and images.max() <= 255
+    assert targets["slots"].shape == weights["slots"].shape == (4, 2, 2)
+    model = train_on_slots(tiny_screener, data, 64, tmp_path, config)
+    assert set(model.output_names) == {"p_abnormal", "slots"}
+    again = train_on_slots(tiny_screener, data, 64, tmp_path, config)
+    for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_cached_features_and_the_head_give_what_the_whole_network_gives(data, tmp_path):
+    screener = tiny_screener()
+    images = data.images(64)
+    ids = [row["id"] for row in data.rows]
+    features = base_features(screener, images, tmp_path / "f.npy", ids, variants=2, batch=4)
+    assert features.shape == (20, *screener.get_layer(HEAD).output.shape[1:])
+    rgb = np.repeat(np.asarray(images)[..., None].astype(np.float32), 3, -1)
+    whole = screener.predict(rgb, verbose=0)
+    cut = head_of(screener).predict(np.asarray(features[:10], np.float32), verbose=0)
+    np.testing.assert_allclose(cut, whole, atol=2e-3)  # the cache is half precision
+    before = screener.get_weights()
+    labels = data.labels
+    train_head(
+        screener,
+        (features, np.tile(labels, 2)),
+        (features[:10], labels),
+        HeadConfig(batch=5, epochs=2),
+    )
+    changed = [
+        not np.array_equal(a, b) for a, b in zip(before, screener.get_weights(), strict=True)
+    ]
+    assert changed[:4] == [False] * 4 and any(changed[4:])
