@@ -166,7 +166,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 def _save_half(model: keras.Model, path: Path) -> None:
-    """Write the weights as float16, in the layout that `load_weights` of the float32 model reads."""
+    """Write the weights as float16, in the layout that the float32 model loads."""
     import keras
 
     config = json.loads(model.to_json())
