@@ -54,7 +54,7 @@ def peak_mib() -> float:
 
 
 def seconds_of_stages(paths: list[Path], size: int) -> tuple[dict[str, float], np.ndarray]:
-    """Return mean seconds a picture of each step before the network, on one core, and the tensors."""
+    """Return mean seconds a picture of each step before the network, and the tensors."""
     spent = dict.fromkeys(("read", "normalise", "quality gate", "letterbox"), 0.0)
     tensors = []
     for path in paths:
@@ -140,15 +140,16 @@ def write(
     lines = [
         "# `screen` against the network alone",
         "",
-        f"Command: `python {' '.join(['scripts/bench_screen.py', *sys.argv[1:]])}`; commit {commit}; "
+        f"Command: `python {' '.join(['scripts/bench_screen.py', *sys.argv[1:]])}`; "
+        f"commit {commit}; "
         f"bundle {bundle[:12]}; {os.cpu_count()} cores, {platform.machine()}.",
         "",
-        f"{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch {BATCH}; "
-        "medians of three alternating turns.",
+        f"{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, "
+        f"batch {BATCH}; medians of three alternating turns.",
         "",
         "| what | images/s |",
         "| --- | --- |",
-        f"| network, one deterministic forward, tensors ready | {images / np.median(forward):.2f} |",
+        f"| network, one forward, tensors ready | {images / np.median(forward):.2f} |",
         f"| `screen`, files to report, 100 passes | {images / np.median(whole):.2f} |",
         f"| time of `screen` over the network alone | {ratio:.2f} × |",
         "",
@@ -156,8 +157,8 @@ def write(
         "| --- | --- |",
         *[f"| {name} | {1000 * seconds:.1f} |" for name, seconds in stages.items()],
         "",
-        f"Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of "
-        f"{4 * images}.",
+        f"Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run "
+        f"of {4 * images}.",
     ]
     text = "\n".join(lines) + "\n"
     print(text)

@@ -11,6 +11,7 @@ import numpy as np
 
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
+from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
     from screening.predict.mc_dropout import McDropout
@@ -53,10 +54,11 @@ class BundleScorer:
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
         """One answer for each of at most `batch_size` `images`, uint8 (size, size)."""
         if self._model is None:
-            self.device = select_device(self.device)
-            from screening.predict.mc_dropout import McDropout
+            with native_log_filtered():
+                self.device = select_device(self.device)
+                from screening.predict.mc_dropout import McDropout
 
-            self._model = McDropout(self.bundle.load_model(PART), self.passes, self.seed)
+                self._model = McDropout(self.bundle.load_model(PART), self.passes, self.seed)
         rows = max(self.batch_size, len(images))
         batch = np.full((rows, self.size, self.size, 3), 255, np.float32)
         for row, image in enumerate(images):
