@@ -2,7 +2,7 @@
 
 A bundle is a folder: `bundle.json` (this module's `BundleInfo`), one Keras configuration and one
 half-precision weight file per part, `MODEL_CARD.md`, and `DONE`, written last, which holds the
-sha256 of `bundle.json`; that file in turn holds the sha256 of all the others. Loading checks every
+sha256 of `bundle.json`; that file in turn holds the sha256 of all the others but the card. Loading checks every
 hash, never unpickles, and keeps Keras' safe mode.
 """
 
@@ -118,8 +118,9 @@ def write_bundle(
         part = info.parts[name]
         (building / part.config).write_text(model.to_json(), "utf-8")
         _save_half(model, building / part.weights)
-    (building / MODEL_CARD).write_text(card, "utf-8")
+    # The card is left out: it reports measurements that name the hash of what was measured.
     files = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
+    (building / MODEL_CARD).write_text(card, "utf-8")
     info = info.model_copy(update={"files": files})
     text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     (building / "bundle.json").write_text(text, "utf-8")
