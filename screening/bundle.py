@@ -2,8 +2,8 @@
 
 A bundle is a folder: `bundle.json` (this module's `BundleInfo`), one Keras configuration and one
 half-precision weight file per part, `MODEL_CARD.md`, and `DONE`, written last, which holds the
-sha256 of `bundle.json`; that file in turn holds the sha256 of all the others but the card. Loading checks every
-hash, never unpickles, and keeps Keras' safe mode.
+sha256 of `bundle.json`; that file in turn holds the sha256 of all the others but the card. Loading
+checks every hash, never unpickles, and keeps Keras' safe mode.
 """
 
 from __future__ import annotations
