@@ -116,11 +116,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports"))
     args = parser.parse_args()
     bundle = load_bundle(args.bundle)
-    size = bundle.info.parts["screener"].size
+    part = bundle.info.parts["screener"]
+    size, weights = part.size, bundle.info.files[part.weights]
     text = [
         f"# The screener at {size} × {size}, measured\n",
         f"Command: `python scripts/measure_bundle.py --bundle {args.bundle} --sets …`, "
-        f"{args.passes} passes, bundle sha256 {bundle.hash}. Composed and simulated from "
+        f"{args.passes} passes, weights sha256 {weights[:16]}. Composed and simulated from "
         "chromosomes of patients in no other part; the unseen set is of a laboratory that trained "
         "nothing. Intervals are exact, 95 %, over pictures (several show one patient's cell).\n",
     ]
