@@ -11,6 +11,9 @@ import numpy as np
 
 from screening.images.foreground import content_box
 
+VERSION = "look-1"
+"""Changes with anything that changes a picture on its way to a network: earlier results and weights
+then no longer belong to what is seen now."""
 PAPER = 255
 DARK_END = 40
 """Grey on which the darkest bands of the chromosomes land, whatever the laboratory's exposure."""

@@ -53,7 +53,15 @@ class Predictor:
     def predict(
         self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
     ) -> list[McStatistics]:
-        """One McStatistics per picture, in order.
+        """One McStatistics per picture, in order; arguments and errors as in `passes_of`."""
+        if not len(images):
+            return []
+        return summarise(self.passes_of(images, keys), self.threshold)
+
+    def passes_of(
+        self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
+    ) -> np.ndarray:
+        """p(abnormal) of every pass, float32 (pictures, passes), in order.
 
         `images`: uint8 (size, size), grey, 0-255, as images.normalise.preprocess makes them.
         `keys`: one per picture, what its masks hang on (the hash of its file); by default the
@@ -69,12 +77,11 @@ class Predictor:
             keys = [hashlib.sha256(np.ascontiguousarray(i).data).digest() for i in images]
         if len(keys) != len(images):
             raise ScreeningError(f"expected {len(images)} keys, received {len(keys)}")
-        results: list[McStatistics] = []
-        for start in range(0, len(images), self.batch_size):
-            part = images[start : start + self.batch_size]
-            p = self._batch(part, list(keys[start : start + self.batch_size]))
-            results += summarise(p, self.threshold)
-        return results
+        p = [
+            self._batch(images[i : i + self.batch_size], list(keys[i : i + self.batch_size]))
+            for i in range(0, len(images), self.batch_size)
+        ]
+        return np.concatenate(p) if p else np.zeros((0, self.passes), np.float32)
 
     def _batch(self, images: Sequence[np.ndarray], keys: list[int | str | bytes]) -> np.ndarray:
         batch = np.full((self.batch_size, self.size, self.size, 3), 255, np.float32)

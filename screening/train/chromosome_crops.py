@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from screening.classes import RELATIVE_LENGTH, class_index
-from screening.karyogram.cell import Cell
+from screening.karyogram.cell import Cell, length_unit
 
 STORED_LENGTH = 72.0
 """Pixels that chromosome 1 of an average cell measures in the stored crops."""
@@ -42,29 +42,12 @@ class Augmentation:
     mirror: bool = True
 
 
-def cell_scale(cell: Cell) -> float:
-    """Return a cell's pixels per percent of autosome length, by the median over its chromosomes.
-
-    Chromosomes of unknown class are left out; ValueError for a cell without any known chromosome.
-    """
-    ratios = [
-        c.image.shape[0] / RELATIVE_LENGTH[c.name]
-        for c in cell.chromosomes
-        if c.name in RELATIVE_LENGTH
-    ]
-    if not ratios:
-        raise ValueError(
-            f"cell {cell.source}/{cell.case}/{cell.cell} has no chromosome of known class"
-        )
-    return float(np.median(ratios))
-
-
 def stored_crops(cells: Sequence[Cell]) -> tuple[list[np.ndarray], np.ndarray]:
     """Return every chromosome's ink (255 − grey, uint8 (h, w)) at one scale, and labels 0…23."""
     inks: list[np.ndarray] = []
     labels: list[int] = []
     for cell in cells:
-        factor = STORED_LENGTH / (cell_scale(cell) * RELATIVE_LENGTH["1"])
+        factor = STORED_LENGTH / (length_unit(cell.chromosomes) * RELATIVE_LENGTH["1"])
         dark = np.percentile([np.percentile(c.image, 5) for c in cell.chromosomes], 20)
         gain = 215.0 / max(255.0 - float(dark), 40.0)
         for chromosome in cell.chromosomes:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from screening import __version__
-from screening.report.page import render
+from screening.report.page import MOST_THUMBNAILS, render
 from screening.report.view import CaseView, ReportView, RowView
+from screening.triage.policy import LOW_PRIORITY
 from screening.worklist.ledger import Ledger
 from screening.worklist.rows import Row, cases_of
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
     """Return report.html for `rows`, which are in the order of the work list."""
-    thumbnails = {result.image: result.thumbnail for result in ledger.results()}
+    # Those at the end of a very long list are never shown: only the others are kept in memory.
+    shown = {
+        row.image for i, row in enumerate(rows) if row.route != LOW_PRIORITY or i < MOST_THUMBNAILS
+    }
+    thumbnails = {r.image: r.thumbnail for r in ledger.results() if r.image in shown}
     view = ReportView(
         title="Karyogram screening: work list",
-        rows=tuple(_row(row, thumbnails[row.image]) for row in rows),
+        rows=tuple(_row(row, thumbnails.get(row.image, b"")) for row in rows),
         cases=tuple(
             CaseView(case.case, case.route, case.images, case.summary)
             for case in cases_of(rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from screening import __version__
 from screening.errors import ScreeningError
+from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
 from screening.worklist.discover import Discovery, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, discard
@@ -98,7 +99,8 @@ def screen_folder(settings: Settings, scorer: Scorer) -> Summary:
 
 def options_hash(passes: int, seed: int) -> str:
     """Changes with everything besides the picture and the bundle that changes the numbers."""
-    text = json.dumps({"passes": passes, "seed": seed, "version": __version__}, sort_keys=True)
+    shaping = {"passes": passes, "seed": seed, "version": __version__, "look": VERSION}
+    text = json.dumps(shaping, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

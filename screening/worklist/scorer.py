@@ -14,7 +14,7 @@ from screening.errors import ScreeningError
 from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
-    from screening.predict.mc_dropout import McDropout
+    from screening.predict.predictor import Predictor
 
 PART = "screener"
 
@@ -49,22 +49,17 @@ class BundleScorer:
         self.bundle, self.passes, self.seed, self.device = bundle, passes, seed, device
         self.batch_size = batch_size
         self.size = bundle.info.parts[PART].size
-        self._model: McDropout | None = None
+        self._model: Predictor | None = None
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
-        """One answer for each of at most `batch_size` `images`, uint8 (size, size)."""
+        """One answer for each of `images`, uint8 (size, size)."""
         if self._model is None:
             with native_log_filtered():
                 self.device = select_device(self.device)
-                from screening.predict.mc_dropout import McDropout
+                from screening.predict.predictor import Predictor
 
-                self._model = McDropout(self.bundle.load_model(PART), self.passes, self.seed)
-        rows = max(self.batch_size, len(images))
-        batch = np.full((rows, self.size, self.size, 3), 255, np.float32)
-        for row, image in enumerate(images):
-            batch[row] = image[..., None]
-        p = self._model.predict(batch, [*keys, *[0] * (rows - len(keys))]).p
-        return [Passes(p[row]) for row in range(len(images))]
+                self._model = Predictor(self.bundle, self.passes, self.seed, self.batch_size)
+        return [Passes(p) for p in self._model.passes_of(images, keys)]
 
 
 def select_device(asked: str) -> str:
