@@ -128,8 +128,12 @@ def main() -> None:
     for name in ("test", "unseen"):
         if (args.sets / name / "progress").exists():
             data = KaryogramSet(args.sets / name)
-            scores = score(bundle, data, args.passes)
-            np.save(args.sets / name / f"p_{size}.npy", scores.p)
+            kept = args.sets / name / f"p_{weights[:16]}_{args.passes}.npy"
+            if kept.exists():  # the same weights have said the same before
+                scores = Scores(data.rows, np.load(kept))
+            else:
+                scores = score(bundle, data, args.passes)
+                np.save(kept, scores.p)
             text += tables(name, scores, bundle.info.threshold, bundle.info.min_confidence)
     args.out.mkdir(exist_ok=True)
     (args.out / f"screener_{size}.md").write_text("\n".join(text))
