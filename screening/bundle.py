@@ -47,11 +47,26 @@ class PartInfo(_Strict):
     weights: str
 
 
+class FusionInfo(_Strict):
+    """How a bundle joins its parts into one score and what it asks of the cell's reading.
+
+    `intercept` and `weights` by feature, in log-odds towards abnormal (see `evidence.fusion`). A
+    picture is put last only if the posterior of a normal complement is at least `min_p_normal` and
+    its layout score at least `min_layout`.
+    """
+
+    intercept: float
+    weights: dict[str, float]
+    min_p_normal: float = Field(default=0.5, ge=0, le=1)
+    min_layout: float = Field(default=0.0, ge=0, le=1)
+
+
 class BundleInfo(_Strict):
     """All that a reader of the bundle needs to know besides the weights.
 
     `threshold` is the probability above which one pass votes abnormal; `min_confidence` the vote
-    share under which a case goes to a person; `certificate` what certifies them (None: nothing
+    share under which a case goes to a person; `fusion` joins network and reading (None: network
+    alone); `certificate` what certifies them (None: nothing
     does). `data` names sources, split hash and seeds; `metrics` holds measured figures by group.
     """
 
@@ -63,6 +78,7 @@ class BundleInfo(_Strict):
     parts: dict[str, PartInfo]
     threshold: float = Field(default=0.5, gt=0, lt=1)
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
+    fusion: FusionInfo | None = None
     certificate: dict[str, Any] | None = None
     data: dict[str, Any] = {}
     metrics: dict[str, Any] = {}

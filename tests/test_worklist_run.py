@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from screening.errors import ScreeningError
+from screening.triage.rule import Rule
 from screening.worklist import pipeline
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.outputs import OUTPUT_NAMES
@@ -185,8 +186,8 @@ def test_resume_takes_only_what_is_equal(tmp_path: Path) -> None:
 
 def test_another_min_confidence_routes_anew_without_the_model(tmp_path: Path) -> None:
     write_karyograms(tmp_path / "in", 12)
-    before = screen(tmp_path / "in", tmp_path / "out", min_confidence=0.5)
-    after = screen(tmp_path / "in", tmp_path / "out", min_confidence=1.0, resume=True)
+    before = screen(tmp_path / "in", tmp_path / "out", rule=Rule(min_confidence=0.5))
+    after = screen(tmp_path / "in", tmp_path / "out", rule=Rule(min_confidence=1.0), resume=True)
     assert after.new == 0
     assert after.routes.get("review", 0) > before.routes.get("review", 0)
 

@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """
     check(args)
     from screening.bundle import default_bundle, load_bundle
+    from screening.triage.rule import Rule
     from screening.worklist.run import Settings, screen_folder
     from screening.worklist.scorer import BundleScorer
 
@@ -80,10 +81,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         bundle_hash=bundle.hash,
         bundle_name=bundle.info.name,
-        threshold=bundle.info.threshold,
-        min_confidence=(
-            bundle.info.min_confidence if args.min_confidence is None else args.min_confidence
-        ),
+        rule=Rule.of(bundle.info, args.min_confidence),
         case_from=args.case_from,
         resume=args.resume,
         overwrite=args.overwrite,

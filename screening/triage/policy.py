@@ -23,9 +23,10 @@ class Evidence:
     """What is known of one picture.
 
     `p_abnormal` and `p_std` are mean and spread of the passes (0–1), `abnormal_votes` of `passes`
-    passes voted abnormal. `objects` counts separate chromosome-like objects (None: not counted;
-    homologs that touch count once). `problem` says why a picture is not ok; `warnings` are the
-    quality gate's doubts about one that is.
+    passes voted abnormal. `objects` counts chromosomes, or what looks like them (None: not
+    counted). `problem` says why a picture is not ok; `warnings` are the quality gate's doubts about
+    one that is. `read`: its chromosomes were read one by one; then `findings` are sentences about
+    what they show and `doubts` sentences that keep it from the end of the list.
     """
 
     status: str
@@ -36,16 +37,19 @@ class Evidence:
     objects: int | None = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
+    read: bool = False
+    findings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Policy:
     """`min_confidence`: the vote share under which nobody is told "normal" or "abnormal" (0.5–1).
 
-    `expected_objects`: only a picture with exactly as many separate chromosome-like objects may be
-    put last. The whole-image network hardly sees one small chromosome more or less, the count does;
-    where homologs touch it is low although nothing is missing, and a person looks. None switches
-    the check off.
+    `expected_objects`: of the pictures whose chromosomes were not read one by one, only those with
+    exactly as many separate chromosome-like objects may be put last. The whole-image network hardly
+    sees one small chromosome more or less, the count does; where homologs touch it is low although
+    nothing is missing, and a person looks. None switches the check off.
     """
 
     min_confidence: float = 0.8
@@ -80,12 +84,14 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
     votes = max(share, 1 - share)
     # A share such as 80/100 must meet a minimum of 0.8 whatever its last bit.
     sure = votes >= policy.min_confidence - 1e-9
-    doubts = [*evidence.warnings, *_count_doubt(evidence.objects, policy.expected_objects)]
+    doubts = [*evidence.warnings, *evidence.doubts]
+    if not evidence.read:
+        doubts += _count_doubt(evidence.objects, policy.expected_objects)
     if abnormal:
         route = FLAG if sure else REVIEW
     else:
         route = LOW_PRIORITY if sure and not doubts else REVIEW
-    reasons = [_verdict(evidence, policy, abnormal, sure), *doubts]
+    reasons = [_verdict(evidence, policy, abnormal, sure), *evidence.findings, *doubts]
     return Decision(route, ABNORMAL if abnormal else NORMAL, votes, votes, tuple(reasons))
 
 

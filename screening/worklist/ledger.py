@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from screening.errors import ScreeningError
+from screening.evidence.record import PictureEvidence
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "ledger.sqlite"
 
 _SCHEMA = """
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS results (
     image TEXT NOT NULL, sha256 TEXT NOT NULL, bundle TEXT NOT NULL, options TEXT NOT NULL,
     status TEXT NOT NULL, reason TEXT NOT NULL, objects INTEGER, warnings TEXT NOT NULL,
-    passes BLOB NOT NULL, thumbnail BLOB NOT NULL,
+    passes BLOB NOT NULL, thumbnail BLOB NOT NULL, evidence TEXT NOT NULL,
     PRIMARY KEY (image, sha256, bundle, options));
 CREATE TABLE IF NOT EXISTS listed (
     image TEXT PRIMARY KEY, sha256 TEXT NOT NULL, patient_case TEXT NOT NULL) WITHOUT ROWID;
@@ -46,7 +47,8 @@ class Result:
 
     `status`: ok, rejected or failed, with `reason` ('' when ok); `p`: p(abnormal) of each pass,
     float32 (passes,), empty unless ok; `objects`: chromosome-like objects found, None if not
-    counted; `thumbnail`: JPEG bytes, may be empty.
+    counted; `thumbnail`: JPEG bytes, may be empty; `evidence`: what was read chromosome by
+    chromosome, None where nothing was.
     """
 
     image: str
@@ -58,6 +60,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     p: np.ndarray | None = None
     thumbnail: bytes = b""
+    evidence: PictureEvidence | None = None
 
 
 class Ledger:
@@ -126,7 +129,7 @@ class Ledger:
         """Stores `results` and lists them, and `kept` (already known), all or nothing."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [self._row(result) for result in results],
             )
             connection.executemany(
@@ -139,14 +142,16 @@ class Ledger:
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT image, patient_case, sha256, status, reason, objects, warnings, passes,"
-                " thumbnail FROM listed JOIN results USING (image, sha256)"
+                " thumbnail, evidence FROM listed JOIN results USING (image, sha256)"
                 " WHERE bundle = ? AND options = ? ORDER BY image",
                 (self.bundle, self.options),
             )
-            for image, case, sha256, status, reason, objects, warnings, passes, thumbnail in rows:
+            for (image, case, sha256, status, reason, objects, warnings, passes, thumbnail,
+                 evidence) in rows:  # fmt: skip
                 yield Result(
                     image, case, sha256, status, reason, objects, tuple(json.loads(warnings)),
                     np.frombuffer(passes, "<f4"), thumbnail,
+                    PictureEvidence.from_json(evidence) if evidence else None,
                 )  # fmt: skip
 
     def _row(self, result: Result) -> tuple[object, ...]:
@@ -154,7 +159,7 @@ class Ledger:
         return (
             result.image, result.sha256, self.bundle, self.options, result.status, result.reason,
             result.objects, json.dumps(result.warnings), p.astype("<f4").tobytes(),
-            result.thumbnail,
+            result.thumbnail, result.evidence.to_json() if result.evidence else "",
         )  # fmt: skip
 
     @contextlib.contextmanager

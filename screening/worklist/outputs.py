@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from screening import __version__
+from screening.triage.rule import Rule
 from screening.worklist.files import replace_files
 from screening.worklist.ledger import Ledger
 from screening.worklist.rows import Row, case_table, row_of
@@ -35,8 +36,7 @@ class RunFacts:
     bundle_hash: str
     bundle_name: str
     options: dict[str, object]
-    threshold: float
-    min_confidence: float
+    rule: Rule
     passes: int
     device: str
     started: str
@@ -64,7 +64,7 @@ def write_outputs(
     from screening.worklist.page import page_text  # Jinja2 is not needed to import this module
 
     rows = sorted(
-        (row_of(result, facts.threshold, facts.min_confidence) for result in ledger.results()),
+        (row_of(result, facts.rule) for result in ledger.results()),
         key=urgency,
     )
     statuses = dict(Counter(row.status for row in rows))
@@ -108,6 +108,8 @@ def run_text(
         "platform": platform.platform(),
         "packages": _versions(),
     }
+    record["threshold"] = facts.rule.threshold
+    record["min_confidence"] = facts.rule.min_confidence
     record["ignored_files"] = record.pop("ignored")
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 

@@ -33,8 +33,8 @@ def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
         ),
         facts=_facts(facts, len(rows)),
         notes=facts.notes,
-        threshold=facts.threshold,
-        min_confidence=facts.min_confidence,
+        threshold=facts.rule.threshold,
+        min_confidence=facts.rule.min_confidence,
     )
     return render(view)
 
@@ -63,8 +63,8 @@ def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
         ("screening", __version__),
         ("bundle", f"{facts.bundle_name}, sha256 {facts.bundle_hash}"),
         ("pictures", f"{images}, of which {facts.new} were judged in this run"),
-        ("votes abnormal", f"a pass with p(abnormal) of {facts.threshold:.2f} or more"),
-        ("minimum confidence", f"{facts.min_confidence:.2f}"),
+        ("votes abnormal", f"a pass with p(abnormal) of {facts.rule.threshold:.2f} or more"),
+        ("minimum confidence", f"{facts.rule.min_confidence:.2f}"),
         ("passes", str(facts.passes)),
         ("seed", str(facts.options.get("seed", ""))),
         ("device", facts.device),

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from screening.predict.statistics import summarise
 from screening.triage.cases import Case, Cell, summarise_cases
-from screening.triage.policy import OK, Evidence, Policy, decide
+from screening.triage.rule import Rule, judge
 from screening.worklist.ledger import Result
+from screening.worklist.tables import TRIAGE_COLUMNS
 from screening.worklist.tables import Cell as TableCell
 
 HISTOGRAM_BINS = 20
@@ -19,7 +19,8 @@ CASE_COLUMNS = tuple(Case.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of triage.csv; `histogram` counts the passes in bins of p(abnormal) from 0 to 1."""
+    """One line of triage.csv; `histogram` counts the passes in bins of p(abnormal) from 0 to 1,
+    `contributions` are the parts of the fused score (see `triage.rule.Judgement`)."""
 
     image: str
     case: str
@@ -32,52 +33,46 @@ class Row:
     confidence: float | None
     passes: int
     chromosomes: int | None
+    karyotype: str
     reasons: tuple[str, ...]
     sha256: str
     histogram: tuple[int, ...]
+    contributions: tuple[tuple[str, float], ...]
 
     def cells(self) -> dict[str, TableCell]:
-        """Return the row as triage.csv has it; `karyotype` is empty: nothing supports one yet."""
-        cells: dict[str, TableCell] = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name != "histogram"
-        }
-        return cells | {"reasons": "; ".join(self.reasons), "karyotype": ""}
+        """Return the row as triage.csv has it."""
+        cells: dict[str, TableCell] = {name: getattr(self, name) for name in TRIAGE_COLUMNS}
+        return cells | {"reasons": "; ".join(self.reasons)}
 
 
-def row_of(result: Result, threshold: float, min_confidence: float) -> Row:
-    """Return the row of a result; a pass votes abnormal at `threshold` or above."""
-    judged = result.status == OK and result.p is not None and len(result.p) > 0
-    evidence = Evidence(
-        result.status, objects=result.objects, problem=result.reason, warnings=result.warnings
-    )
-    p_abnormal = p_std = None
+def row_of(result: Result, rule: Rule) -> Row:
+    """Return the row of a result, decided by `rule`."""
+    judged = judge(
+        rule, result.status, result.p, result.evidence, result.objects, result.reason,
+        result.warnings,
+    )  # fmt: skip
+    decision, evidence = judged.decision, result.evidence
     histogram: tuple[int, ...] = ()
-    if judged:
-        said = summarise(np.asarray(result.p)[None], threshold)[0]
-        p_abnormal, p_std = said.mean, said.std
-        share = said.votes if said.abnormal else 1 - said.votes
-        evidence = Evidence(
-            result.status, p_abnormal, p_std, round(share * said.passes), said.passes,
-            result.objects, result.reason, result.warnings,
-        )  # fmt: skip
-        counts, _ = np.histogram(result.p, bins=HISTOGRAM_BINS, range=(0, 1))
+    if len(judged.p):
+        counts, _ = np.histogram(judged.p, bins=HISTOGRAM_BINS, range=(0, 1))
         histogram = tuple(int(n) for n in counts)
-    decision = decide(evidence, Policy(min_confidence))
     return Row(
         image=result.image,
         case=result.case,
         status=result.status,
         route=decision.route,
         prediction=decision.prediction,
-        p_abnormal=p_abnormal,
-        p_std=p_std,
+        p_abnormal=judged.p_abnormal,
+        p_std=judged.p_std,
         votes=decision.votes,
         confidence=decision.confidence,
-        passes=evidence.passes,
+        passes=len(judged.p),
         chromosomes=result.objects,
+        karyotype=evidence.iscn if evidence is not None else "",
         reasons=decision.reasons,
         sha256=result.sha256,
         histogram=histogram,
+        contributions=tuple(judged.contributions.items()),
     )
 
 

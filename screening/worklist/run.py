@@ -13,6 +13,7 @@ from screening import __version__
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
+from screening.triage.rule import Rule
 from screening.worklist.discover import Discovery, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, discard
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
@@ -28,15 +29,14 @@ class OutputsNotWritten(ScreeningError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is asked to do. `threshold`: a pass votes abnormal above it; `bundle_hash` and
+    """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
     `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N)."""
 
     folder: Path
     out: Path
     bundle_hash: str
     bundle_name: str
-    threshold: float = 0.5
-    min_confidence: float = 0.8
+    rule: Rule = Rule()
     case_from: str | None = None
     resume: bool = False
     overwrite: bool = False
@@ -142,8 +142,8 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "folder": str(settings.folder),
         "passes": scorer.passes,
         "seed": settings.seed,
-        "threshold": settings.threshold,
-        "min_confidence": settings.min_confidence,
+        "threshold": settings.rule.threshold,
+        "min_confidence": settings.rule.min_confidence,
         "case_from": settings.case_from or "parent",
         "batch_size": settings.batch_size,
         "workers": settings.workers,
@@ -160,8 +160,7 @@ def _facts(
         bundle_hash=settings.bundle_hash,
         bundle_name=settings.bundle_name,
         options=_options(settings, scorer),
-        threshold=settings.threshold,
-        min_confidence=settings.min_confidence,
+        rule=settings.rule,
         passes=scorer.passes,
         device=scorer.device,
         started=started,

@@ -1,0 +1,102 @@
+"""A bundle's whole rule: from what was measured on one picture to its decision.
+
+Everything that decides stands here once; screening, tuning and evaluation all call `judge`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from screening.bundle import BundleInfo
+from screening.evidence.fusion import Fusion
+from screening.evidence.record import PictureEvidence
+from screening.predict.statistics import summarise
+from screening.triage.policy import OK, Decision, Evidence, Policy, decide
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
+    which a picture goes to a person. `fusion`: how the network and the cell's reading are joined
+    (None: the network's passes alone). A picture that was read is put last only with a posterior of
+    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`."""
+
+    threshold: float = 0.5
+    min_confidence: float = 0.8
+    fusion: Fusion | None = None
+    min_p_normal: float = 0.5
+    min_layout: float = 0.0
+
+    @staticmethod
+    def of(info: BundleInfo, min_confidence: float | None = None) -> Rule:
+        """Return the rule of a bundle, with the user's own minimum confidence if there is one."""
+        minimum = info.min_confidence if min_confidence is None else min_confidence
+        if info.fusion is None:
+            return Rule(info.threshold, minimum)
+        fusion = Fusion(info.fusion.intercept, info.fusion.weights)
+        return Rule(
+            info.threshold, minimum, fusion, info.fusion.min_p_normal, info.fusion.min_layout
+        )
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The decision on one picture and its numbers; None and empty when it was not judged.
+
+    `p`: the fused p(abnormal) of each pass, float32 (passes,). `contributions`: what each part
+    adds to the log-odds of abnormal.
+    """
+
+    decision: Decision
+    p_abnormal: float | None = None
+    p_std: float | None = None
+    p: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
+    contributions: dict[str, float] = field(default_factory=dict)
+
+
+def judge(
+    rule: Rule,
+    status: str,
+    p: np.ndarray | None,
+    evidence: PictureEvidence | None = None,
+    objects: int | None = None,
+    problem: str = "",
+    warnings: tuple[str, ...] = (),
+) -> Judgement:
+    """Return the judgement on one picture.
+
+    `p`: the network's p(abnormal) of each pass, (passes,) or None; `evidence`: the cell's reading;
+    the others as in `triage.policy.Evidence`.
+    """
+    policy = Policy(rule.min_confidence)
+    if status != OK or p is None or not len(p):
+        return Judgement(decide(Evidence(status, problem=problem, warnings=warnings), policy))
+    fused, contributions = np.asarray(p, np.float32), {}
+    findings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    if evidence is not None:
+        findings, doubts = evidence.notes, _doubts(rule, evidence)
+        if rule.fusion is not None:
+            contributions = rule.fusion.contributions(fused, evidence.features)
+            fused = rule.fusion.passes(fused, evidence.features)
+    said = summarise(fused[None], rule.threshold)[0]
+    share = said.votes if said.abnormal else 1 - said.votes
+    known = Evidence(
+        status, said.mean, said.std, round(share * said.passes), said.passes, objects, problem,
+        warnings, evidence is not None, findings, doubts,
+    )  # fmt: skip
+    return Judgement(decide(known, policy), said.mean, said.std, fused, contributions)
+
+
+def _doubts(rule: Rule, evidence: PictureEvidence) -> tuple[str, ...]:
+    doubts = list(evidence.doubts)
+    if evidence.layout_score < rule.min_layout or not math.isfinite(evidence.layout_score):
+        doubts.append("the chromosomes do not follow the order of a karyogram")
+    if not evidence.p_normal >= rule.min_p_normal:
+        doubts.append(
+            f"46,XX or 46,XY has a probability of only {evidence.p_normal:.2f} by the chromosomes"
+        )
+    return tuple(doubts)
