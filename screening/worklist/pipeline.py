@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from screening.errors import ImageError, ScreeningError
+from screening.evidence.record import PictureEvidence
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.quality import assess
 from screening.images.read import read_image
@@ -55,6 +56,15 @@ class Scorer(Protocol):
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Sequence[ScoredImage]: ...
 
 
+class CellReader(Protocol):
+    """Anything that reads a karyogram chromosome by chromosome, in two steps: `find` runs in the
+    decoding threads, `read` beside the model, with the number that seeds the picture's passes."""
+
+    def find(self, paper: np.ndarray) -> object: ...
+
+    def read(self, paper: np.ndarray, found: object, key: int, name: str) -> PictureEvidence: ...
+
+
 class OutOfMemory(ScreeningError):
     """Says that a batch did not fit into memory and what to try."""
 
@@ -64,11 +74,14 @@ class OutOfMemory(ScreeningError):
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A picture on its way: `tensor` uint8 (size, size) if the model is to see it, else None;
-    `known` when the ledger already holds its result."""
+    `known` when the ledger already holds its result. `paper` (normalised page) and `found` (what
+    the reader found on it) are there when its chromosomes are to be read."""
 
     result: Result
     tensor: np.ndarray | None = None
     known: bool = False
+    paper: np.ndarray | None = None
+    found: object = None
 
 
 def run_pipeline(
@@ -76,6 +89,7 @@ def run_pipeline(
     scorer: Scorer,
     ledger: Ledger,
     *,
+    reader: CellReader | None = None,
     batch_size: int = 8,
     workers: int = 2,
     advance: Callable[[int], None] = lambda count: None,
@@ -96,23 +110,25 @@ def run_pipeline(
         settled.clear()
 
     def work(found: Found) -> Prepared:
-        return prepare(found, scorer.size, known)
+        return prepare(found, scorer.size, known, reader)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
         new += not prepared.known
         (settled if prepared.tensor is None else waiting).append(prepared)
         if len(waiting) == batch_size:
-            scored = _score(waiting, scorer)
+            scored = _score(waiting, scorer, reader)
             waiting.clear()
             commit(scored)
         elif len(settled) >= _FLUSH:
             commit(())
-    commit(_score(waiting, scorer) if waiting else ())
+    commit(_score(waiting, scorer, reader) if waiting else ())
     return new
 
 
-def prepare(found: Found, size: int, known: Mapping[str, str]) -> Prepared:
+def prepare(
+    found: Found, size: int, known: Mapping[str, str], reader: CellReader | None = None
+) -> Prepared:
     """`found` read, judged and made ready for a model of `size` px; never raises for one picture.
 
     `known` maps names to the content hashes that the ledger holds.
@@ -125,7 +141,7 @@ def prepare(found: Found, size: int, known: Mapping[str, str]) -> Prepared:
         blank = replace(blank, sha256=sha256)
         if known.get(found.name) == sha256:
             return Prepared(blank, known=True)
-        return _judge(found, blank, size)
+        return _judge(found, blank, size, reader)
     except ImageError as error:
         reason = error.reason
     except OSError as error:
@@ -137,7 +153,7 @@ def prepare(found: Found, size: int, known: Mapping[str, str]) -> Prepared:
     return Prepared(replace(blank, reason=reason))
 
 
-def _judge(found: Found, blank: Result, size: int) -> Prepared:
+def _judge(found: Found, blank: Result, size: int, reader: CellReader | None) -> Prepared:
     paper = normalise(read_image(found.path))
     quality = assess(paper)
     cropped = crop_margins(paper)
@@ -149,7 +165,12 @@ def _judge(found: Found, blank: Result, size: int) -> Prepared:
         warnings=tuple(quality.warnings),
         thumbnail=thumbnail(cropped),
     )
-    return Prepared(result, letterbox(cropped, size) if quality.ok else None)
+    if not quality.ok:
+        return Prepared(result)
+    tensor = letterbox(cropped, size)
+    if reader is None:
+        return Prepared(result, tensor)
+    return Prepared(result, tensor, paper=paper, found=reader.find(paper))
 
 
 def thumbnail(grey: np.ndarray) -> bytes:
@@ -195,7 +216,7 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _score(batch: Sequence[Prepared], scorer: Scorer) -> list[Result]:
+def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None) -> list[Result]:
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
     keys = [key_of(prepared.result.sha256) for prepared in batch]
     try:
@@ -205,9 +226,17 @@ def _score(batch: Sequence[Prepared], scorer: Scorer) -> list[Result]:
             raise OutOfMemory(_memory_advice(len(batch))) from error
         raise
     return [
-        _with_passes(prepared.result, answer.p)
-        for prepared, answer in zip(batch, scored, strict=True)
+        _with_passes(_with_reading(prepared, key, reader), answer.p)
+        for prepared, key, answer in zip(batch, keys, scored, strict=True)
     ]
+
+
+def _with_reading(prepared: Prepared, key: int, reader: CellReader | None) -> Result:
+    result = prepared.result
+    if reader is None or prepared.paper is None:
+        return result
+    evidence = reader.read(prepared.paper, prepared.found, key, result.image)
+    return replace(result, evidence=evidence, objects=len(evidence.chromosomes))
 
 
 def _with_passes(result: Result, p: np.ndarray) -> Result:

@@ -17,7 +17,7 @@ from screening.triage.rule import Rule
 from screening.worklist.discover import Discovery, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, discard
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
-from screening.worklist.pipeline import Scorer, run_pipeline
+from screening.worklist.pipeline import CellReader, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
 
 
@@ -65,8 +65,10 @@ class Summary:
         return 0 if self.statuses.get("ok", 0) == total else 3
 
 
-def screen_folder(settings: Settings, scorer: Scorer) -> Summary:
+def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None = None) -> Summary:
     """Screens every picture of `settings.folder` and writes the outputs into `settings.out`.
+
+    With a `reader`, the chromosomes of each are found and read one by one.
 
     Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
     holds earlier results and neither resume nor overwrite is asked for.
@@ -80,6 +82,7 @@ def screen_folder(settings: Settings, scorer: Scorer) -> Summary:
                 discovery.images,
                 scorer,
                 ledger,
+                reader=reader,
                 batch_size=settings.batch_size,
                 workers=settings.workers,
                 advance=progress.advance,
