@@ -237,7 +237,7 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
     """However many pictures, at most a window of them is in memory, and several threads work."""
     lock, state = threading.Lock(), {"begun": 0, "scored": 0, "ahead": 0, "threads": set()}
 
-    def prepare(found: object, size: int, known: object) -> Prepared:
+    def prepare(found: object, size: int, known: object, reader: object) -> Prepared:
         with lock:
             state["begun"] += 1
             state["ahead"] = max(state["ahead"], state["begun"] - state["scored"])
