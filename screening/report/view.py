@@ -6,10 +6,55 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class ChromosomeView:
+    """One chromosome found: its box as fractions (0–1) of the thumbnail's width and height.
+
+    `name` is one of classes.CHROMOSOMES or "?"; `slot` is where it stands, '' when unknown.
+    """
+
+    x: float
+    y: float
+    w: float
+    h: float
+    name: str
+    probability: float
+    slot: str
+    doubtful: bool
+    missorted: bool
+
+
+@dataclass(frozen=True)
+class CropView:
+    """A noteworthy chromosome, or several side by side: a JPEG and what it is."""
+
+    caption: str
+    picture: bytes
+
+
+@dataclass(frozen=True)
+class EvidenceView:
+    """What was read of one cell, chromosome by chromosome.
+
+    `karyotype`: suggested ISCN, '' when none is probable enough; `karyotypes`: (ISCN, probability),
+    most probable first, at most 5; `counts`: (class, how many) of the 24 classes in order;
+    `contributions`: (part of the fused score in words, change of log-odds towards abnormal).
+    """
+
+    karyotype: str
+    karyotypes: tuple[tuple[str, float], ...]
+    counts: tuple[tuple[str, int], ...]
+    chromosomes: tuple[ChromosomeView, ...]
+    crops: tuple[CropView, ...]
+    contributions: tuple[tuple[str, float], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RowView:
     """One picture of the work list; numbers are None when it was not judged.
 
     `histogram` counts the passes by p(abnormal) in equal bins from 0 to 1; `thumbnail` is JPEG.
+    `evidence` is None where the chromosomes were not read one by one.
     """
 
     image: str
@@ -26,16 +71,21 @@ class RowView:
     sha256: str
     histogram: tuple[int, ...] = ()
     thumbnail: bytes = b""
+    evidence: EvidenceView | None = None
 
 
 @dataclass(frozen=True)
 class CaseView:
-    """One case with several pictures: its route and what its cells show, in words."""
+    """One case with several pictures: its route and what its cells show, in words.
+
+    `karyotypes`: what was suggested for its cells, in words, '' when nothing was.
+    """
 
     case: str
     route: str
     images: int
     summary: str
+    karyotypes: str = ""
 
 
 @dataclass(frozen=True)
