@@ -1,0 +1,147 @@
+"""The medial line of one chromosome's mask, and a picture resampled along it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+_WORK_WIDTH = 9.0  # px across a chromosome on the copy on which the line is found
+_POINTS = 32
+
+
+def medial_axis(mask: np.ndarray, width: float) -> tuple[np.ndarray, float, float]:
+    """Return (axis float32 (k, 2) as x, y in pixels of the mask, length, median width in pixels).
+
+    `mask` bool (h, w) of one chromosome; `width`: its width, roughly, in pixels. Cross-sections
+    are the level sets of the way to one end, walked inside the mask, so that a bent chromosome is
+    followed around its bend; their centres, smoothed and led on to both ends, are the axis.
+    """
+    shrink = min(1.0, _WORK_WIDTH / max(width, 1.0))
+    small = _resized(mask, shrink)
+    level, steps = _levels(small)
+    count = np.bincount(level[level >= 0], minlength=steps)
+    ys, xs = np.nonzero(level >= 0)
+    at = level[ys, xs]
+    centre = np.stack([np.bincount(at, xs, steps), np.bincount(at, ys, steps)], 1)
+    centre = (centre / np.maximum(count, 1)[:, None])[count > 0]
+    line = _smooth(centre, small)
+    line = (line + 0.5) * [mask.shape[1] / small.shape[1], mask.shape[0] / small.shape[0]] - 0.5
+    if line[0, 1] > line[-1, 1]:
+        line = line[::-1]
+    length = float(np.hypot(*np.diff(line, axis=0).T).sum()) + 1.0
+    across = float(np.count_nonzero(mask)) / length
+    return line.astype(np.float32), length, across
+
+
+def sample_across(crop: np.ndarray, mask: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Return `crop` uint8 (h, w) resampled along `axis` (x, y in crop pixels), white outside."""
+    steps = np.hypot(*np.diff(axis, axis=0).T)
+    along = np.concatenate([[0], np.cumsum(steps)])
+    rows = max(2, round(float(along[-1])) + 1)
+    at = np.linspace(0, along[-1], rows)
+    line = np.stack([np.interp(at, along, axis[:, i]) for i in (0, 1)], 1)
+    tangent = np.gradient(line, axis=0)
+    tangent /= np.maximum(np.hypot(*tangent.T), 1e-6)[:, None]
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)  # to the right of a line going down
+    ys, xs = np.nonzero(mask)
+    near = np.argmin((xs[:, None] - line[None, ::4, 0]) ** 2
+                     + (ys[:, None] - line[None, ::4, 1]) ** 2, axis=1) * 4  # fmt: skip
+    side = (xs - line[near, 0]) * normal[near, 0] + (ys - line[near, 1]) * normal[near, 1]
+    reach = int(np.ceil(np.abs(side).max())) + 1
+    offset = np.arange(-reach, reach + 1)
+    x = (line[:, :1] + normal[:, :1] * offset).astype(np.float32)
+    y = (line[:, 1:] + normal[:, 1:] * offset).astype(np.float32)
+    white = cv2.BORDER_CONSTANT
+    return cv2.remap(crop, x, y, cv2.INTER_LINEAR, borderMode=white, borderValue=255)
+
+
+def _resized(mask: np.ndarray, scale: float) -> np.ndarray:
+    h, w = mask.shape
+    small = mask.astype(np.uint8)
+    if scale < 1:
+        size = (max(1, round(w * scale)), max(1, round(h * scale)))
+        small = cv2.resize(small * 255, size, interpolation=cv2.INTER_AREA)
+        small = (small >= 128).astype(np.uint8)
+        if not small.any():
+            small[:] = 1
+    return small
+
+
+def _levels(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return (level int32 (h, w), number of levels): steps to one end, -1 outside the mask.
+
+    The end is the pixel furthest from the middle: two walks find the longest way through the mask.
+    Pixels that no walk reaches (crumbs) stay -1.
+    """
+    ys, xs = np.nonzero(mask)
+    far = np.argmax(np.abs(ys - ys.mean()) + np.abs(xs - xs.mean()))
+    level, steps = _walk(mask, int(ys[far]), int(xs[far]))
+    at = np.argmax(level)
+    y, x = divmod(int(at), mask.shape[1])
+    return _walk(mask, y, x)
+
+
+def _walk(mask: np.ndarray, y: int, x: int) -> tuple[np.ndarray, int]:
+    """Return the steps from (y, x) to each pixel of the mask; squares and crosses by turns make
+    the fronts octagons, nearly round."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    reached = np.zeros_like(padded)
+    reached[y + 1, x + 1] = 1
+    arrival = reached.astype(np.uint16)
+    kernels = (np.ones((3, 3), np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    steps, size = 1, 1
+    while True:
+        cv2.dilate(reached, kernels[steps % 2], dst=reached)
+        cv2.bitwise_and(reached, padded, dst=reached)
+        arrival += reached
+        now = cv2.countNonZero(reached)
+        if now == size and steps % 2:
+            break
+        size = now
+        steps += 1
+    arrival = arrival[1:-1, 1:-1].astype(np.int32)
+    level = np.where(arrival > 0, steps + 1 - arrival, -1)
+    return level, int(level.max()) + 1
+
+
+def _smooth(centre: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the axis (k, 2) through cross-section centres, led on straight to both ends."""
+    n = len(centre)
+    if n < 5:
+        return _chord(mask)
+    trim = min(n // 5, 4)  # the first fronts start in a corner of the end, not in its middle
+    inner = centre[trim : n - trim]
+    reach = max(1, min(len(inner) // 4, 5))
+    weight = np.hanning(2 * reach + 3)[1:-1]
+    weight /= weight.sum()
+    # Reflected through the end points, so that smoothing does not shorten the line.
+    head, tail = 2 * inner[0] - inner[reach:0:-1], 2 * inner[-1] - inner[-2 : -reach - 2 : -1]
+    long = np.concatenate([head, inner, tail])
+    line = np.stack([np.convolve(long[:, i], weight, mode="valid") for i in (0, 1)], 1)
+    line = np.concatenate([_end(line[::-1], mask)[::-1], line, _end(line, mask)])
+    steps = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0, steps[-1], _POINTS)
+    return np.stack([np.interp(at, steps, line[:, i]) for i in (0, 1)], 1)
+
+
+def _end(line: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return (1, 2): where the line, led on straight, leaves the mask."""
+    back = line[-min(len(line), 5)]
+    direction = line[-1] - back
+    direction = direction / max(float(np.hypot(*direction)), 1e-6)
+    at = line[-1] + direction * np.arange(0, 12, 0.5)[:, None]
+    x = np.clip(np.rint(at[:, 0]).astype(int), 0, mask.shape[1] - 1)
+    y = np.clip(np.rint(at[:, 1]).astype(int), 0, mask.shape[0] - 1)
+    inside = (mask[y, x] > 0) & (np.abs(at[:, 0] - x) <= 0.5) & (np.abs(at[:, 1] - y) <= 0.5)
+    outside = np.flatnonzero(~inside)
+    last = (outside[0] if len(outside) else len(at)) - 1
+    return at[max(last, 0)][None]
+
+
+def _chord(mask: np.ndarray) -> np.ndarray:
+    """Return the line (2, 2) from top to bottom through a mask too small for cross-sections."""
+    ys, xs = np.nonzero(mask)
+    low, high = ys.min(), ys.max()
+    return np.array(
+        [[xs[ys == low].mean(), low], [xs[ys == high].mean(), max(high, low + 0.5)]], np.float64
+    )
