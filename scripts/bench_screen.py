@@ -27,10 +27,10 @@ from PIL import Image
 
 from screening.bundle import default_bundle, load_bundle
 from screening.images.normalise import crop_margins, letterbox, normalise
-from screening.images.quality import assess
 from screening.images.read import read_image
 from screening.karyogram.compose import compose
 from screening.karyogram.drawn import draw_cell
+from screening.karyogram.gate import inspect
 from screening.karyogram.style import clinical_style
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
@@ -55,7 +55,7 @@ def peak_mib() -> float:
 
 def seconds_of_stages(paths: list[Path], size: int) -> tuple[dict[str, float], np.ndarray]:
     """Return mean seconds a picture of each step before the network, and the tensors."""
-    spent = dict.fromkeys(("read", "normalise", "quality gate", "letterbox"), 0.0)
+    spent = dict.fromkeys(("read", "normalise", "gate, chromosomes found", "letterbox"), 0.0)
     tensors = []
     for path in paths:
         clock = [time.perf_counter()]
@@ -63,7 +63,7 @@ def seconds_of_stages(paths: list[Path], size: int) -> tuple[dict[str, float], n
         clock.append(time.perf_counter())
         paper = normalise(grey)
         clock.append(time.perf_counter())
-        assess(paper)
+        inspect(paper)
         clock.append(time.perf_counter())
         tensors.append(letterbox(crop_margins(paper), size))
         clock.append(time.perf_counter())

@@ -90,6 +90,8 @@ def test_labels_captions_and_rules_stay_clear_of_chromosomes(male, seed, monkeyp
     look = random_style(np.random.default_rng(seed))
     look = replace(look, noise=0.0, jpeg=0, blur=0.0, vignette=0.0, inverted=False)
     look = replace(look, label="number", letters=True, rule="pair", caption="Case 7")
+    # What a style may draw across chromosomes on purpose is not meant here.
+    look = replace(look, arrows=0, underlines=0, rule_gap=0.006, label_gap=0.01)
 
     def inside_boxes(grey: int) -> list[np.ndarray]:
         monkeypatch.setattr(

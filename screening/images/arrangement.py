@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screening.images.foreground import CHROMOSOME, TEXT, Components
-
 
 @dataclass(frozen=True)
 class Arrangement:
@@ -31,12 +29,16 @@ class Arrangement:
     labels_below: float
 
 
-def arrangement(found: Components) -> Arrangement:
-    """Return the arrangement of the chromosomes of a page; works from boxes and moments alone."""
-    boxes = found.of_kind(CHROMOSOME)
+def arrangement(
+    boxes: np.ndarray, angle: np.ndarray, elongation: np.ndarray, letters: np.ndarray
+) -> Arrangement:
+    """Return how chromosomes stand on a page.
+
+    `boxes` int (n, 4) x, y, w, h; `angle` (n,) degrees of each axis from vertical, -90…90;
+    `elongation` (n,) length over width; `letters` int (m, 4): boxes of what is written.
+    """
     row_of = _groups(boxes[:, 1], boxes[:, 3])
     column_of = _groups(boxes[:, 0], boxes[:, 2])
-    angle, elongation = _axes(found)
     long = elongation >= 1.7
     tilt, weight = np.abs(angle[long]), np.hypot(boxes[long, 2], boxes[long, 3]) ** 2
     total = weight.sum() if len(tilt) >= 5 else float("nan")
@@ -52,7 +54,7 @@ def arrangement(found: Components) -> Arrangement:
         upright=float(weight[tilt <= 30].sum() / total),
         lying=float(weight[tilt >= 60].sum() / total),
         first_over_last=ratio,
-        labels_below=_labels_below(boxes, found.of_kind(TEXT)),
+        labels_below=_labels_below(boxes, letters),
     )
 
 
@@ -75,23 +77,6 @@ def _groups(start: np.ndarray, length: np.ndarray) -> np.ndarray:
 def _full(group_of: np.ndarray) -> np.ndarray:
     """Return the numbers of the groups that hold at least 3 objects, in order."""
     return np.flatnonzero(np.bincount(group_of) >= 3) if len(group_of) else group_of
-
-
-def _axes(found: Components) -> tuple[np.ndarray, np.ndarray]:
-    """Return (degrees from vertical in -90…90, length over width) of each chromosome's axis."""
-    wanted = np.flatnonzero(found.kind == CHROMOSOME)
-    angle, elongation = np.zeros(len(wanted)), np.ones(len(wanted))
-    for i, index in enumerate(wanted):
-        x, y, w, h = found.boxes[index]
-        rows, columns = np.nonzero(found.labels[y : y + h, x : x + w] == index + 1)
-        if len(rows) < 3:
-            continue
-        (yy, xy), (_, xx) = np.cov(rows, columns)
-        spread = np.hypot(yy - xx, 2 * xy)
-        small, large = (yy + xx - spread) / 2, (yy + xx + spread) / 2
-        angle[i] = 0.5 * np.degrees(np.arctan2(2 * xy, yy - xx))
-        elongation[i] = np.sqrt(large / max(small, 0.08))  # 0.08: a line one pixel wide
-    return angle, elongation
 
 
 def _labels_below(boxes: np.ndarray, letters: np.ndarray) -> float:

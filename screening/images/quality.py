@@ -1,4 +1,4 @@
-"""The gate before the model: is this a karyogram at all, and is it good enough to judge?
+"""The first gate: does this page show chromosomes at all, and well enough to judge them?
 
 Refuses only on clear evidence and says why in plain words; what is merely doubtful becomes a
 warning, which reaches the user and can send the picture to a person.
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from screening.images.arrangement import Arrangement, arrangement
 from screening.images.foreground import CHROMOSOME, INK, TEXT, Components, components, shrunk
 
-MIN_OBJECTS, FEW_OBJECTS = 14, 22
-MANY_OBJECTS, MAX_OBJECTS = 80, 115
+MIN_OBJECTS, MAX_OBJECTS = 14, 115
 """A cell has about 46; touching homologs count once (23), a tetraploid cell has 92."""
 
 
@@ -31,11 +29,10 @@ class Quality:
 
 
 def assess(paper: np.ndarray) -> Quality:
-    """Return whether a normalised page uint8 (h, w) is a karyogram that can be judged.
+    """Return whether a normalised page uint8 (h, w) shows the chromosomes of a cell, well enough.
 
-    Refused: blank pages, photographs, text, single chromosomes, metaphase spreads, karyograms that
-    lie on their side or stand on their head (as far as rows and labels tell), too small or too
-    blurred ones. Mirrored karyograms are not recognised.
+    Refused: blank pages, photographs, text, single chromosomes, too small or too blurred ones. How
+    the chromosomes are arranged is for `karyogram.gate` to judge, once each has been found.
     """
     page, scale = shrunk(paper)
     ink_share = float((page < INK).mean())
@@ -46,13 +43,12 @@ def assess(paper: np.ndarray) -> Quality:
     reason = _not_a_page(page, found, ink_share) or _not_chromosomes(found)
     if reason:
         return Quality(False, reason, count)
-    order = arrangement(found)
     sharp = _sharpness(page, found)
     length = float(np.median(found.of_kind(CHROMOSOME)[:, 3])) / scale
-    reason = _not_arranged(order, count) or _too_poor(length, sharp)
+    reason = _too_poor(length, sharp)
     if reason:
         return Quality(False, reason, count)
-    return Quality(True, "", count, tuple(_doubts(page, found, order, length, sharp)))
+    return Quality(True, "", count, tuple(_doubts(page, found, length, sharp)))
 
 
 def _not_a_page(page: np.ndarray, found: Components, ink_share: float) -> str:
@@ -90,29 +86,6 @@ def _not_chromosomes(found: Components) -> str:
     return ""
 
 
-def _not_arranged(order: Arrangement, count: int) -> str:
-    """Say why the objects are not arranged as a karyogram."""
-    # Touching homologs hide the single axes, but not that rows run from large to small.
-    ordered = order.rows >= 3 and order.first_over_last >= 1.5
-    hidden = order.first_over_last >= 2 and (np.isnan(order.upright) or order.lying >= 0.6)
-    if ordered and (order.upright >= 0.6 or order.labels_below >= 0.7 or hidden):
-        return ""
-    if np.isnan(order.upright):
-        return "the objects are round or shapeless, chromosomes are long: not a karyogram?"
-    if order.lying >= 0.6 and order.upright <= 0.3:
-        return "the chromosomes lie on their side: turn the picture by 90 degrees"
-    if order.upright < 0.6:
-        return f"{count} objects in all directions and in no rows: a metaphase spread?"
-    if order.rows <= 1:
-        return f"{count} objects in no rows: a metaphase spread, or part of a karyogram?"
-    # Chromosomes 1 to 3 stand in the first row of every layout, the smallest ones in the last.
-    unlabelled = np.isnan(order.labels_below)
-    limit = 0.5 if unlabelled else 0.8
-    if order.first_over_last < limit and (unlabelled or order.labels_below < 0.4):
-        return "the smallest chromosomes stand on top: the karyogram is upside down"
-    return ""
-
-
 def _too_poor(length: float, sharp: float) -> str:
     """Say why bands cannot be seen: `length` pixels of the median chromosome, `sharp` see below."""
     if length < 12:
@@ -134,22 +107,9 @@ def _sharpness(page: np.ndarray, found: Components) -> float:
     return float(np.percentile(steps, 85)) / max(contrast, 1.0) * radius
 
 
-def _doubts(
-    page: np.ndarray, found: Components, order: Arrangement, length: float, sharp: float
-) -> list[str]:
+def _doubts(page: np.ndarray, found: Components, length: float, sharp: float) -> list[str]:
     """Return sentences about what makes the picture hard to judge."""
     doubts = []
-    count = found.count
-    if count < FEW_OBJECTS:
-        doubts.append(f"only {count} separate objects: many chromosomes touch, or some are missing")
-    if count > MANY_OBJECTS:
-        doubts.append(f"{count} separate objects: far more than 46, or dirt on the page")
-    if order.rows == 2:
-        doubts.append("only 2 rows found: part of a karyogram, or rows that touch")
-    if order.upright < 0.65:
-        doubts.append("many chromosomes are not upright")
-    if order.rows >= 3 and order.first_over_last < 0.8:
-        doubts.append("the last row's chromosomes are longer than the first row's: upside down?")
     if length < 20:
         doubts.append(f"chromosomes are only {length:.0f} pixels long")
     if sharp < 0.3:

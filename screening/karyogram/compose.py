@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER, RELATIVE_LENGTH
-from screening.karyogram.cell import Cell, length_unit
+from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER
+from screening.karyogram.arrow import draw_arrow, underline
+from screening.karyogram.cell import Cell
 from screening.karyogram.layout import CENTROMERE, Row, place
 from screening.karyogram.paper import develop
+from screening.karyogram.render import render
 from screening.karyogram.style import Style
 from screening.karyogram.text import letters, stamp
-from screening.karyogram.warp import crop, warp
 
 _GROUP_OF = {name: letter for letter, names in DENVER_GROUPS.items() for name in names}
 
@@ -58,7 +58,7 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
     One scale for the whole cell, so that relative sizes stay true. `rng` decides the order of
     homologs, small rotations, bends and the noise: the same state gives the same picture.
     """
-    ink = _render(cell, style, rng)
+    ink = render(cell, style, rng)
     widths = {name: [image.shape[1] for image in images] for name, images in ink.items()}
     every = [w for row in widths.values() for w in row]
     unit = float(np.median(every)) if every else style.width * style.chr1 * 0.25
@@ -80,10 +80,13 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
         axis = y + up
         for slot in row.slots:
             region = [slot.x, y, slot.x + slot.width, y + up + down]
+            stood = []
             for image, left in zip(ink.get(slot.name, ()), slot.lefts, strict=True):
+                top = axis - _above(slot.name, image.shape[0], style)
+                top += rng.normal(0, style.shift_jitter * unit)
+                stood.append((image, round(max(1.0, left)), round(max(1.0, top))))
+            for image, left, top in _leaned(stood, style, unit, rng):
                 h, w = image.shape
-                top = axis - _above(slot.name, h, style) + rng.normal(0, style.shift_jitter * unit)
-                left, top = round(max(1.0, left)), round(max(1.0, top))
                 pastes.append((image, left, top))
                 boxes.append(Box(slot.name, left, top, w, h, slot.name))
                 region = [min(region[0], left), min(region[1], top),
@@ -93,7 +96,8 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
                 x1, y1 = int(np.ceil(region[2])), int(np.ceil(region[3]))
                 slots[slot.name] = SlotBox(slot.name, x0, y0, x1 - x0, y1 - y0)
         bottom = max([y + up + down, *(t + image.shape[0] for image, _, t in pastes)])
-        y = _annotate(row, style, bottom, label_height, page_width, marks, rules)
+        shift = rng.normal(0, style.label_jitter * unit, len(row.slots))
+        y = _annotate(row, style, bottom, label_height, page_width, shift, marks, rules)
     y += (style.bottom - style.row_gap) * style.width
     if style.rule == "page":
         rules.append((round(y), 0, page_width))
@@ -106,12 +110,13 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
 
     page = np.full((int(np.ceil(y)) + 3, page_width), 255, np.uint8)
     for image, left, top in pastes:
-        stamp(page, image, left, top)
+        _lay(page, image, left, top)
     for mark, left, top in marks:
         stamp(page, mark, left, top)
     for at, x0, x1 in rules:
         window = page[at : at + style.rule_width, max(0, x0) : x1]
         np.minimum(window, style.rule_grey, out=window)
+    _draw_in(page, boxes, tuple(slots.values()), style, rng)
     order = {name: index for index, name in enumerate((*CHROMOSOMES, MARKER))}
     return Karyogram(
         image=develop(page, style, rng),
@@ -122,51 +127,72 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
     )
 
 
-def _render(cell: Cell, style: Style, rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
-    """The chromosomes at their final size and tone, per class, homologs in random order."""
-    scale = _scale(cell, style)
-    tones = _tones(style)
-    found: dict[str, list[np.ndarray]] = {}
-    for index in rng.permutation(len(cell.chromosomes)):
-        chromosome = cell.chromosomes[index]
-        image = warp(
-            chromosome.image,
-            scale,
-            angle=rng.normal(0, style.rotation),
-            bend=rng.normal(0, style.bend),
-            mirror=rng.random() < style.mirror,
-        )
-        if style.rim or style.chromosome_blur > 0.25:
-            pad = style.rim + int(np.ceil(2 * style.chromosome_blur)) + 1
-            image = cv2.copyMakeBorder(image, *[pad] * 4, cv2.BORDER_CONSTANT, value=255)
-            if style.rim:
-                mask = (image < 245).astype(np.uint8)
-                kernel = np.ones((2 * style.rim + 1,) * 2, np.uint8)
-                image = np.where(
-                    (cv2.dilate(mask, kernel) > 0) & (mask == 0), np.uint8(style.rim_grey), image
-                )
-            if style.chromosome_blur > 0.25:
-                image = cv2.GaussianBlur(image, (0, 0), style.chromosome_blur)
-        found.setdefault(chromosome.name, []).append(crop(cv2.LUT(image, tones)))
-    return found
+def _lay(page: np.ndarray, image: np.ndarray, left: int, top: int) -> None:
+    """Lay a chromosome onto the page, in place: where two overlap, light passes through both."""
+    window = page[top : top + image.shape[0], left : left + image.shape[1]]
+    part = image[: window.shape[0], : window.shape[1]]
+    window[:] = (window.astype(np.uint16) * part // 255).astype(np.uint8)
 
 
-def _scale(cell: Cell, style: Style) -> float:
-    """Factor from the cell's pixels to the page's.
+def _leaned(
+    stood: list[tuple[np.ndarray, int, int]],
+    style: Style,
+    unit: float,
+    rng: np.random.Generator,
+) -> list[tuple[np.ndarray, int, int]]:
+    """One slot's chromosomes (picture, left, top), some moved until their ink touches or overlaps.
 
-    A laboratory enlarges by what fills the form: slender, early chromosomes come out longer than
-    stout ones, but less than their proportions alone would make them.
+    Bent ones then reach into one another's boxes, as they do on real pages.
     """
-    length = length_unit(cell.chromosomes) * RELATIVE_LENGTH["1"]
-    widths = [chromosome.image.shape[1] for chromosome in cell.chromosomes]
-    slender = 0.25 * length / np.percentile(widths, 30) if widths else 1.0
-    return style.chr1 * style.width / length * float(np.clip(slender**0.4, 0.8, 1.3))
+    if not style.lean:
+        return stood
+    moved, total = [stood[0]] if stood else [], 0
+    for image, left, top in stood[1:]:
+        left += total
+        if rng.random() < style.lean:
+            before, clear = moved[-1], rng.uniform(-0.3, 0.12) * unit
+            shift = round(clear - _clearance(before, (image, left, top)))
+            deepest = -round(0.55 * min(image.shape[1], before[0].shape[1]))
+            box_gap = left - before[1] - before[0].shape[1]
+            shift = min(0, max(shift, deepest - box_gap))
+            left, total = left + shift, total + shift
+        moved.append((image, left, top))
+    return [(image, left - total // 2, top) for image, left, top in moved]
 
 
-def _tones(style: Style) -> np.ndarray:
-    lightness = (np.arange(256) / 255) ** style.gamma
-    toned = 255 * (1 - style.contrast * (1 - lightness))
-    return np.clip(np.rint(toned), 0, 255).astype(np.uint8)
+def _clearance(a: tuple[np.ndarray, int, int], b: tuple[np.ndarray, int, int]) -> int:
+    """Least white between the ink of `a` and of `b` to its right, pixels over all common rows."""
+    top, bottom = max(a[2], b[2]), min(a[2] + a[0].shape[0], b[2] + b[0].shape[0])
+    gap = b[1] - a[1] - a[0].shape[1]
+    if bottom <= top:
+        return gap
+    ink_a = a[0][top - a[2] : bottom - a[2]] < 245
+    ink_b = b[0][top - b[2] : bottom - b[2]] < 245
+    both = ink_a.any(1) & ink_b.any(1)
+    if not both.any():
+        return gap
+    return gap + int((ink_a[both, ::-1].argmax(1) + ink_b[both].argmax(1)).min())
+
+
+def _draw_in(
+    page: np.ndarray,
+    boxes: list[Box],
+    slots: tuple[SlotBox, ...],
+    style: Style,
+    rng: np.random.Generator,
+) -> None:
+    """Add arrows and underlines by hand, in place, at chromosomes and slots chosen at random."""
+    taken = page < 245
+    for _ in range(style.arrows if boxes else 0):
+        box = boxes[int(rng.integers(len(boxes)))]
+        length = style.width * rng.uniform(0.025, 0.06)
+        grey = int(rng.choice([0, 0, rng.integers(150)]))
+        draw_arrow(page, taken, (box.x, box.y, box.w, box.h), length, grey, rng)
+    for _ in range(style.underlines):
+        slot = slots[int(rng.integers(len(slots)))]
+        y = slot.y + slot.h + style.width * rng.uniform(0.002, 0.03)
+        thickness = max(1, round(style.width * rng.uniform(0.001, 0.003)))
+        underline(page, slot.x, slot.x + slot.w, y, thickness, rng)
 
 
 def _above(name: str, height: int, style: Style) -> float:
@@ -191,23 +217,30 @@ def _annotate(
     bottom: float,
     height: int,
     page_width: int,
+    shift: np.ndarray,
     marks: list[tuple[np.ndarray, int, int]],
     rules: list[tuple[int, int, int]],
 ) -> float:
     """Add the row's labels and rules under `bottom`; return where the next row may begin."""
-    y = bottom + max(2.0, style.label_gap * style.width)
-    if style.rule in ("pair", "row"):
+    y = bottom
+    if style.rule in ("pair", "row", "line"):
         spans = [(s.x, s.x + s.width) for s in row.slots]
         if style.rule == "row":
             spans = [(block[0].x, block[-1].x + block[-1].width) for block in row.blocks]
+        elif style.rule == "line":
+            spans = [(0.5 * style.margin * page_width, (1 - 0.5 * style.margin) * page_width)]
+        y += style.rule_gap * style.width
         rules.extend((round(y), round(x0), round(x1)) for x0, x1 in spans)
-        y += style.rule_width + max(2.0, style.label_gap * style.width)
+        y += style.rule_width
+    y += style.label_gap * style.width
     lines: list[tuple[str, float]] = []
     if style.label != "none":
         lines = _labels(row, style)
-        for line, centre in lines:
+        for (line, centre), aside in zip(lines, shift, strict=False):
             mark = letters(line, style.font, height)
-            left = min(max(1, round(centre - mark.shape[1] / 2)), page_width - mark.shape[1] - 1)
+            left = min(
+                max(1, round(centre + aside - mark.shape[1] / 2)), page_width - mark.shape[1] - 1
+            )
             marks.append((mark, left, round(y)))
         y += 1.25 * height
     if style.letters:

@@ -51,9 +51,14 @@ class Style:
     label_size: float = 0.0125
     """Height of the letters, fraction of the page width."""
     label_gap: float = 0.008
-    """Gap between chromosomes and their label, fraction of the page width."""
+    """Gap between chromosomes (or the rule) and their label, fraction of the page width."""
+    label_jitter: float = 0.0
+    """Standard deviation of a label's offset to the side, in widths."""
     rule: str = "page"
-    """Long thin lines: "none", "page" (one at the bottom), "row" or "pair"."""
+    """Long thin lines: "none", "page" (one at the bottom), under each "pair", each block of a
+    "row", or a "line" under each row across the page."""
+    rule_gap: float = 0.008
+    """Gap between feet and the rule under them, fraction of the page width; negative: crossed."""
     rule_width: int = 1
     rule_grey: int = 90
     caption: str = ""
@@ -63,6 +68,34 @@ class Style:
     """Standard deviation of a chromosome's rotation in its slot, degrees."""
     bend: float = 0.03
     """Standard deviation of a mild bend, fraction of the chromosome's length."""
+    curl: float = 0.0
+    """Share of long chromosomes that are bent strongly, to hooks, C or S; short ones less often."""
+    lean: float = 0.0
+    """Share of neighbouring homologs that lean on each other: touching or overlapping a little."""
+    stout: float = 1.0
+    """Factor on the width of all chromosomes; condensed chromosomes are stout."""
+    cleft: float = 0.0
+    """How light the line between the two chromatids is, 0–1."""
+    splay: float = 0.0
+    """How far chromatids stand apart at the ends of the arms, in half widths."""
+    satellites: float = 0.0
+    """Share of acrocentric chromosomes with separate satellites above the short arm."""
+    crossing: float = 0.0
+    """Share of chromosomes with a dark patch where another one lay across."""
+    bands: float = 1.0
+    """Factor on the contrast of the bands against the chromosome's mean."""
+    grain: float = 0.0
+    """Standard deviation of the chromosomes' coarse grain, fraction of their darkness."""
+    grain_size: float = 1.0
+    """Size of the grains, pixels sigma."""
+    ragged: float = 0.0
+    """How far the outlines fray, pixels."""
+    sharpen: float = 0.0
+    """Amount of an unsharp mask on the chromosomes."""
+    arrows: int = 0
+    """Arrows drawn in, each at a chromosome chosen at random."""
+    underlines: int = 0
+    """Slots underlined by hand."""
     mirror: float = 0.0
     """Probability that a single chromosome is mirrored left to right."""
     rim: int = 0
@@ -90,14 +123,52 @@ class Style:
     """Light chromosomes on dark paper."""
 
 
+def _wear(rng: np.random.Generator, pixel: float) -> dict[str, float | int]:
+    """How worn, condensed and bent the preparation is; `pixel`: page width over 900 pixels.
+
+    Shares are those of published clinical karyograms: a fifth of the pages have straight
+    chromosomes only, the others 5–15 % bent ones and a few with a third; a third are stout with
+    poor bands.
+    """
+    poor, grainy, opened = rng.random() < 0.35, rng.random() < 0.4, rng.random() < 0.3
+    frayed, leaning = rng.random() < 0.4, rng.random() < 0.7
+    return {
+        "curl": min(0.5, rng.gamma(1.4, 0.11)) if rng.random() < 0.8 else 0.0,
+        "lean": min(0.6, rng.gamma(1.2, 0.12)) if leaning else 0.0,
+        "stout": float(np.exp(rng.uniform(-0.1, 0.45))) if poor or rng.random() < 0.3 else 1.0,
+        "cleft": rng.uniform(0.1, 0.85) if opened else 0.0,
+        "splay": rng.uniform(0.0, 0.45) if opened else 0.0,
+        "satellites": rng.uniform(0.1, 0.6) if rng.random() < 0.4 else 0.0,
+        "crossing": rng.uniform(0.01, 0.06) if rng.random() < 0.5 else 0.0,
+        "bands": rng.uniform(0.45, 0.85) if poor else rng.uniform(0.85, 1.1),
+        "grain": rng.uniform(0.05, 0.22) if grainy else 0.0,
+        "grain_size": rng.uniform(0.9, 1.7) * pixel,
+        "ragged": rng.uniform(0.4, 1.3) * pixel if frayed else 0.0,
+        "sharpen": rng.uniform(0.3, 1.4) if rng.random() < 0.35 else 0.0,
+        "arrows": int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02])),
+        "underlines": int(rng.choice([0, 1, 2], p=[0.94, 0.04, 0.02])),
+    }
+
+
+def _rule_gap(rng: np.random.Generator) -> float:
+    """Rules mostly lie a little under the feet; sometimes the feet stand on them."""
+    return rng.uniform(-0.003, 0.002) if rng.random() < 0.35 else rng.uniform(0.002, 0.015)
+
+
+def _label_gap(rng: np.random.Generator, most: float) -> float:
+    """Labels mostly stand clear; on one page in six they nearly touch the feet or do."""
+    return rng.uniform(-0.003, 0.003) if rng.random() < 0.17 else rng.uniform(0.004, most)
+
+
 _LAYOUTS = ["clinical", "even", "five", "sex-with-c", "six"]
 
 
 def clinical_style(rng: np.random.Generator) -> Style:
     """Return the clinical printout with the variation between two laboratories that print alike."""
+    width = int(rng.integers(620, 1001))
     return Style(
-        width=int(rng.integers(780, 1001)),
-        chr1=rng.uniform(0.115, 0.175),
+        width=width,
+        chr1=rng.uniform(0.105, 0.185),
         homolog_gap=rng.uniform(0.02, 0.5),
         gap_jitter=rng.uniform(0.03, 0.15),
         shift_jitter=rng.uniform(0, 0.06),
@@ -108,7 +179,13 @@ def clinical_style(rng: np.random.Generator) -> Style:
         bend=rng.uniform(0, 0.06),
         rim=int(rng.random() < 0.2),
         bottom=rng.uniform(0.004, 0.02),
-        chromosome_blur=rng.uniform(0, 0.8),
+        font=str(rng.choice(["sans-bold", "sans", "serif"], p=[0.75, 0.15, 0.1])),
+        label_gap=_label_gap(rng, 0.014),
+        label_jitter=rng.uniform(0, 0.25),
+        rule=str(rng.choice(["page", "none", "line", "pair"], p=[0.6, 0.15, 0.15, 0.1])),
+        rule_gap=_rule_gap(rng),
+        **_wear(rng, width / 900),
+        chromosome_blur=rng.uniform(0, 0.8) + (rng.random() < 0.2) * rng.uniform(0, 0.8),
         contrast=rng.uniform(0.65, 1.1),
         gamma=rng.uniform(0.8, 1.25),
         noise=rng.uniform(0, 1.5),
@@ -151,14 +228,19 @@ def random_style(rng: np.random.Generator) -> Style:
         letters=bool(rng.random() < 0.15),
         font=str(rng.choice(["sans", "sans-bold", "plain", "serif", "mono"])),
         label_size=max(rng.uniform(0.010, 0.022), 7 / width),
-        label_gap=rng.uniform(0.004, 0.02),
-        rule=str(rng.choice(["none", "page", "row", "pair"], p=[0.35, 0.25, 0.15, 0.25])),
+        label_gap=_label_gap(rng, 0.02),
+        label_jitter=rng.uniform(0, 0.25),
+        rule=str(
+            rng.choice(["none", "page", "row", "pair", "line"], p=[0.3, 0.2, 0.15, 0.2, 0.15])
+        ),
+        rule_gap=_rule_gap(rng),
         rule_width=int(rng.integers(1, 2 + width // 600)),
         rule_grey=int(rng.integers(0, 170)),
         caption=caption,
         caption_at=str(rng.choice(["top", "bottom"])),
         rotation=rng.uniform(0, 6),
         bend=rng.uniform(0, 0.08),
+        **_wear(rng, width / 900),
         mirror=float(rng.choice([0.0, 0.5])),
         rim=int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])),
         rim_grey=int(rng.integers(190, 250)),

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+
+_INK = 245
+"""Grey value under which a pixel is a chromosome's."""
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """One bend of a chromosome's axis: where along it, how far it turns, over what length.
+
+    `at` and `reach` (standard deviation) are fractions of the length, `turn` is in degrees.
+    """
+
+    at: float
+    turn: float
+    reach: float
 
 
 def warp(
@@ -60,7 +78,102 @@ def warp(
     return crop(warped)
 
 
-def crop(image: np.ndarray, paper: int = 245) -> np.ndarray:
+def curl(
+    image: np.ndarray, hinges: Sequence[Hinge], angle: float = 0.0, lead: float = 0.0
+) -> np.ndarray:
+    """Return the chromosome `image` (uint8, ink on white) along a curved axis, cropped to its ink.
+
+    The width stays and bands stay perpendicular to the axis, as when a real chromosome bends;
+    no hinge is made tighter than the width allows. The result stands upright by its chord
+    (`lead` 0) or by its longer straight part (`lead` 1), then turned by `angle` degrees.
+    """
+    h, w = image.shape
+    line = centre_line(image)
+    axis_x = np.full(h, (w - 1) / 2, np.float32) if line is None else line
+    half = 0.5 * float(np.median((image < _INK).sum(1))) + 1
+    count = int(np.clip(h / 2, 24, 96))
+    s = np.linspace(0, h - 1, count, dtype=np.float32)
+    step = float(s[1] - s[0])
+    kappa = np.zeros(count, np.float32)
+    for hinge in hinges:
+        turn = np.deg2rad(hinge.turn)
+        # The inner edge may be squeezed to a quarter, never folded over itself.
+        reach = max(hinge.reach * h, abs(turn) * 1.35 * half / np.sqrt(2 * np.pi), 1.0)
+        bell = np.exp(-0.5 * ((s - hinge.at * h) / reach) ** 2)
+        kappa += np.float32(turn / (reach * np.sqrt(2 * np.pi))) * bell.astype(np.float32)
+    heading = np.cumsum(kappa) * step
+    heading -= lead * np.median(heading) + (1 - lead) * heading.mean()
+    heading = (heading + np.deg2rad(angle)).astype(np.float32)
+    tangent = np.stack([np.sin(heading), np.cos(heading)], 1)
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)
+    points = np.cumsum(tangent, 0, dtype=np.float32) * step
+    reach_x = max(float(np.abs(axis_x).max()), float((w - axis_x).max())) + 2
+    points -= points.min(0) - reach_x
+    columns, rows = (int(np.ceil(v)) for v in points.max(0) + reach_x)
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    place = np.stack([x.ravel(), y.ravel()], 1)
+    squared = (points**2).sum(1)[None] - 2 * place @ points.T
+    near = squared.argmin(1)
+    offset = place - points[near]
+    across = (offset * normal[near]).sum(1)
+    ahead = (offset * tangent[near]).sum(1)
+    along = s[near] + ahead / np.maximum(0.3, 1 - kappa[near] * across)
+    row = np.clip(np.rint(along).astype(np.int32), 0, h - 1)
+    map_x = (axis_x[row] + across).reshape(rows, columns).astype(np.float32)
+    map_y = along.reshape(rows, columns).astype(np.float32)
+    bent = cv2.remap(
+        image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=255
+    )
+    return crop(bent)
+
+
+def random_hinges(rng: np.random.Generator, slenderness: float) -> tuple[Hinge, ...]:
+    """Return the hinges of a hook, a C or an S, as a chromosome of this length : width has them."""
+    kind = rng.choice(["hook", "c", "s"], p=[0.4, 0.35, 0.25])
+    most = float(np.clip(28 * slenderness - 15, 25, 130))
+    side = 1 if rng.random() < 0.5 else -1
+    if kind == "hook":
+        at = rng.uniform(0.12, 0.32)
+        at = at if rng.random() < 0.65 else 1 - at  # short arms fold more often
+        return (Hinge(at, side * rng.uniform(0.4, 1) * most, rng.uniform(0.03, 0.08)),)
+    if kind == "c":
+        turn = side * rng.uniform(0.4, 1) * most
+        return (Hinge(rng.uniform(0.3, 0.7), turn, rng.uniform(0.05, 0.25)),)
+    first, second = rng.uniform(0.35, 0.75, 2) * most * side
+    return (
+        Hinge(rng.uniform(0.18, 0.36), first, rng.uniform(0.04, 0.12)),
+        Hinge(rng.uniform(0.62, 0.85), -second, rng.uniform(0.04, 0.12)),
+    )
+
+
+def centre_line(image: np.ndarray) -> np.ndarray | None:
+    """Return the x of the axis at each row, float32 (h,), or None when the chromosome is bent.
+
+    Rows stand for positions along the axis only where the chromosome is nearly straight: no row
+    much wider than usual, and no drift of the middle by a third of the width.
+    """
+    ink = image < _INK
+    h, w = ink.shape
+    filled = ink.any(1)
+    if h < 8 or filled.sum() < 0.8 * h:
+        return None
+    left = ink.argmax(1)
+    right = w - 1 - ink[:, ::-1].argmax(1)
+    width = (right - left + 1)[filled]
+    usual = float(np.median(width))
+    rows = np.arange(h)
+    middle = np.interp(rows, rows[filled], ((left + right) / 2)[filled]).astype(np.float32)
+    span = int(max(3, usual / 2)) | 1
+    padded = np.pad(middle, span // 2, mode="edge")
+    smooth = np.convolve(padded, np.full(span, 1 / span), "valid").astype(np.float32)
+    inner = slice(h // 12, h - h // 12)
+    drift = np.abs(smooth[inner] - smooth[inner].mean()).max()
+    if np.percentile(width, 90) > 1.6 * usual or drift > 0.35 * usual:
+        return None
+    return smooth
+
+
+def crop(image: np.ndarray, paper: int = _INK) -> np.ndarray:
     """Return the part of `image` that holds its ink (pixels under `paper`); itself when blank."""
     ink = image < paper
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))

@@ -21,9 +21,9 @@ import numpy as np
 
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
-from screening.images.quality import assess
 from screening.karyogram.cell import Cell, Chromosome
 from screening.karyogram.compose import Karyogram, compose
+from screening.karyogram.gate import inspect
 from screening.karyogram.resample import resample
 from screening.karyogram.simulate import random_abnormality, sham, simulate
 from screening.karyogram.style import random_style
@@ -221,7 +221,7 @@ def _job(job: tuple[Entry, Cell, tuple[int, ...]]) -> tuple[dict, dict]:
     """Make one karyogram; runs in a worker process."""
     entry, cell, sizes = job
     karyogram, abnormality = make(entry, cell)
-    quality = assess(normalise(karyogram.image))
+    quality = inspect(normalise(karyogram.image)).quality
     row = asdict(entry) | {
         "id": entry.id,
         "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,

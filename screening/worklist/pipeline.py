@@ -23,8 +23,9 @@ from PIL import Image
 from screening.errors import ImageError, ScreeningError
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import crop_margins, letterbox, normalise
-from screening.images.quality import assess
 from screening.images.read import read_image
+from screening.karyogram.gate import inspect
+from screening.karyogram.locate import Located
 from screening.worklist.discover import Found
 from screening.worklist.ledger import Ledger, Result
 
@@ -57,12 +58,12 @@ class Scorer(Protocol):
 
 
 class CellReader(Protocol):
-    """Anything that reads a karyogram chromosome by chromosome, in two steps: `find` runs in the
-    decoding threads, `read` beside the model, with the number that seeds the picture's passes."""
+    """Anything that reads a karyogram chromosome by chromosome: the normalised page with what was
+    found on it, the number that seeds the picture's passes, and the picture's name."""
 
-    def find(self, paper: np.ndarray) -> object: ...
-
-    def read(self, paper: np.ndarray, found: object, key: int, name: str) -> PictureEvidence: ...
+    def read(
+        self, paper: np.ndarray, located: Located, key: int, image: str
+    ) -> PictureEvidence: ...
 
 
 class OutOfMemory(ScreeningError):
@@ -74,14 +75,14 @@ class OutOfMemory(ScreeningError):
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A picture on its way: `tensor` uint8 (size, size) if the model is to see it, else None;
-    `known` when the ledger already holds its result. `paper` (normalised page) and `found` (what
-    the reader found on it) are there when its chromosomes are to be read."""
+    `known` when the ledger already holds its result. `paper` (normalised page) and `located` are
+    there when its chromosomes are to be read."""
 
     result: Result
     tensor: np.ndarray | None = None
     known: bool = False
     paper: np.ndarray | None = None
-    found: object = None
+    located: Located | None = None
 
 
 def run_pipeline(
@@ -155,7 +156,8 @@ def prepare(
 
 def _judge(found: Found, blank: Result, size: int, reader: CellReader | None) -> Prepared:
     paper = normalise(read_image(found.path))
-    quality = assess(paper)
+    inspection = inspect(paper)
+    quality = inspection.quality
     cropped = crop_margins(paper)
     result = replace(
         blank,
@@ -170,7 +172,7 @@ def _judge(found: Found, blank: Result, size: int, reader: CellReader | None) ->
     tensor = letterbox(cropped, size)
     if reader is None:
         return Prepared(result, tensor)
-    return Prepared(result, tensor, paper=paper, found=reader.find(paper))
+    return Prepared(result, tensor, paper=paper, located=inspection.located)
 
 
 def thumbnail(grey: np.ndarray) -> bytes:
@@ -233,9 +235,9 @@ def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None)
 
 def _with_reading(prepared: Prepared, key: int, reader: CellReader | None) -> Result:
     result = prepared.result
-    if reader is None or prepared.paper is None:
+    if reader is None or prepared.paper is None or prepared.located is None:
         return result
-    evidence = reader.read(prepared.paper, prepared.found, key, result.image)
+    evidence = reader.read(prepared.paper, prepared.located, key, result.image)
     return replace(result, evidence=evidence, objects=len(evidence.chromosomes))
 
 

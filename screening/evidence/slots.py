@@ -1,0 +1,280 @@
+"""Which class's slot each chromosome stands in, read from the page alone and in any layout.
+
+The objects in reading order are a sequence; the slots of a karyogram come in the order of their
+numbers, with the sex chromosomes at the end or among the C group, and rows may break anywhere but
+rather between Denver groups. A hidden Markov model (states: slot and how many already stand in it)
+aligns one with the other: forward–backward, Rabiner 1989. The classifier's likelihoods are the
+emissions, gaps and groups say where one slot ends, and no pixel coordinate is built in. Mirrored
+and upside-down readings compete, so that a page whose order is wrong is noticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from screening.classes import CHROMOSOMES, class_index
+from screening.evidence.likelihood import Likelihood, Rates, misplacement
+
+OUTSIDE = len(CHROMOSOMES)
+"""Column of the slot arrays for "after the last slot", where markers stand."""
+
+UPRIGHT, MIRRORED, UPSIDE_DOWN = READINGS = ("upright", "mirrored", "upside-down")
+
+_AUTOSOMES = CHROMOSOMES[:22]
+_ORDERS = (
+    (*_AUTOSOMES, "X", "Y"),
+    (*_AUTOSOMES[:12], "X", "Y", *_AUTOSOMES[12:]),
+    (*_AUTOSOMES[:12], "X", *_AUTOSOMES[12:], "Y"),
+    (*_AUTOSOMES[:7], "X", *_AUTOSOMES[7:], "Y"),
+)
+_ORDER_PRIOR = np.array([0.75, 0.15, 0.06, 0.04])
+_ROW_START = {"6": 0.5, "13": 0.5, "19": 0.5, "4": 0.1, "9": 0.05, "16": 0.1, "X": 0.1, "21": 0.1}
+_ELSEWHERE = 0.01
+_SKIP, _SKIP_X, _SKIP_Y, _SKIP_OUTSIDE = 0.01, 0.02, 0.5, 0.99
+_STAY_ACROSS_ROWS = 1e-3
+_LEAVE = {"": (0.04, 0.93, 0.85, 0.5), "X": (0.5, 0.92, 0.85, 0.5), "Y": (0.95, 0.9, 0.9, 0.5)}
+_DEPTH = 4
+_MOST_OBJECTS = 130
+_READING_PRIOR = np.array([0.98, 0.01, 0.01])
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """Where the objects stand: `boxes` (n, 4) x, y, w, h; `rows` (n,) numbered from the top;
+    `groups` (n,) numbers of neighbours that stand together (None when unknown)."""
+
+    boxes: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.rows)
+        if np.shape(self.boxes) != (n, 4) or (self.groups is not None and len(self.groups) != n):
+            raise ValueError(
+                f"expected boxes (n, 4), rows (n,) and groups (n,) of the same n, received "
+                f"{np.shape(self.boxes)}, {n} and "
+                f"{None if self.groups is None else len(self.groups)}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """`slot` (n, 25): probability of each slot for each object, everything considered; `around`
+    (n, 25): the same without the object's own looks, so that it may be weighed against them.
+    `score` 0–1: how well the page follows the order of a karyogram. `reading`: which of READINGS
+    fits best. The last column is "after the last slot"."""
+
+    slot: np.ndarray
+    around: np.ndarray
+    score: float
+    reading: str
+
+
+def align(seen: Likelihood, page: Page, rates: Rates) -> Slots:
+    """Return the slots of the objects; a flat answer of score 0 where a page makes no sense."""
+    n = len(page.rows)
+    flat = np.full((n, OUTSIDE + 1), 1 / (OUTSIDE + 1))
+    if not 2 <= n <= _MOST_OBJECTS:
+        return Slots(flat, flat, 0.0, UPRIGHT)
+    emission = _emissions(seen, rates)
+    litter = rates.litter / 46 * seen.other
+    centre = page.boxes[:, 0] + page.boxes[:, 2] / 2
+    rows = np.asarray(page.rows)
+    orders = [np.lexsort((centre, rows)), np.lexsort((-centre, rows)), np.lexsort((-centre, -rows))]
+    together = [_together(page, order) for order in orders]
+    log_z, forward, scale = _forward(emission, litter, orders, together)
+    best = int(np.argmax(np.logaddexp.reduce(log_z, axis=1) + np.log(_READING_PRIOR)))
+    upright = _read(emission, litter, orders[0], together[0], log_z[0], forward[0], scale)
+    order_of = np.logaddexp.reduce(log_z, axis=1) + np.log(_READING_PRIOR)
+    share = float(np.exp(order_of[0] - np.logaddexp.reduce(order_of)))
+    slot, around = np.empty_like(flat), np.empty_like(flat)
+    slot[orders[0]], around[orders[0]] = upright
+    return Slots(slot, around, share * _consistency(seen, slot), READINGS[best])
+
+
+def _consistency(seen: Likelihood, slot: np.ndarray) -> float:
+    """Return 0–1: do looks and slots agree, and are the slots of the autosomes all taken?
+
+    Looks by themselves, without the slot: what a page in the wrong order cannot have. Half the
+    chromosomes agree by force in any order, so the scale begins there.
+    """
+    looks = seen.classes / np.maximum(seen.classes.sum(1, keepdims=True), 1e-12)
+    agree = (looks * slot[:, :OUTSIDE]).sum(1)
+    one = 1 - np.clip(seen.other / (seen.other + seen.classes.max(1)), 0, 1)
+    agreement = float((agree * one).sum() / max(one.sum(), 1.0))
+    taken = float(np.mean(1 - np.prod(1 - slot[:, :22], axis=0)))
+    return float(np.clip((agreement - 0.5) / 0.3, 0, 1) * np.clip((taken - 0.75) / 0.2, 0, 1))
+
+
+def _emissions(seen: Likelihood, rates: Rates) -> np.ndarray:
+    """Likelihood of each object in each slot (n, 25)."""
+    own = seen.classes * (1 - rates.misplaced)
+    slots = own + rates.misplaced * seen.classes @ misplacement()
+    return np.hstack([slots, 0.5 * seen.marker[:, None]])
+
+
+def _together(page: Page, order: np.ndarray) -> np.ndarray:
+    """Log-odds that each object shares the slot of the one before it, (n,); nan: a new row.
+
+    Gaps are compared with the page's own: two clusters of gaps, within slots and between them.
+    """
+    boxes, rows = np.asarray(page.boxes, np.float64)[order], np.asarray(page.rows)[order]
+    same_row = np.r_[False, rows[1:] == rows[:-1]]
+    left = np.minimum(boxes[1:, 0], boxes[:-1, 0])
+    right = np.maximum(boxes[1:, 0] + boxes[1:, 2], boxes[:-1, 0] + boxes[:-1, 2])
+    gap = np.r_[0.0, right - left - boxes[1:, 2] - boxes[:-1, 2]]
+    odds = np.full(len(order), np.nan)
+    if same_row.sum() >= 4:
+        unit = float(np.median(boxes[:, 2]))
+        gaps = np.clip(gap[same_row] / unit, -0.5, 4.0)
+        low, high = np.percentile(gaps, 20), np.percentile(gaps, 85)
+        for _ in range(8):
+            middle = (low + high) / 2
+            near, far = gaps[gaps <= middle], gaps[gaps > middle]
+            low, high = near.mean(), far.mean() if len(far) else high
+        odds[same_row] = np.clip(((low + high) / 2 - gaps) / max(0.15, (high - low) / 5), -2, 2)
+    else:
+        odds[same_row] = 0.0
+    if page.groups is not None:
+        groups = np.asarray(page.groups)[order]
+        odds += np.where(np.r_[False, groups[1:] == groups[:-1]], 1.0, -1.0)
+    return odds
+
+
+@lru_cache(maxsize=1)
+def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each order: slot at each place (o, 25), leaving rates (o, 25, 4), moves within a row and
+    to a new row (o, 25, 25), start (o, 25) and end (o, 25) by place."""
+    count, places = len(_ORDERS), OUTSIDE + 1
+    columns = np.full((count, places), OUTSIDE)
+    leave = np.empty((count, places, _DEPTH))
+    within, across = np.zeros((2, count, places, places))
+    start, end = np.zeros((2, count, places))
+    for o, names in enumerate(_ORDERS):
+        columns[o, :OUTSIDE] = [class_index(name) for name in names]
+        skip = np.array([{"X": _SKIP_X, "Y": _SKIP_Y}.get(n, _SKIP) for n in names])
+        skip = np.append(skip, _SKIP_OUTSIDE)
+        leave[o] = [_LEAVE.get(name, _LEAVE[""]) for name in (*names, "")]
+        begins = np.array([_ROW_START.get(name, _ELSEWHERE) for name in (*names, "")])
+        for place in range(places):
+            passed = np.cumprod(np.r_[1.0, skip[place + 1 :]])
+            reach = passed[:-1] * (1 - skip[place + 1 :])
+            within[o, place, place + 1 :] = reach * (1 - begins[place + 1 :])
+            across[o, place, place + 1 :] = reach * begins[place + 1 :]
+            end[o, place] = passed[-1]
+        passed = np.cumprod(np.r_[1.0, skip])
+        start[o] = passed[:-1] * (1 - skip)
+    return columns, leave, within, across, start, end
+
+
+def _forward(
+    emission: np.ndarray, litter: np.ndarray, orders: list[np.ndarray], together: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log evidence (r, o) of each reading and order of slots, prior of the order included; the
+    forward states (r, n, o, 25, 4) and their scale (n, r, o)."""
+    columns, leave, within, across, start, end = _model()
+    readings, n, count = len(orders), len(litter), len(_ORDERS)
+    states = np.zeros((n, readings, count, OUTSIDE + 1, _DEPTH))
+    log_z = np.log(_ORDER_PRIOR)[None].repeat(readings, 0)
+    scale = np.empty((n, readings, count))
+    for i in range(n):
+        looks = np.stack([emission[order[i]] for order in orders])[:, columns]
+        stray = np.array([litter[order[i]] for order in orders])[:, None, None, None]
+        if i == 0:
+            now = np.zeros_like(states[0])
+            now[..., 0] = start[None] * looks
+            # Litter before the first chromosome: nothing is gained by a state for it.
+            now[..., 0] += start[None] * stray[..., 0]
+        else:
+            odds = np.array([t[i] for t in together])
+            now = _step(states[i - 1], odds, leave, within, across)
+            now *= looks[..., None]
+            now += stray * states[i - 1]
+        total = np.maximum(now.sum((2, 3)), 1e-300)
+        scale[i] = total
+        states[i] = now / total[..., None, None]
+        log_z += np.log(total)
+    log_z += np.log(np.maximum(((states[-1] * leave).sum(-1) * end).sum(-1), 1e-300))
+    return log_z, states.transpose(1, 0, 2, 3, 4), scale
+
+
+def _step(
+    before: np.ndarray, odds: np.ndarray, leave: np.ndarray, within: np.ndarray, across: np.ndarray
+) -> np.ndarray:
+    """One transition of (r, o, 25, 4), without what is seen."""
+    new_row = np.isnan(odds)
+    share = 1 / (1 + np.exp(-np.where(new_row, 0.0, odds)))
+    stay = np.where(new_row, _STAY_ACROSS_ROWS, 2 * share)[:, None, None, None]
+    go = np.where(new_row, 1.0, 2 * (1 - share))[:, None, None]
+    leaving = (before * leave).sum(-1)
+    moved = np.where(
+        new_row[:, None, None],
+        np.einsum("rop,opq->roq", leaving, across),
+        np.einsum("rop,opq->roq", leaving, within),
+    )
+    after = np.empty_like(before)
+    after[..., 0] = moved * go
+    staying = before * (1 - leave) * stay
+    after[..., 1:] = staying[..., :-1]
+    after[..., -1] += staying[..., -1]
+    return after
+
+
+def _read(
+    emission: np.ndarray,
+    litter: np.ndarray,
+    order: np.ndarray,
+    together: np.ndarray,
+    log_z: np.ndarray,
+    forward: np.ndarray,
+    scale: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slot (n, 25) and slot without own looks (n, 25) of one reading, by reading position."""
+    columns, leave, within, across, start, end = _model()
+    n, count = len(order), len(_ORDERS)
+    weight = np.exp(log_z - np.logaddexp.reduce(log_z))
+    slot, around = np.zeros((2, n, OUTSIDE + 1))
+    after = leave * end[..., None]
+    for i in range(n - 1, -1, -1):
+        looks = emission[order[i]][columns]
+        stray = litter[order[i]]
+        if i:
+            expected = _step(forward[i - 1][None], together[i : i + 1], leave, within, across)[0]
+        else:
+            expected = np.zeros_like(after)
+            expected[..., 0] = start
+        placed = (expected * after).sum(-1)
+        total = placed * looks
+        if i:
+            total = total + stray * (forward[i - 1] * after).sum(-1)
+        for o in range(count):
+            slot[i, columns[o]] += weight[o] * total[o] / max(total[o].sum(), 1e-300)
+            around[i, columns[o]] += weight[o] * placed[o] / max(placed[o].sum(), 1e-300)
+        if i:
+            after = _step_back(after, looks, stray, together[i], leave, within, across)
+            after /= np.maximum(after.max((1, 2), keepdims=True), 1e-300)
+    return slot, around
+
+
+def _step_back(
+    after: np.ndarray,
+    looks: np.ndarray,
+    stray: float,
+    odds: float,
+    leave: np.ndarray,
+    within: np.ndarray,
+    across: np.ndarray,
+) -> np.ndarray:
+    """The transpose of `_step` with what is seen, (o, 25, 4)."""
+    seen = after * looks[..., None]
+    if np.isnan(odds):
+        stay, go, moves = _STAY_ACROSS_ROWS, 1.0, across
+    else:
+        share = 1 / (1 + np.exp(-odds))
+        stay, go, moves = 2 * share, 2 * (1 - share), within
+    entered = np.einsum("opq,oq->op", moves, seen[..., 0]) * go
+    further = np.concatenate([seen[..., 1:], seen[..., -1:]], axis=-1)
+    return leave * entered[..., None] + (1 - leave) * stay * further + stray * after

@@ -1,0 +1,352 @@
+"""From one chromosome's picture to the classifier's input: straightened, one size, one tone.
+
+Laboratories differ in how wide, how dark and how bent the same chromosome is; its bands along the
+axis are what they share. A crop is therefore sampled along its medial axis onto a fixed canvas: the
+length fills the height, the median width a fixed share of the width, and the tone is stretched
+between percentiles of the chromosome's own ink. What this takes away, the length, comes back as the
+relative length in the cell (`relative_lengths`), the only size that two laboratories agree on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from screening.classes import AUTOSOMES, RELATIVE_LENGTH
+
+CANVAS = (96, 32)
+"""Height and width of the classifier's input, pixels."""
+
+LENGTH_SHARE = 0.92
+"""Part of the canvas' height that the chromosome's length fills."""
+
+BODY_SHARE = 0.56
+"""Part of the canvas' width that the chromosome's median width fills; the rest is surroundings."""
+
+INK_OF_BODY = 0.16
+"""Ink over the chromosome's dark bands above which a pixel belongs to it; less is halo or paper."""
+
+_WORK = 56
+"""Longer side at which the axis is found, pixels: enough for a bend, few enough to be quick."""
+
+_FEWEST_FOR_SCALE = 20
+"""Fewer chromosomes than this do not tell the scale of a cell without knowing their classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The shape of one chromosome: `axis` float32 (k, 2) x, y from the upper end to the lower end,
+    `length` along it, end to end, and `width` (median across it), all in pixels of the picture;
+    `dark` and `light`: the ink (255 - grey) of its dark and of its light bands."""
+
+    axis: np.ndarray
+    length: float
+    width: float
+    dark: float
+    light: float
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Deliberate errors of sampling, for training: factors on length and width, shifts as fractions
+    of them, and a slant (radians) of the rows against the axis."""
+
+    length: float = 1.0
+    width: float = 1.0
+    along: float = 0.0
+    across: float = 0.0
+    slant: float = 0.0
+
+
+def standard_crop(crop: np.ndarray, size: tuple[int, int] = CANVAS) -> np.ndarray:
+    """Return uint8 `size` (h, w), ink on paper 0: the one path from a picture to the network.
+
+    `crop`: uint8 (h, w), one chromosome dark on white 255, its p arm up, any resolution. A picture
+    without ink gives an empty canvas. Bright is ink, so that paper equals the zero padding of
+    convolutions.
+    """
+    outline = outline_of(crop)
+    if outline is None:
+        return np.zeros(size, np.uint8)
+    return sample(crop, outline, size)
+
+
+def outline_of(crop: np.ndarray) -> Outline | None:
+    """Return the outline of the largest object of `crop`, uint8 dark on white; None when blank."""
+    ink = 255 - crop
+    inside = ink[ink > 8]
+    if inside.size < 6:
+        return None
+    dark = float(np.percentile(inside, 92))
+    body = (ink > max(8.0, INK_OF_BODY * dark)).astype(np.uint8)
+    body, factor = _shrunk(body)
+    body = _largest(body)
+    axis, width = _axis(body)
+    steps = np.hypot(*np.diff(axis, axis=0).T)
+    inner = cv2.erode(body, np.ones((3, 3), np.uint8), borderValue=0)
+    inner = inner if np.count_nonzero(inner) > 12 else body
+    at = cv2.resize(inner, ink.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    tones = ink[at]
+    if tones.size == 0:
+        tones = inside
+    light, dark = np.percentile(tones, (4, 96))
+    return Outline(
+        axis=((axis + 0.5) * factor - 0.5).astype(np.float32),
+        length=float(steps.sum()) * factor,
+        width=max(1.5, width * factor),
+        dark=float(dark),
+        light=float(min(light, dark - 12)),
+    )
+
+
+def sample(
+    crop: np.ndarray, outline: Outline, size: tuple[int, int] = CANVAS, jitter: Jitter | None = None
+) -> np.ndarray:
+    """Return the crop resampled along its axis onto uint8 `size`, tone stretched, paper 0.
+
+    Light bands become about 70, dark ones about 230; what is lighter than the light bands fades
+    towards paper. `jitter` is for training only.
+    """
+    jitter = jitter or Jitter()
+    height, width = size
+    along = outline.length * jitter.length / (LENGTH_SHARE * height)
+    across = outline.width * jitter.width / (BODY_SHARE * width)
+    ink = 255 - crop
+    axis = outline.axis
+    # Shrinking needs an area average first, or fine bands alias.
+    factor = min(1.0, 1.6 / min(along, across)) if min(along, across) > 1.6 else 1.0
+    if factor < 1:
+        small = (max(2, round(ink.shape[1] * factor)), max(2, round(ink.shape[0] * factor)))
+        scale = np.array([small[0] / ink.shape[1], small[1] / ink.shape[0]], np.float32)
+        ink = cv2.resize(ink, small, interpolation=cv2.INTER_AREA)
+        axis = (axis + 0.5) * scale - 0.5
+        along, across = along * factor, across * factor
+    rows = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
+    columns = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
+    points, normals = _walk(
+        axis, rows * along + jitter.along * outline.length * factor, spread=0.5 * across * width
+    )
+    offset = (columns * across + jitter.across * outline.width * factor)[None, :, None]
+    grid = points[:, None, :] + offset * normals[:, None, :]
+    if jitter.slant:
+        tangents = np.stack([-normals[:, 1], normals[:, 0]], 1)
+        grid = grid + offset * np.float32(np.tan(jitter.slant)) * tangents[:, None, :]
+    grid = np.ascontiguousarray(grid, np.float32)
+    canvas = cv2.remap(
+        ink, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
+    return cv2.LUT(canvas, _tones(outline))
+
+
+def relative_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Return float32 (n,): each length in percent of the haploid autosomes, as RELATIVE_LENGTH.
+
+    `lengths` (n,) in pixels, of all the chromosomes of one cell, their classes unknown. The scale
+    is the one at which the middle of the sorted lengths fits that of a normal cell: a gain, a loss,
+    two chromosomes taken for one, or a label among them hardly move it. All nan when fewer than 20
+    chromosomes are given: those could be any part of a cell.
+    """
+    lengths = np.asarray(lengths, np.float32)
+    usable = np.sort(lengths[np.isfinite(lengths) & (lengths > 0)])
+    if usable.size < _FEWEST_FOR_SCALE:
+        return np.full(lengths.shape, np.nan, np.float32)
+    # Both ends are where labels and clusters stand: only the middle nine tenths decide.
+    at = np.linspace(0.12, 0.92, 33)
+    ratios = np.quantile(usable, at) / np.quantile(_NORMAL_CELL, at)
+    return (lengths / np.median(ratios)).astype(np.float32)
+
+
+def scaled_by_class(lengths: np.ndarray, names: list[str]) -> np.ndarray:
+    """Return lengths like `relative_lengths`, the classes (`names`) being known or guessed.
+
+    For cells of which only a part was seen. Robust: wrong names among them hardly matter.
+    """
+    lengths = np.asarray(lengths, np.float32)
+    expected = np.array([RELATIVE_LENGTH[name] for name in names], np.float32)
+    return (lengths / np.median(lengths / expected)).astype(np.float32)
+
+
+_NORMAL_CELL = np.sort(
+    [RELATIVE_LENGTH[name] for name in (*AUTOSOMES, *AUTOSOMES, "X", "X")]
+).astype(np.float32)
+
+
+def _tones(outline: Outline) -> np.ndarray:
+    ink = np.arange(256, dtype=np.float32)
+    light, dark = outline.light, max(outline.dark, outline.light + 12)
+    inside = 70 + (ink - light) * (160 / (dark - light))
+    # Under the light bands straight to zero, so that halo and paper stay paper.
+    below = 70 * ink / max(light, 1.0)
+    return np.clip(np.where(ink < light, below, inside), 0, 255).astype(np.uint8)
+
+
+def _shrunk(body: np.ndarray) -> tuple[np.ndarray, float]:
+    """The mask at about _WORK pixels on its longer side, and original pixels per its pixel."""
+    factor = max(body.shape) / _WORK
+    if factor <= 1:
+        return body, 1.0
+    size = (max(2, round(body.shape[1] / factor)), max(2, round(body.shape[0] / factor)))
+    small = cv2.resize(body * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    return (small > 127).astype(np.uint8), factor
+
+
+def _largest(body: np.ndarray) -> np.ndarray:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
+    if count <= 1:
+        return np.ones_like(body)
+    return (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+
+
+def _axis(body: np.ndarray) -> tuple[np.ndarray, float]:
+    """Axis (k, 2) of the mask from its upper to its lower end, and its median width, pixels."""
+    area = float(np.count_nonzero(body))
+    rows = np.flatnonzero(body.any(axis=1))
+    columns = np.flatnonzero(body.any(axis=0))
+    height = rows[-1] - rows[0] + 1
+    across = body[rows[0] : rows[-1] + 1].sum(axis=1)
+    thick = float(np.median(across))
+    wide = columns[-1] - columns[0] + 1
+    # Straight and upright: rows as wide as the chromosome, and no sideways reach.
+    if wide < 1.35 * thick or height < 1.6 * area / height:
+        x = (np.arange(body.shape[1]) @ body.sum(axis=0)) / area
+        upper, lower = _row_centre(body, rows, 0.0), _row_centre(body, rows, 1.0)
+        if height < 1.8 * thick:
+            upper = lower = x
+        ends = [[upper, rows[0] - 0.5], [lower, rows[-1] + 0.5]]
+        return np.array(ends, np.float32), thick
+    return _bent_axis(body, area)
+
+
+def _row_centre(body: np.ndarray, rows: np.ndarray, end: float) -> float:
+    """Straight-line fit of the rows' centres, read at the upper (0) or lower (1) end."""
+    part = body[rows]
+    weight = part.sum(axis=1).astype(np.float64)
+    centres = part @ np.arange(body.shape[1]) / np.maximum(weight, 1)
+    y = np.linspace(-1, 1, len(rows))
+    mean_y = (weight @ y) / weight.sum()
+    mean_x = (weight @ centres) / weight.sum()
+    if len(rows) < 2:
+        return float(mean_x)
+    slope = (weight * (y - mean_y)) @ (centres - mean_x) / ((weight * (y - mean_y)) @ (y - mean_y))
+    return float(mean_x + slope * ((2 * end - 1) - mean_y))
+
+
+def _bent_axis(body: np.ndarray, area: float) -> tuple[np.ndarray, float]:
+    """Axis through the centres of equal distance along the mask from one of its ends."""
+    body = np.pad(body, 1)
+    ys, xs = np.nonzero(body)
+    start = np.argmax((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2)
+    far = _farthest(_distance(body, [(ys[start], xs[start])]), ys, xs)
+    distance = _distance(body, [far])
+    other = _farthest(distance, ys, xs)
+    thick = area / max(1.0, float(distance.max()))
+    # An end is as wide as the chromosome: start from all of it, not from one of its corners.
+    near = distance[ys, xs] <= 0.4 * thick
+    distance = _distance(body, list(zip(ys[near], xs[near], strict=True)))
+    values = distance[ys, xs]
+    levels = max(4, min(24, round(float(values.max()) / max(1.5, 0.4 * thick))))
+    level = np.minimum((values / (values.max() + 1e-3) * levels).astype(int), levels - 1)
+    count = np.maximum(np.bincount(level, minlength=levels), 1)
+    centres = np.stack(
+        [np.bincount(level, xs, levels) / count, np.bincount(level, ys, levels) / count], 1
+    )
+    padded = np.concatenate(
+        [2 * centres[:1] - centres[1:2], centres, 2 * centres[-1:] - centres[-2:-1]]
+    )
+    centres = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    if _upside(centres, far, other):
+        centres = centres[::-1]
+    line = _extended(centres - 1, body[1:-1, 1:-1])
+    length = float(np.hypot(*np.diff(line, axis=0).T).sum())
+    return line.astype(np.float32), area / max(length, 1.0)
+
+
+def _upside(centres: np.ndarray, far: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the axis runs upwards; both ends level (a U): from left to right."""
+    rise = centres[-1, 1] - centres[0, 1]
+    run = centres[-1, 0] - centres[0, 0]
+    return rise < 0 if abs(rise) > 0.15 * abs(run) else run < 0
+
+
+def _distance(body: np.ndarray, seeds: list[tuple[int, int]]) -> np.ndarray:
+    """Distance from the seeds inside the mask, octagonal metric, pixels; outside it 0."""
+    reached = np.zeros_like(body)
+    for y, x in seeds:
+        reached[y, x] = 1
+    distance = np.zeros(body.shape, np.float32)
+    done, cost = np.count_nonzero(reached), 0.0
+    for step in range(2 * sum(body.shape)):
+        grown = cv2.dilate(reached, _CROSS if step % 2 else _SQUARE) & body
+        cost += 1.0 if step % 2 else 1.15
+        total = np.count_nonzero(grown)
+        if total == done:
+            break
+        distance[(grown > 0) & (reached == 0)] = cost
+        reached, done = grown, total
+    return distance
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+def _farthest(distance: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> tuple[int, int]:
+    at = int(distance[ys, xs].argmax())
+    return int(ys[at]), int(xs[at])
+
+
+def _extended(line: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """The line with both ends carried on in their direction to the edge of the mask."""
+    ends = []
+    for tip, before in (
+        (line[0], line[min(2, len(line) - 1)]),
+        (line[-1], line[-min(3, len(line))]),
+    ):
+        step = tip - before
+        step = step / max(float(np.hypot(*step)), 1e-6) * 0.5
+        at = tip
+        for _ in range(2 * max(body.shape)):
+            x, y = np.rint(at + step).astype(int)
+            inside = 0 <= y < body.shape[0] and 0 <= x < body.shape[1] and body[y, x]
+            if not inside:
+                break
+            at = at + step
+        ends.append(at + step)
+    return np.concatenate([ends[0][None], line, ends[1][None]])
+
+
+def _walk(axis: np.ndarray, at: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 2) and unit normals (n, 2) at distances `at` from the middle of the axis.
+
+    Normals are averaged over a stretch as long as the canvas is wide, so that rows do not cross on
+    the inner side of a bend. Beyond its ends the axis goes straight on.
+    """
+    steps = np.diff(axis, axis=0)
+    sizes = np.maximum(np.hypot(steps[:, 0], steps[:, 1]), 1e-6)
+    along = np.concatenate([[0.0], np.cumsum(sizes)])
+    where = at + along[-1] / 2
+    points = np.stack([np.interp(where, along, axis[:, k]) for k in (0, 1)], 1)
+    first, last = steps[0] / sizes[0], steps[-1] / sizes[-1]
+    points += (
+        np.minimum(where, 0)[:, None] * first + np.maximum(where - along[-1], 0)[:, None] * last
+    )
+    if len(axis) == 2:
+        tangents = np.repeat(first[None], len(at), 0)
+    else:
+        reach = max(float(spread), 1.0)
+        before, after = (
+            np.stack([np.interp(where + side, along, axis[:, k]) for k in (0, 1)], 1)
+            + _beyond(where + side, along[-1], first, last)
+            for side in (-reach, reach)
+        )
+        tangents = after - before
+        tangents /= np.maximum(np.hypot(*tangents.T), 1e-6)[:, None]
+    # Left to right across a chromosome that runs downwards.
+    normals = np.stack([tangents[:, 1], -tangents[:, 0]], 1)
+    return points.astype(np.float32), normals.astype(np.float32)
+
+
+def _beyond(where: np.ndarray, end: float, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    return np.minimum(where, 0)[:, None] * first + np.maximum(where - end, 0)[:, None] * last

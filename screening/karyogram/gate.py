@@ -1,0 +1,107 @@
+"""The gate before the models: is this a karyogram, and where on it stands which chromosome?
+
+Refuses only on clear evidence and says why in plain words; what is merely doubtful becomes a
+warning, which reaches the user and can send the picture to a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from screening.images.arrangement import Arrangement, arrangement
+from screening.images.quality import Quality, assess
+from screening.karyogram.locate import Located, locate
+
+FEWEST, MOST = 14, 115
+"""Chromosomes of a page that can be one cell: part of one, or a tetraploid one with dirt."""
+FEW, MANY = 40, 80
+"""Outside these a person is told: a cell has 46, now and then 45 or 47, rarely 69 or 92."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """The gate's answer, and what was found on the page (None when it was refused before that)."""
+
+    quality: Quality
+    located: Located | None
+
+
+def inspect(paper: np.ndarray) -> Inspection:
+    """Return whether a normalised page uint8 (h, w) is a karyogram, with its chromosomes.
+
+    Refused: what `images.quality.assess` refuses; metaphase spreads; karyograms that lie on their
+    side or stand on their head, as far as rows and labels tell. `quality.objects` is the number of
+    chromosomes found. A mirrored karyogram passes: only its classes can tell.
+    """
+    quality = assess(paper)
+    if not quality.ok:
+        return Inspection(quality, None)
+    located = locate(paper)
+    count = len(located.chromosomes)
+    order = _arrangement(located)
+    reason = _not_one_cell(count) or _not_arranged(order, count)
+    if reason:
+        return Inspection(Quality(False, reason, count), located)
+    warnings = (*quality.warnings, *_doubts(order, count))
+    return Inspection(replace(quality, objects=count, warnings=warnings), located)
+
+
+def _arrangement(located: Located) -> Arrangement:
+    found = located.chromosomes
+    boxes = np.array([each.box for each in found], np.int64).reshape(-1, 4)
+    along = np.array([each.axis[-1] - each.axis[0] for each in found]).reshape(-1, 2)
+    angle = np.degrees(np.arctan2(along[:, 0], np.maximum(along[:, 1], 1e-6)))
+    elongation = np.array([each.length / max(each.width, 1.0) for each in found])
+    other = np.array(located.other, np.int64).reshape(-1, 4)
+    rule = np.maximum(other[:, 2], other[:, 3]) > 8 * np.minimum(other[:, 2], other[:, 3])
+    return arrangement(boxes, angle, elongation, other[~rule])
+
+
+def _not_one_cell(count: int) -> str:
+    if count > MOST:
+        return f"{count} objects, a cell has about 46 chromosomes: text, noise or several cells?"
+    if count < FEWEST:
+        what = "object looks" if count == 1 else "objects look"
+        return f"{count} {what} like chromosomes, a karyogram has about 46: not a whole karyogram"
+    return ""
+
+
+def _not_arranged(order: Arrangement, count: int) -> str:
+    """Say why the objects are not arranged as a karyogram."""
+    # Touching homologs hide the single axes, but not that rows run from large to small.
+    ordered = order.rows >= 3 and order.first_over_last >= 1.5
+    hidden = order.first_over_last >= 2 and (np.isnan(order.upright) or order.lying >= 0.6)
+    if ordered and (order.upright >= 0.6 or order.labels_below >= 0.7 or hidden):
+        return ""
+    if np.isnan(order.upright):
+        return "the objects are round or shapeless, chromosomes are long: not a karyogram?"
+    if order.lying >= 0.6 and order.upright <= 0.3:
+        return "the chromosomes lie on their side: turn the picture by 90 degrees"
+    if order.upright < 0.6:
+        return f"{count} objects in all directions and in no rows: a metaphase spread?"
+    if order.rows <= 1:
+        return f"{count} objects in no rows: a metaphase spread, or part of a karyogram?"
+    # Chromosomes 1 to 3 stand in the first row of every layout, the smallest ones in the last.
+    unlabelled = np.isnan(order.labels_below)
+    limit = 0.5 if unlabelled else 0.8
+    if order.first_over_last < limit and (unlabelled or order.labels_below < 0.4):
+        return "the smallest chromosomes stand on top: the karyogram is upside down"
+    return ""
+
+
+def _doubts(order: Arrangement, count: int) -> list[str]:
+    """Return sentences about what makes the page hard to judge."""
+    doubts = []
+    if count < FEW:
+        doubts.append(f"only {count} chromosomes found: part of a karyogram?")
+    if count > MANY:
+        doubts.append(f"{count} chromosomes found: two cells, or dirt on the page?")
+    if order.rows == 2:
+        doubts.append("only 2 rows found: part of a karyogram, or rows that touch")
+    if order.upright < 0.65:
+        doubts.append("many chromosomes are not upright")
+    if order.rows >= 3 and order.first_over_last < 0.8:
+        doubts.append("the last row's chromosomes are longer than the first row's: upside down?")
+    return doubts

@@ -1,0 +1,90 @@
+"""The 24-class chromosome classifier: a compact residual network and the relative length.
+
+Convolutions see the straightened crop; the length joins behind them, so that Monte Carlo dropout
+repeats the head alone. Residual blocks after He et al. 2016, averaged to one vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from screening.classes import CHROMOSOMES
+from screening.karyogram.crops import CANVAS
+
+OUTPUTS = len(CHROMOSOMES) + 1
+"""24 classes in the order of CHROMOSOMES, then "not one chromosome"."""
+
+_LENGTH_CENTRES = np.linspace(np.log(1.2), np.log(10.0), 12)
+"""Centres of the bumps that encode a relative length, on a logarithmic scale."""
+
+LENGTH_FEATURES = len(_LENGTH_CENTRES)
+
+
+def length_features(relative: np.ndarray) -> np.ndarray:
+    """Return float32 (n, LENGTH_FEATURES): relative lengths (percent; nan unknown) as soft bumps.
+
+    Neighbouring bumps overlap, so that an error of a few percent changes little. An unknown length
+    is all zeros.
+    """
+    relative = np.asarray(relative, np.float32)
+    known = np.isfinite(relative) & (relative > 0)
+    logs = np.log(np.clip(np.where(known, relative, 1.0), 0.6, 14.0))
+    spacing = _LENGTH_CENTRES[1] - _LENGTH_CENTRES[0]
+    bumps = np.exp(-0.5 * ((logs[:, None] - _LENGTH_CENTRES) / spacing) ** 2)
+    return np.where(known[:, None], bumps, 0.0).astype(np.float32)
+
+
+def build_classifier(
+    size: tuple[int, int] = CANVAS,
+    widths: Sequence[int] = (32, 64, 128, 192),
+    blocks: Sequence[int] = (1, 1, 1, 1),
+    dropout: float = 0.3,
+    hidden: int = 256,
+) -> keras.Model:
+    """Return the model: [image (b, h, w, 1) 0–255 ink bright, length (b, 12)] → (b, 25) logits.
+
+    `image` as karyogram.crops.standard_crop makes it, `length` as `length_features`. `widths` and
+    `blocks`: channels and residual blocks of each stage, every stage at half the size of the last.
+    """
+    image = keras.Input((*size, 1), name="image")
+    length = keras.Input((LENGTH_FEATURES,), name="length")
+    x = keras.layers.Rescaling(1 / 127.5, offset=0.0, name="ink")(image)
+    x = keras.layers.Conv2D(widths[0], 5, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = _norm_relu(x, "stem")
+    for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            x = _residual(x, width, stride, f"s{stage}b{block}")
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    size_of = keras.layers.Dense(32, activation="relu", name="size")(length)
+    x = keras.layers.Concatenate(name="joined")([x, size_of])
+    x = keras.layers.Dropout(dropout, name="drop_features")(x)
+    x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+    x = keras.layers.Dropout(dropout, name="drop_hidden")(x)
+    logits = keras.layers.Dense(OUTPUTS, dtype="float32", name="chromosome")(x)
+    return keras.Model([image, length], logits, name="classifier")
+
+
+def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    x = keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _residual(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.KerasTensor:
+    """Two 3×3 convolutions and a shortcut; the shortcut averages where the block shrinks."""
+    short = x
+    if stride > 1:
+        short = keras.layers.AveragePooling2D(stride, padding="same", name=f"{name}_shrink")(short)
+    if x.shape[-1] != width:
+        short = keras.layers.Conv2D(width, 1, use_bias=False, name=f"{name}_match")(short)
+        short = keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_match_norm")(short)
+    y = keras.layers.Conv2D(
+        width, 3, strides=stride, padding="same", use_bias=False, name=f"{name}_a"
+    )(x)
+    y = _norm_relu(y, f"{name}_a")
+    y = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{name}_b")(y)
+    y = keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_b_norm")(y)
+    return keras.layers.ReLU(name=f"{name}_out")(keras.layers.Add(name=f"{name}_add")([short, y]))
