@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"
     )
+    parser.add_argument(
+        "--save-chromosomes",
+        action="store_true",
+        help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
@@ -90,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         device=args.device,
         quiet=args.quiet,
+        save_chromosomes=args.save_chromosomes,
     )
     try:
         summary = screen_folder(settings, scorer)

@@ -48,3 +48,28 @@ def confidence_bar(confidence: float, minimum: float) -> Markup:
         '<rect class="{kind}" width="{filled:.1f}" height="8" rx="2"/>'
         '<rect class="minimum" x="{at:.1f}" width="1" height="8"/></svg>'
     ).format(kind=kind, filled=100 * filled, at=min(99.0, 100 * at))
+
+
+def share_bar(share: float) -> Markup:
+    """Return an SVG bar filled to `share`, 0–1."""
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" width="100" height="8" rx="2"/>'
+        '<rect class="unsure" width="{:.1f}" height="8" rx="2"/></svg>'
+    ).format(100 * max(0.0, min(1.0, share)))
+
+
+def signed_bar(value: float, extent: float) -> Markup:
+    """Return an SVG bar from the middle: to the right for values above 0, to the left below.
+
+    The bar reaches the end at ±`extent`, which must be above 0.
+    """
+    length = 50 * min(1.0, abs(value) / extent)
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" width="100" height="8" rx="2"/>'
+        '<rect class="{kind}" x="{x:.1f}" width="{length:.1f}" height="8"/>'
+        '<rect class="minimum" x="49.5" width="1" height="8"/></svg>'
+    ).format(
+        kind="above" if value > 0 else "below", x=50 if value > 0 else 50 - length, length=length
+    )

@@ -7,12 +7,13 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from screening.report.figures import confidence_bar, histogram
+from screening.report.figures import confidence_bar, histogram, share_bar, signed_bar
+from screening.report.overlay import overlay
 from screening.report.view import ReportView
 
 MOST_THUMBNAILS = 2000
 """Low-priority pictures after this many rows come without a thumbnail, so that the page of a very
-large run still opens (about 8 kB a picture)."""
+large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read)."""
 
 LIMITS = (
     "balanced rearrangements (balanced translocations, inversions) and any change of structure: "
@@ -31,6 +32,9 @@ def render(view: ReportView) -> str:
         limits=LIMITS,
         histogram=histogram,
         confidence_bar=confidence_bar,
+        overlay=overlay,
+        share_bar=share_bar,
+        signed_bar=signed_bar,
         routes=("flag", "review", "low-priority"),
         most_thumbnails=MOST_THUMBNAILS,
     )
@@ -46,7 +50,15 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.0f} %"
+    environment.filters["probability"] = _probability
     environment.filters["data_uri"] = lambda jpeg: (
         "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     )
     return environment.get_template("page.html.jinja")
+
+
+def _probability(value: float) -> str:
+    """Never 0.00 or 1.00: the reading is not that sure of anything."""
+    if value < 0.005:
+        return "<0.01"
+    return ">0.99" if value >= 0.995 else f"{value:.2f}"

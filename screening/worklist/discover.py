@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screening.errors import ScreeningError
+from screening.worklist.chromosome_files import FOLDER_NAME
+from screening.worklist.ledger import FILE_NAME
 
 CaseNamer = Callable[[str], str | None]
 _Identity = tuple[int, int]  # device and inode
@@ -233,6 +235,9 @@ class _Walk:
         identity = _identity(path)
         if identity is not None and identity == self.excluded:
             self.notes.append(f"{printable(name)}/ holds the outputs and was not searched")
+        elif path.name == FOLDER_NAME and (path.parent / FILE_NAME).is_file():
+            # Left by --save-chromosomes: single chromosomes, named by this program.
+            self.notes.append(f"{printable(name)}/ holds saved chromosomes and was not searched")
         elif identity in above:
             self.notes.append(
                 f"{printable(name)}/ links back to a folder above and was not entered"

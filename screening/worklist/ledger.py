@@ -125,6 +125,15 @@ class Ledger:
             )
             return dict(rows.fetchall())
 
+    def read_one_by_one(self) -> set[str]:
+        """Names of the pictures whose chromosomes were read one by one."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT image FROM results WHERE bundle = ? AND options = ? AND evidence != ''",
+                (self.bundle, self.options),
+            )
+            return {image for (image,) in rows}
+
     def add(self, results: Sequence[Result], kept: Iterable[Result] = ()) -> None:
         """Stores `results` and lists them, and `kept` (already known), all or nothing."""
         with self._transaction() as connection:

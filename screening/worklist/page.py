@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from screening import __version__
+from screening.evidence.record import PictureEvidence, Placed
+from screening.report.counts import UNNAMED, count_groups
 from screening.report.page import MOST_THUMBNAILS, render
-from screening.report.view import CaseView, ReportView, RowView
+from screening.report.view import (
+    CaseView,
+    ChromosomeView,
+    CropView,
+    EvidenceView,
+    ReportView,
+    RowView,
+)
 from screening.triage.policy import LOW_PRIORITY
-from screening.worklist.ledger import Ledger
+from screening.worklist.ledger import Ledger, Result
 from screening.worklist.rows import Row, cases_of
 
 if TYPE_CHECKING:
     from screening.worklist.outputs import RunFacts
+
+MOST_CROPS = 12
+CROP_BYTES = 24_000  # base64, all crops of one picture: a page of 1,000 pictures still opens
+MOST_KARYOTYPES = 5
+PARTS = {
+    "network": "whole-picture network",
+    "reading": "chromosomes read one by one",
+    "layout": "order of the chromosomes",
+    "count": "number of chromosomes",
+    "doubtful": "doubtful chromosomes",
+    "missorted": "chromosomes in another’s slot",
+    "homologs": "differences within pairs",
+    "quality": "quality of the picture",
+}
+"""Feature of the fusion -> what the page calls it; others go by their own name."""
 
 
 def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
@@ -22,10 +50,10 @@ def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
     shown = {
         row.image for i, row in enumerate(rows) if row.route != LOW_PRIORITY or i < MOST_THUMBNAILS
     }
-    thumbnails = {r.image: r.thumbnail for r in ledger.results() if r.image in shown}
+    results = {r.image: r for r in ledger.results() if r.image in shown}
     view = ReportView(
         title="Karyogram screening: work list",
-        rows=tuple(_row(row, thumbnails.get(row.image, b"")) for row in rows),
+        rows=tuple(_row(row, results.get(row.image)) for row in rows),
         cases=tuple(
             CaseView(case.case, case.route, case.images, case.summary)
             for case in cases_of(rows)
@@ -39,7 +67,46 @@ def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
     return render(view)
 
 
-def _row(row: Row, thumbnail: bytes) -> RowView:
+def evidence_view(
+    evidence: PictureEvidence, contributions: Sequence[tuple[str, float]] = ()
+) -> EvidenceView:
+    """Return what the page shows of a picture's reading.
+
+    `contributions`: parts of the fused score, (feature, change of log-odds). Crops are taken in the
+    order given until `MOST_CROPS` or `CROP_BYTES` is reached.
+    """
+    crops: list[CropView] = []
+    size = 0
+    for caption, picture in evidence.crops[:MOST_CROPS]:
+        size += len(picture)
+        if size > CROP_BYTES:
+            break
+        crops.append(CropView(caption, base64.b64decode(picture)))
+    return EvidenceView(
+        karyotype=evidence.iscn,
+        karyotypes=tuple(evidence.karyotypes[:MOST_KARYOTYPES]),
+        counts=count_groups(evidence.counts),
+        chromosomes=tuple(_chromosome(p, evidence.gains_and_losses) for p in evidence.chromosomes),
+        crops=tuple(crops),
+        crops_left_out=len(evidence.crops) - len(crops),
+        contributions=tuple(
+            (PARTS.get(name, name.replace("_", " ")), value)
+            for name, value in contributions
+            if abs(value) >= 0.05
+        ),
+    )
+
+
+def _chromosome(placed: Placed, changes: Sequence[str]) -> ChromosomeView:
+    # A chromosome without a name may be the marker that the karyotype speaks of.
+    name = "mar" if placed.name == UNNAMED else placed.name
+    change = "gain" if f"+{name}" in changes else "loss" if f"-{name}" in changes else ""
+    return ChromosomeView(**vars(placed), change=change)
+
+
+def _row(row: Row, result: Result | None) -> RowView:
+    thumbnail = result.thumbnail if result is not None else b""
+    evidence = result.evidence if result is not None else None
     return RowView(
         image=row.image,
         case=row.case,
@@ -55,7 +122,17 @@ def _row(row: Row, thumbnail: bytes) -> RowView:
         sha256=row.sha256,
         histogram=row.histogram,
         thumbnail=thumbnail,
+        thumbnail_size=_size(thumbnail) if evidence is not None else (0, 0),
+        evidence=evidence_view(evidence, row.contributions) if evidence is not None else None,
     )
+
+
+def _size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height in px from the header alone; (0, 0) when there is no picture."""
+    if not jpeg:
+        return 0, 0
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        return picture.size
 
 
 def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:

@@ -94,13 +94,15 @@ def run_pipeline(
     batch_size: int = 8,
     workers: int = 2,
     advance: Callable[[int], None] = lambda count: None,
+    keep: Callable[[str], bool] = lambda name: True,
 ) -> int:
     """The number of pictures that needed a new result; results go to `ledger` as they are made.
 
-    `advance` is told how many pictures have been finished since it was last called. One bad
+    `advance` is told how many pictures have been finished since it was last called. Earlier results
+    of pictures for whose name `keep` is false are made anew. One bad
     picture becomes a failed result. Raises OutOfMemory when the model cannot take a batch.
     """
-    known = ledger.known()
+    known = {name: sha256 for name, sha256 in ledger.known().items() if keep(name)}
     waiting: list[Prepared] = []
     settled: list[Prepared] = []  # need no model: failed, rejected or known
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from screening.errors import ScreeningError
 from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
 from screening.triage.rule import Rule
+from screening.worklist.chromosome_files import kept
 from screening.worklist.discover import Discovery, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, discard
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
@@ -30,7 +32,8 @@ class OutputsNotWritten(ScreeningError):
 @dataclass(frozen=True)
 class Settings:
     """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
-    `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N)."""
+    `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N);
+    `save_chromosomes`: the reader saves them, see `worklist.chromosome_files`."""
 
     folder: Path
     out: Path
@@ -45,6 +48,7 @@ class Settings:
     seed: int = 0
     device: str = "auto"
     quiet: bool = False
+    save_chromosomes: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None 
     Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
     holds earlier results and neither resume nor overwrite is asked for.
     """
+    if settings.save_chromosomes and reader is None:
+        raise ScreeningError(
+            f"--save-chromosomes expects a bundle that reads chromosomes one by one, but "
+            f"{settings.bundle_name} does not: use another --bundle or leave it out"
+        )
     started, clock = _now(), time.perf_counter()
     discovery = discover(settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out)
     with _open_ledger(settings, scorer.passes) as ledger:
@@ -86,6 +95,7 @@ def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None 
                 batch_size=settings.batch_size,
                 workers=settings.workers,
                 advance=progress.advance,
+                keep=_keep(settings, ledger),
             )
         seconds = time.perf_counter() - clock
         facts = _facts(settings, scorer, discovery, new, seconds, started)
@@ -140,6 +150,13 @@ def _make_folder(out: Path) -> None:
         ) from error
 
 
+def _keep(settings: Settings, ledger: Ledger) -> Callable[[str], bool]:
+    """Whose earlier results will do: when chromosomes are saved, only those with their files."""
+    if not settings.save_chromosomes:
+        return lambda name: True
+    return kept(settings.out, ledger.read_one_by_one())
+
+
 def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
     return {
         "folder": str(settings.folder),
@@ -153,6 +170,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "device": settings.device,
         "resume": settings.resume,
         "overwrite": settings.overwrite,
+        "save_chromosomes": settings.save_chromosomes,
     }
 
 

@@ -1,0 +1,103 @@
+"""The chromosomes of a picture as files: OUT/chromosomes/PICTURE/, one PNG each and all re-laid.
+
+A picture's folder appears complete or not at all: it is filled under a hidden name and renamed,
+so a run that is killed leaves no half folder that a later one would take for whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from screening.classes import MARKER
+from screening.errors import ScreeningError
+from screening.report.counts import UNNAMED
+from screening.report.relay import NamedCrop, relay
+
+FOLDER_NAME = "chromosomes"
+KARYOGRAM = "karyogram.png"
+_LONGEST_STEM = 60
+
+
+class ChromosomesNotWritten(ScreeningError):
+    """Says that chromosomes could not be saved, and what to do."""
+
+    exit_status = 1
+
+
+def picture_folder(folder: Path, image: str) -> Path:
+    """Return where the chromosomes of the picture `image` (its name in the work list) belong.
+
+    The file's stem, as far as every file system takes it, and a hash of the whole name, since
+    pictures of different sub-folders may share a stem.
+    """
+    stem = image.rpartition("/")[2].rpartition(".")[0] or image
+    plain = re.sub(r"[^\w.-]+", "_", stem, flags=re.ASCII).strip("._")[:_LONGEST_STEM]
+    digest = hashlib.sha256(image.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return folder / f"{plain or 'picture'}-{digest}"
+
+
+def is_saved(folder: Path, image: str) -> bool:
+    """Return whether the chromosomes of `image` lie in `folder` (OUT/chromosomes)."""
+    return (picture_folder(folder, image) / KARYOGRAM).is_file()
+
+
+def save_chromosomes(folder: Path, image: str, crops: Sequence[NamedCrop | tuple]) -> Path:
+    """Save the chromosomes of `image` below `folder` (OUT/chromosomes); returns their folder.
+
+    `crops`: (name, probability, uint8 (h, w) dark on white[, doubtful]) of each chromosome in
+    reading order, saved as 01_chr21_p0.98.png and so on; `karyogram.png` shows them re-laid.
+    Earlier files of the same picture are replaced. Raises ChromosomesNotWritten.
+    """
+    named = [NamedCrop(*each) for each in crops]
+    files = {_file_name(i, each): _png(each.crop) for i, each in enumerate(named, start=1)}
+    files[KARYOGRAM] = _png(cv2.cvtColor(relay(named), cv2.COLOR_RGB2BGR))
+    final = picture_folder(folder, image)
+    fresh, old = (final.with_name(f".{final.name}.{kind}") for kind in ("new", "old"))
+    try:
+        for left_over in (fresh, old):
+            if left_over.exists():
+                shutil.rmtree(left_over)
+        fresh.mkdir(parents=True)
+        for name, content in files.items():
+            (fresh / name).write_bytes(content)
+        if final.exists():
+            os.replace(final, old)
+        os.replace(fresh, final)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise ChromosomesNotWritten(
+            f"cannot save the chromosomes of {image} into {final} ({error.strerror}): free some "
+            "space or check the permissions, then use --resume, or leave out --save-chromosomes"
+        ) from error
+    return final
+
+
+def kept(out: Path, read: set[str]) -> Callable[[str], bool]:
+    """Return a test of whether a picture's earlier result will do when chromosomes are saved.
+
+    `read`: names of the pictures whose chromosomes were read. Of those, one without its files below
+    `out` (the run's output folder) must be read again.
+    """
+    folder = out / FOLDER_NAME
+    return lambda image: image not in read or is_saved(folder, image)
+
+
+def _file_name(number: int, chromosome: NamedCrop) -> str:
+    other = {UNNAMED: "unnamed", MARKER: "marker"}
+    name = other.get(chromosome.name, f"chr{chromosome.name}")
+    return f"{number:02d}_{name}_p{chromosome.probability:.2f}.png"
+
+
+def _png(picture: np.ndarray) -> bytes:
+    done, content = cv2.imencode(".png", picture)
+    if not done:
+        raise ValueError(f"expected a picture that PNG can hold, received {picture.shape}")
+    return content.tobytes()

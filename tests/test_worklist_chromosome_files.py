@@ -1,0 +1,143 @@
+"""Chromosomes as files: whole folders or none, names that every system takes, resuming."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from screening.errors import ScreeningError
+from screening.evidence.record import PictureEvidence, Placed
+from screening.karyogram.locate import Located
+from screening.worklist import chromosome_files
+from screening.worklist.chromosome_files import (
+    FOLDER_NAME,
+    KARYOGRAM,
+    is_saved,
+    picture_folder,
+    save_chromosomes,
+)
+from screening.worklist.run import Settings, screen_folder
+from worklist_fakes import FakeScorer, write_karyograms
+
+
+def crops(count: int = 3) -> list[tuple[str, float, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    names = ["21", "X", "?"]
+    return [
+        (names[i % 3], 0.976, rng.integers(0, 255, (40 + i, 14), np.uint8)) for i in range(count)
+    ]
+
+
+def test_files_hold_the_crops_and_the_cell_re_laid(tmp_path: Path) -> None:
+    folder = save_chromosomes(tmp_path / FOLDER_NAME, "case/Käryo 1.png", crops())
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "01_chr21_p0.98.png", "02_chrX_p0.98.png", "03_unnamed_p0.98.png", KARYOGRAM,
+    ]  # fmt: skip
+    for path, (_, _, crop) in zip(sorted(folder.glob("0*")), crops(), strict=True):
+        read = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(read, crop)
+    assert is_saved(tmp_path / FOLDER_NAME, "case/Käryo 1.png")
+    assert not is_saved(tmp_path / FOLDER_NAME, "other/Käryo 1.png")
+
+
+@pytest.mark.parametrize(
+    "image", ["a/b.png", "../../etc/x.png", "..", ".png", "CON", "a" * 300 + ".png", "\udcff.png", "?*:|.tif"]  # noqa: E501
+)  # fmt: skip
+def test_any_picture_name_stays_inside_and_is_plain(image: str, tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path, image)
+    assert folder.parent == tmp_path and re.fullmatch(r"[\w.-]{1,80}", folder.name, re.ASCII)
+    assert not folder.name.startswith(".")
+    assert folder != picture_folder(tmp_path, "x/" + image)
+
+
+def test_earlier_files_and_left_overs_are_replaced(tmp_path: Path) -> None:
+    save_chromosomes(tmp_path, "a.png", crops(9))
+    left_over = tmp_path / f".{picture_folder(tmp_path, 'a.png').name}.new"
+    left_over.mkdir()
+    (left_over / "half.png").write_bytes(b"")
+    folder = save_chromosomes(tmp_path, "a.png", crops(2))
+    assert len(list(folder.iterdir())) == 3
+    assert [p.name for p in tmp_path.iterdir()] == [folder.name]
+
+
+def test_a_death_while_writing_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chromosome_files.os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            save_chromosomes(tmp_path, "a.png", crops())
+    assert not is_saved(tmp_path, "a.png") and not picture_folder(tmp_path, "a.png").exists()
+    save_chromosomes(tmp_path, "a.png", crops())
+    assert is_saved(tmp_path, "a.png")
+
+
+def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / FOLDER_NAME).write_text("a file")
+    with pytest.raises(ScreeningError, match="--save-chromosomes") as caught:
+        save_chromosomes(tmp_path / FOLDER_NAME, "a.png", crops())
+    assert caught.value.exit_status == 1
+
+
+class Reader:
+    """Names every chromosome 1 and saves them if told where; counts the pictures it read."""
+
+    def __init__(self, save_to: Path | None) -> None:
+        self.save_to, self.pictures = save_to, []
+
+    def read(self, paper: np.ndarray, located: Located, key: int, image: str) -> PictureEvidence:
+        self.pictures.append(image)
+        if self.save_to is not None:
+            found = [("1", 0.9, each.crop(paper)) for each in located.chromosomes]
+            save_chromosomes(self.save_to, image, found)
+        return PictureEvidence(
+            {}, tuple(Placed(0.1, 0.1, 0.1, 0.1, "1", 0.9) for _ in located.chromosomes)
+        )
+
+
+def run(folder: Path, out: Path, save: bool) -> list[str]:
+    reader = Reader(out / FOLDER_NAME if save else None)
+    settings = Settings(
+        folder, out, "b" * 64, "fake", quiet=True, resume=True, save_chromosomes=save
+    )
+    screen_folder(settings, FakeScorer(), reader)
+    return reader.pictures
+
+
+def test_only_pictures_without_their_files_are_read_again(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    write_karyograms(folder, 4)
+    names = run(folder, out, save=False)
+    assert names and not (out / FOLDER_NAME).exists()
+    before = (out / "triage.csv").read_bytes()
+    assert run(folder, out, save=True) == names
+    assert all(is_saved(out / FOLDER_NAME, name) for name in names)
+    assert (out / "triage.csv").read_bytes() == before
+    (picture_folder(out / FOLDER_NAME, names[1]) / KARYOGRAM).unlink()
+    assert run(folder, out, save=True) == [names[1]]
+    assert run(folder, out, save=True) == []
+
+
+def test_saved_chromosomes_are_not_screened_as_pictures(tmp_path: Path) -> None:
+    write_karyograms(tmp_path / "in", 2)
+    names = run(tmp_path / "in", tmp_path / "in", save=True)
+    assert run(tmp_path / "in", tmp_path / "in", save=True) == []
+    assert len((tmp_path / "in" / "triage.csv").read_text().splitlines()) == 1 + len(names)
+    assert "not searched" in (tmp_path / "in" / "report.html").read_text()
+
+
+def test_saving_needs_a_reader(tmp_path: Path) -> None:
+    write_karyograms(tmp_path / "in", 1)
+    settings = Settings(
+        tmp_path / "in", tmp_path / "out", "b" * 64, "fake", quiet=True, save_chromosomes=True
+    )
+    with pytest.raises(ScreeningError, match="--save-chromosomes"):
+        screen_folder(settings, FakeScorer())
+    assert not (tmp_path / "out").exists()
