@@ -34,7 +34,9 @@ _OTHER_SEX = 1e-6
 _PLOIDY = {2: 0.994, 3: 0.004, 4: 0.002}
 _COMPLEX, _COMPLEX_RATE = 0.002, 0.08
 """Share of cells with many changes at once (tumours), and each change's rate in those."""
+_REGIMES = np.log([1 - _COMPLEX, _COMPLEX])
 _FARTHEST = 4
+_AUTOSOME_START = np.arange(22) * (2 * _FARTHEST + 1)
 
 
 def log_prior(complements: np.ndarray) -> np.ndarray:
@@ -44,11 +46,9 @@ def log_prior(complements: np.ndarray) -> np.ndarray:
     parts = []
     for ploidy, share in _PLOIDY.items():
         change = np.clip(autosomes - ploidy, -_FARTHEST, _FARTHEST) + _FARTHEST
-        sex = np.log(_sex_table(ploidy)[np.minimum(x, 7), np.minimum(y, 7)])
-        for regime, weight in enumerate((1 - _COMPLEX, _COMPLEX)):
-            table = _autosome_table()[regime]
-            single = table[np.arange(22), change].sum(axis=1)
-            parts.append(np.log(share * weight) + single + sex)
+        sex = np.log(share * _sex_table(ploidy)[np.minimum(x, 7), np.minimum(y, 7)])
+        single = _autosome_table().take(change + _AUTOSOME_START, axis=0).sum(axis=1)
+        parts.append(np.logaddexp(*(single + _REGIMES).T) + sex)
     markers = complements[:, MARKER_COLUMN]
     some = np.log(_MARKER) + (markers - 1) * np.log(_NEXT_MARKER)
     return np.logaddexp.reduce(parts, axis=0) + np.where(markers > 0, some, 0.0)
@@ -56,7 +56,7 @@ def log_prior(complements: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _autosome_table() -> np.ndarray:
-    """Log rate of a change of −4…4 against the ploidy, (2 regimes, 22, 9)."""
+    """Log rate of a change of −4…4 against the ploidy, (22 × 9, 2 regimes)."""
     gain = np.array([_GAIN.get(name, _RARE_GAIN) for name in AUTOSOMES])
     loss = np.full(22, _LOSS)
     tables = []
@@ -67,7 +67,7 @@ def _autosome_table() -> np.ndarray:
         minus = down[:, None] * 0.005 ** (far - 1)
         same = 1 - plus.sum(1, keepdims=True) - minus.sum(1, keepdims=True)
         tables.append(np.log(np.hstack([minus[:, ::-1], same, plus])))
-    return np.array(tables)
+    return np.stack(tables, axis=-1).reshape(-1, 2)
 
 
 @lru_cache(maxsize=3)

@@ -1,0 +1,114 @@
+"""Sum over all assignments of a page's objects to classes, by the complement that each amounts to.
+
+Every object is one of several things (a class, two homologs found as one, a marker, no chromosome)
+with a weight each. The weight of a complement is the sum over all assignments that have its counts:
+a permanent, summed here object by object over states that are the counts so far. States of equal
+counts are merged, so nothing is counted twice and nothing forced into pairs; the sum is exact until
+more than `STATES` counts are alive, from where on the lightest are dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from screening.evidence.karyotypes import COLUMNS
+
+CLASSES = len(COLUMNS) - 1
+"""Options of an object in the columns of its weights: 24 classes, marker, nothing, 24 pairs."""
+MARKER, NOTHING, PAIRS = CLASSES, CLASSES + 1, CLASSES + 2
+OPTIONS = PAIRS + CLASSES
+
+STATES = 400
+_PER_OBJECT = 9
+_NEGLIGIBLE = 1e-5
+_FORGOTTEN = 1e-10  # no prior of complements outweighs this
+_RARE_BUT_NORMAL = 100.0  # an object that is nothing may be what makes the cell a normal one
+
+_INCREMENTS = np.zeros((OPTIONS, len(COLUMNS)), np.int8)
+_INCREMENTS[: CLASSES + 1] = np.eye(len(COLUMNS), dtype=np.int8)
+_INCREMENTS[PAIRS:, :CLASSES] = 2 * np.eye(CLASSES, dtype=np.int8)
+# Counts are told apart by one random integer per class: sums that collide are practically unknown.
+_CLASS_KEYS = np.random.default_rng(3).integers(-(2**40), 2**40, len(COLUMNS))
+_KEYS = _INCREMENTS.astype(np.int64) @ _CLASS_KEYS
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """`counts` int (m, 25) of the complements reached, `log_weight` (m,) their sums; heaviest
+    first."""
+
+    counts: np.ndarray
+    log_weight: np.ndarray
+
+
+def assignment_sums(weights: np.ndarray, states: int = STATES) -> Sums:
+    """Return the complements that n objects of weights (n, 50) can be, with their weights.
+
+    Columns: see `OPTIONS`. An object without any weight is refused with ValueError.
+    """
+    weights = np.asarray(weights, np.float64)
+    if weights.ndim != 2 or weights.shape[1] != OPTIONS:
+        raise ValueError(f"expected weights (n, {OPTIONS}), received {weights.shape}")
+    top = weights.max(axis=1, initial=0.0)
+    if not (top > 0).all():
+        raise ValueError("expected at least one possible option per object")
+    relative = weights / top[:, None]
+    chosen = _options(relative)
+    # What is certain adds to every state alike; what is not comes in reading order, so that swaps
+    # of neighbours fall together soon.
+    certain = np.array([len(options) == 1 for options in chosen], bool)
+    start = _INCREMENTS[[options[0] for options, c in zip(chosen, certain, strict=True) if c]]
+    counts = start.sum(axis=0, dtype=np.int16)[None].astype(np.int8)
+    keys, weight = np.zeros(1, np.int64), np.ones(1)
+    lost = float(np.log(top).sum())
+    for i in np.flatnonzero(~certain):
+        counts, keys, weight = _add(counts, keys, weight, chosen[i], relative[i], states)
+        total = weight.max()
+        weight, lost = weight / total, lost + float(np.log(total))
+    order = np.argsort(-weight, kind="stable")
+    return Sums(counts[order].astype(np.int64), np.log(weight[order]) + lost)
+
+
+def merged_counts(counts: np.ndarray, log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each complement of int (m, 25) once, with the log of its weights' sum."""
+    key = counts @ _CLASS_KEYS
+    order = np.argsort(key, kind="stable")
+    first = np.flatnonzero(np.concatenate([[True], np.diff(key[order]) != 0]))
+    return counts[order[first]], np.logaddexp.reduceat(log_weight[order], first)
+
+
+def _options(relative: np.ndarray) -> list[np.ndarray]:
+    """Columns worth following for each object, the heaviest first."""
+    rank = relative.copy()
+    rank[:, NOTHING] *= _RARE_BUT_NORMAL
+    rank[:, PAIRS:] *= _RARE_BUT_NORMAL
+    best = np.argsort(-rank, axis=1, kind="stable")[:, :_PER_OBJECT]
+    enough = np.take_along_axis(rank, best, axis=1) >= _NEGLIGIBLE
+    return [row[keep] for row, keep in zip(best, enough, strict=True)]
+
+
+def _add(
+    counts: np.ndarray,
+    keys: np.ndarray,
+    weight: np.ndarray,
+    options: np.ndarray,
+    relative: np.ndarray,
+    states: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One more object: every state with every option, equal counts merged, the heaviest kept."""
+    together = np.outer(weight, relative[options]).ravel()
+    # Before the sort: it is what costs the time.
+    order = np.flatnonzero(together >= together.max() * _FORGOTTEN)
+    parent, option = np.divmod(order, len(options))
+    together, option = together[order], options[option]
+    key = keys[parent] + _KEYS[option]
+    order = np.argsort(key)
+    key, together = key[order], together[order]
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    together, key, order = np.add.reduceat(together, first), key[first], order[first]
+    if len(key) > states:
+        keep = np.argpartition(-together, states)[:states]
+        together, key, order = together[keep], key[keep], order[keep]
+    return counts[parent[order]] + _INCREMENTS[option[order]], key, together

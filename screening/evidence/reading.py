@@ -1,0 +1,262 @@
+"""What a page's chromosomes amount to: probable karyotypes, counts, and each chromosome's class.
+
+Looks (the classifier's probabilities) and places (the slots of the page) are joined for each
+object, summed over all assignments (`assignment`) and weighed with how common the complements are
+(`karyotypes`). Nothing is forced into pairs. How far the looks are believed is estimated on the
+page itself, so that a laboratory whose bands the classifier cannot read is carried by the count of
+chromosomes and by where they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from iscn_authenticator import validate_karyotype
+from scipy.optimize import linear_sum_assignment
+
+from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.evidence.assignment import (
+    CLASSES,
+    MARKER,
+    NOTHING,
+    assignment_sums,
+    merged_counts,
+)
+from screening.evidence.karyotypes import (
+    COLUMNS,
+    gains_and_losses,
+    iscn_of,
+    is_normal,
+    log_prior,
+    normal_complements,
+)
+from screening.evidence.likelihood import Rates, likelihood
+from screening.evidence.record import PictureEvidence, Placed
+from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
+from screening.evidence.weights import object_weights, tilted
+from screening.evidence.words import doubts_of, notes_of
+
+CONFUSED = (0.01, 0.05, 0.2, 0.45)
+"""Rates of misread chromosomes among which a page chooses, and how common they are."""
+_CONFUSED_PRIOR = np.log([0.35, 0.4, 0.18, 0.07])
+
+FEWEST, MOST = 35, 130
+"""Objects of a page that can be a whole cell."""
+_SURE_ISCN = 0.9
+_DOUBTFUL, _SURE = 0.7, 0.8
+_NAMED = 5
+_CLIP = 12.0
+_NAMES = (*COLUMNS, "?")
+_WITH_MISSED = 20  # complements to which one chromosome that was not found may be added
+
+
+@dataclass(frozen=True)
+class Read:
+    """One object: the class it is ("mar" a marker, "?" no chromosome) with its probability, the
+    slot it stands in ("" when unknown), `doubtful` to read, `missorted`: surely another class than
+    its slot."""
+
+    name: str
+    probability: float
+    slot: str = ""
+    doubtful: bool = False
+    missorted: bool = False
+
+
+@dataclass(frozen=True)
+class CellReading:
+    """The reading of one cell.
+
+    `karyotypes`: (ISCN, posterior) of the most probable ones, falling, sum at most 1; `p_normal`:
+    posterior of 46,XX and 46,XY together; `counts`: how many of each class (and "mar") in the most
+    probable complement, `gains_and_losses` what it has more or less than a normal one;
+    `chromosomes`: one `Read` per object; `layout_score` 0–1 and `order` (one of `slots.READINGS`)
+    as in `slots.Slots`; `confused`: estimated rate of misread chromosomes; `iscn`: the suggested
+    karyotype, "" unless its posterior is 0.9 or more and its grammar valid; `features` for the
+    fusion, each 0 when it speaks for nothing; `doubts` keep the page from the end of the work list,
+    `notes` do not.
+    """
+
+    chromosomes: tuple[Read, ...]
+    karyotypes: tuple[tuple[str, float], ...] = ()
+    p_normal: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    gains_and_losses: tuple[str, ...] = ()
+    layout_score: float = 0.0
+    order: str = UPRIGHT
+    confused: float = 0.0
+    iscn: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def evidence(self, boxes: np.ndarray) -> PictureEvidence:
+        """Return the record of the picture; `boxes` (n, 4): x, y, w, h as fractions of the page."""
+        placed = tuple(
+            Placed(*map(float, box), one.name, one.probability, one.slot, one.doubtful,
+                   one.missorted)
+            for box, one in zip(boxes, self.chromosomes, strict=True)
+        )  # fmt: skip
+        return PictureEvidence(
+            dict(self.features), placed, self.karyotypes, self.p_normal, self.layout_score,
+            self.iscn, dict(self.counts), self.gains_and_losses, self.doubts, self.notes,
+        )  # fmt: skip
+
+
+def read_cell(
+    p: np.ndarray,
+    page: Page,
+    relative: np.ndarray | None = None,
+    rates: Rates | None = None,
+    homologs: float = 0.0,
+) -> CellReading:
+    """Return the reading of the n objects of a page.
+
+    `p` (n, 25): probabilities of the classes of `classes.CHROMOSOMES` and of "not one chromosome";
+    `page`: where the objects stand; `relative` (n,): lengths in percent of the haploid autosomes,
+    nan when unknown; `rates`: how often things go wrong; `homologs`: feature of
+    `homologs.compare_homologs`. ValueError for shapes that do not fit each other.
+    """
+    rates, n = rates or Rates(), len(page.rows)
+    p = np.asarray(p, np.float64).reshape(-1, CLASSES + 1) if n == 0 else np.asarray(p)
+    lengths = np.full(n, np.nan) if relative is None else np.asarray(relative, np.float64)
+    if len(p) != n or lengths.shape != (n,):
+        raise ValueError(f"expected {n} objects, received {len(p)} and lengths {lengths.shape}")
+    choices = [
+        replace(rates, confused=rate, unreadable=max(rates.unreadable, 0.2 * rate))
+        for rate in CONFUSED
+    ]
+    seen = [likelihood(p, choice) for choice in choices]
+    chosen, slots = align_best(seen, _CONFUSED_PRIOR, page, rates)
+    weights = object_weights(seen[chosen], slots, choices[chosen])
+    disorder = _disorder(lengths, slots)
+    if not FEWEST <= n <= MOST:
+        return _not_a_cell(tilted(weights, normal_complements().mean(0)), slots, disorder)
+    counts, posterior = _posterior(weights, choices[chosen])
+    best = counts[0]
+    q = tilted(weights, posterior @ counts)
+    objects = _objects(q, best, slots)
+    p_normal = float(posterior[is_normal(counts)].sum())
+    karyotypes = _named(counts[: _NAMED * 2], posterior)
+    first, p_first = karyotypes[0]
+    second = karyotypes[1][1] if len(karyotypes) > 1 else 0.0
+    found = sum(one.name != "?" for one in objects)
+    features = {
+        "reading": _log_ratio(1 - p_normal, p_normal),
+        "margin": _log_ratio(p_first, second),
+        "layout": 1 - slots.score,
+        "lengths": disorder,
+        "doubtful": float(sum(one.doubtful for one in objects)),
+        "missorted": float(sum(one.missorted for one in objects)),
+        "objects": float(abs(n - 46)),
+        "rejected": float(n - found),
+        "confused": float(np.log10(CONFUSED[chosen] / CONFUSED[0])),
+        "homologs": float(homologs),
+    }
+    sure = p_first >= _SURE_ISCN and validate_karyotype(first).valid
+    return CellReading(
+        chromosomes=objects,
+        karyotypes=karyotypes,
+        p_normal=p_normal,
+        counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
+        gains_and_losses=gains_and_losses(best),
+        layout_score=slots.score,
+        order=slots.reading,
+        confused=CONFUSED[chosen],
+        iscn=first if sure else "",
+        features=features,
+        doubts=doubts_of(objects, slots, disorder, int(best.sum())),
+        notes=notes_of(objects, karyotypes, gains_and_losses(best), CONFUSED[chosen]),
+    )
+
+
+def _posterior(weights: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray]:
+    """Complements (m, 25) and their posterior (m,), most probable first; one may have a chromosome
+    more than was found."""
+    sums = assignment_sums(weights)
+    few = sums.counts[:_WITH_MISSED]
+    more = few[:, None] + np.eye(len(COLUMNS), dtype=np.int64)[None, :CLASSES]
+    lost = sums.log_weight[: len(few), None] + np.log(rates.missed * (few[:, :CLASSES] + 1))
+    both = np.vstack([sums.counts, more.reshape(-1, len(COLUMNS))])
+    counts, log_weight = merged_counts(both, np.r_[sums.log_weight, lost.ravel()])
+    log_weight += log_prior(counts)
+    posterior = np.exp(log_weight - np.logaddexp.reduce(log_weight))
+    order = np.argsort(-posterior, kind="stable")
+    return counts[order], posterior[order]
+
+
+def _named(counts: np.ndarray, posterior: np.ndarray) -> tuple[tuple[str, float], ...]:
+    """ISCN strings with their probabilities, equal strings added."""
+    named: dict[str, float] = {}
+    for complement, probability in zip(counts, posterior, strict=False):
+        iscn = iscn_of(complement)
+        named[iscn] = named.get(iscn, 0.0) + float(probability)
+    ranked = sorted(named.items(), key=lambda pair: -pair[1])
+    return tuple((iscn, min(1.0, value)) for iscn, value in ranked[:_NAMED] if value >= 1e-6)
+
+
+def _objects(q: np.ndarray, complement: np.ndarray, slots: Slots) -> tuple[Read, ...]:
+    """Each object's class, such that all of them together are the complement."""
+    n = len(q)
+    columns = np.r_[np.repeat(np.arange(CLASSES + 1), complement), np.full(n, NOTHING)]
+    rows, taken = linear_sum_assignment(-np.log(np.maximum(q[:, columns], 1e-12)))
+    what = np.full(n, NOTHING)
+    what[rows] = columns[taken]
+    return tuple(_read(q[i], int(what[i]), slots.slot[i] * slots.score) for i in range(n))
+
+
+def _read(q: np.ndarray, what: int, slot: np.ndarray) -> Read:
+    place = int(np.argmax(slot))
+    known = place != OUTSIDE and slot[place] >= 0.5
+    p = float(min(1.0, q[what]))
+    return Read(
+        name=_NAMES[what],
+        probability=p,
+        slot=CHROMOSOMES[place] if known else "",
+        doubtful=p < _DOUBTFUL,
+        missorted=bool(
+            what < MARKER and known and place != what and p >= _SURE and slot[place] >= _SURE
+        ),
+    )
+
+
+def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float) -> CellReading:
+    """Too few or too many objects for one cell: each is read for itself, nothing is concluded."""
+    objects = tuple(
+        _read(one, int(np.argmax(one)), slot * slots.score)
+        for one, slot in zip(q, slots.slot, strict=True)
+    )
+    n = len(objects)
+    return CellReading(
+        chromosomes=objects,
+        layout_score=slots.score,
+        order=slots.reading,
+        features={"reading": _CLIP, "objects": float(abs(n - 46)), "layout": 1 - slots.score},
+        doubts=(
+            f"{n} objects found: not the chromosomes of one whole cell",
+            *doubts_of((), slots, disorder, n),
+        ),
+    )
+
+
+def _disorder(relative: np.ndarray, slots: Slots) -> float:
+    """0 when the lengths fall as the slots say, 1 when they have nothing to do with them, up to 2.
+
+    1 − Pearson's correlation of the measured lengths with those of the slots by the other objects;
+    0 when too few lengths are known.
+    """
+    known = np.isfinite(relative)
+    if known.sum() < FEWEST or slots.score == 0:
+        return 0.0
+    table = np.array([RELATIVE_LENGTH[name] for name in CHROMOSOMES])
+    expected = slots.around[known, :OUTSIDE] @ table
+    if np.ptp(expected) < 1e-6 or np.ptp(relative[known]) < 1e-6:
+        return 1.0
+    return float(1 - np.corrcoef(expected, relative[known])[0, 1])
+
+
+def _log_ratio(up: float, down: float) -> float:
+    ratio = np.log(max(up, 1e-9)) - np.log(max(down, 1e-9))
+    return float(np.clip(ratio, -_CLIP, _CLIP))

@@ -1,0 +1,54 @@
+"""How strongly each object of a page speaks for each thing it can be: its looks times its place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from screening.evidence.assignment import CLASSES, MARKER, NOTHING, OPTIONS, PAIRS
+from screening.evidence.likelihood import Likelihood, Rates, misplacement
+from screening.evidence.slots import OUTSIDE, Slots
+
+_MARKER_AT_END = 0.7
+_STRAY_AT_END = 0.05  # share of misplaced chromosomes that stand after the last slot
+
+
+def object_weights(seen: Likelihood, slots: Slots, rates: Rates) -> np.ndarray:
+    """Return the weights (n, 50) of the options of `assignment.OPTIONS`.
+
+    The place counts as much as the page's layout is believed: on a page that does not follow the
+    order of a karyogram the looks are alone.
+    """
+    around = slots.score * slots.around + (1 - slots.score) / (OUTSIDE + 1)
+    inside, end = around[:, :OUTSIDE], around[:, OUTSIDE:]
+    elsewhere = inside @ misplacement().T + _STRAY_AT_END * end
+    weights = np.empty((len(around), OPTIONS))
+    weights[:, :CLASSES] = seen.classes * (
+        (1 - rates.misplaced) * inside + rates.misplaced * elsewhere
+    )
+    anywhere = (1 - _MARKER_AT_END) / CLASSES * inside.sum(1) + _MARKER_AT_END * end[:, 0]
+    weights[:, MARKER] = seen.marker * anywhere
+    weights[:, NOTHING] = rates.litter / 46 * seen.other
+    weights[:, PAIRS:] = rates.merged * seen.other[:, None] * inside
+    return weights + 1e-300
+
+
+def tilted(weights: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return what each object is, (n, 26): 24 classes, marker, nothing; rows of sum 1.
+
+    The weights of the classes are scaled until their sums over the page are the `expected` counts
+    (25,) (iterative proportional fitting), so that an object that looks alike two classes is taken
+    for the one of which a chromosome is missing otherwise.
+    """
+    scale = np.ones(CLASSES + 1)
+    q = np.zeros_like(weights)
+    for _ in range(12):
+        q[:] = weights
+        q[:, : CLASSES + 1] *= scale
+        q[:, PAIRS:] *= scale[:CLASSES] ** 2
+        q /= q.sum(1, keepdims=True)
+        total = q[:, : CLASSES + 1].sum(0)
+        total[:CLASSES] += 2 * q[:, PAIRS:].sum(0)
+        scale = np.clip(scale * (expected + 1e-3) / (total + 1e-3), 1e-6, 1e6)
+    one = q[:, :PAIRS].copy()
+    one[:, :CLASSES] += q[:, PAIRS:]
+    return one

@@ -1,0 +1,81 @@
+"""Sentences about a reading: what keeps a page from the end of the work list, and what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from screening.evidence.slots import UNORDERED, UPRIGHT, Slots
+
+if TYPE_CHECKING:
+    from screening.evidence.reading import Read
+
+_GOOD_LAYOUT = 0.5
+_MOST_DOUBTFUL, _MOST_MISSORTED, _MOST_REJECTED = 4, 4, 3
+_MOST_DISORDER = 0.4
+_SURELY_NOTHING = 0.9
+_POOR_BANDS = 0.2
+
+
+def doubts_of(
+    objects: Sequence[Read], slots: Slots, disorder: float, expected: int
+) -> tuple[str, ...]:
+    """Return why the page must be seen by a person; `expected`: chromosomes of the complement that
+    was read, `disorder` as of `reading`."""
+    doubts = []
+    if slots.reading not in (UPRIGHT, UNORDERED):
+        doubts.append(f"the chromosomes stand as in a karyogram that is {slots.reading}")
+    elif slots.score < _GOOD_LAYOUT:
+        doubts.append("the order of the chromosomes does not read as a karyogram")
+    if disorder > _MOST_DISORDER:
+        doubts.append("the lengths of the chromosomes do not fall in the order of a karyogram")
+    found = [one for one in objects if one.name != "?"]
+    if objects and len(found) != expected:
+        doubts.append(
+            f"{len(found)} chromosomes found, {expected} expected: homologs that touch, or a "
+            "chromosome that was not found"
+        )
+    doubtful = [one.name for one in found if one.doubtful]
+    if len(doubtful) > _MOST_DOUBTFUL:
+        doubts.append(f"{len(doubtful)} chromosomes could not be told: {_list(doubtful)}")
+    if len(objects) - len(found) > _MOST_REJECTED:
+        doubts.append(f"{len(objects) - len(found)} objects do not look like one chromosome")
+    if any(one.name == "?" and one.probability < _SURELY_NOTHING for one in objects):
+        doubts.append("an object left out may be a chromosome")
+    missorted = [one for one in found if one.missorted]
+    if len(missorted) > _MOST_MISSORTED:
+        doubts.append(f"{len(missorted)} chromosomes stand in another chromosome's slot")
+    return tuple(doubts)
+
+
+def notes_of(
+    objects: Sequence[Read],
+    karyotypes: Sequence[tuple[str, float]],
+    changes: Sequence[str],
+    confused: float,
+) -> tuple[str, ...]:
+    """Return what a person should know besides: gains and losses, chromosomes in a wrong slot."""
+    notes = []
+    if changes:
+        iscn, probability = karyotypes[0]
+        notes.append(f"{', '.join(changes)}: {iscn} with a probability of {probability:.2f}")
+    doubtful = [one.name for one in objects if one.doubtful and one.name != "?"]
+    if 0 < len(doubtful) <= _MOST_DOUBTFUL:
+        notes.append(f"doubtful to read: {_list(doubtful)}")
+    notes += [
+        f"a chromosome {one.name} stands in the slot of {one.slot}"
+        for one in objects
+        if one.missorted
+    ][:_MOST_MISSORTED]
+    rejected = sum(one.name == "?" for one in objects)
+    if rejected:
+        notes.append(f"{rejected} object{'s' * (rejected > 1)} left out: not one chromosome")
+    if confused >= _POOR_BANDS:
+        notes.append("the bands are hard to read: count and places carry the reading")
+    return tuple(notes)
+
+
+def _list(names: Sequence[str]) -> str:
+    counted = Counter(names)
+    return ", ".join(name if n == 1 else f"{n} of {name}" for name, n in counted.items())
