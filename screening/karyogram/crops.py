@@ -9,6 +9,7 @@ relative length in the cell (`relative_lengths`), the only size that two laborat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -71,6 +72,23 @@ def standard_crop(crop: np.ndarray, size: tuple[int, int] = CANVAS) -> np.ndarra
     if outline is None:
         return np.zeros(size, np.uint8)
     return sample(crop, outline, size)
+
+
+def standardised(
+    crops: Sequence[np.ndarray], size: tuple[int, int] = CANVAS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all crops as `standard_crop` makes them, uint8 (n, h, w), and lengths float32 (n,).
+
+    Lengths are along the axis in pixels of the page, 0 where a picture holds no ink.
+    """
+    images = np.zeros((len(crops), *size), np.uint8)
+    lengths = np.zeros(len(crops), np.float32)
+    for i, crop in enumerate(crops):
+        outline = outline_of(crop)
+        if outline is not None:
+            images[i] = sample(crop, outline, size)
+            lengths[i] = outline.length
+    return images, lengths
 
 
 def outline_of(crop: np.ndarray) -> Outline | None:

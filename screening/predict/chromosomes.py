@@ -1,0 +1,184 @@
+"""The chromosomes of a karyogram, named: the bundle's 24-class classifier with MC dropout.
+
+The convolutions see every piece once; the head, where the dropout is, sees it with its relative
+length and repeats (Gal & Ghahramani 2016). On a whole karyogram the classifier also chooses between
+the cuttings that `karyogram.locate` holds possible, and the scale of the lengths is taken again
+from the pieces that turn out to be chromosomes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from screening.bundle import Bundle
+from screening.classes import CHROMOSOMES
+from screening.karyogram.crops import relative_lengths, scaled_by_class, standardised
+from screening.karyogram.locate import Located
+from screening.models.classifier import length_features
+from screening.predict.mc_dropout import McDropout
+
+PART = "classifier"
+NOT_ONE = len(CHROMOSOMES)
+"""Column of "not one chromosome": print, a cluster, a fragment."""
+
+_FEWEST_FOR_SCALE = 16
+_ONE = (0.02, 0.98)
+"""How sure the classifier may be that a piece is one chromosome when it judges a cutting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """What the classifier says of n pieces.
+
+    `p` float32 (n, 25): calibrated mean over the passes, 24 classes in the order of CHROMOSOMES and
+    "not one chromosome"; `p_std` (n,): standard deviation of the winning class over the passes;
+    `votes` (n,): share of the passes that vote for it; `relative` (n,): relative length in percent
+    of the haploid autosomes, nan unknown; `crops` uint8 (n, 96, 32) as the network saw them.
+    """
+
+    p: np.ndarray
+    p_std: np.ndarray
+    votes: np.ndarray
+    relative: np.ndarray
+    crops: np.ndarray
+
+
+class ChromosomeClassifier:
+    """The classifier of `bundle` with `passes` Monte Carlo dropout passes.
+
+    Same seed, bundle and pictures: same answers. BundleError when the bundle has no classifier.
+    """
+
+    def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
+        model = bundle.load_model(PART)
+        self.temperature = bundle.info.parts[PART].temperature
+        self.passes = passes
+        pooled = model.get_layer("pool").output
+        self._bands = keras.Model(model.inputs[0], pooled)
+        self._head = _head_of(model)
+        self._mc = McDropout(self._head, passes=passes, seed=seed)
+
+    def classify(self, crops: Sequence[np.ndarray], relative: np.ndarray) -> Classified:
+        """Return the classes of single pictures, uint8 (h, w) dark on white, upright.
+
+        `relative` float32 (n,): relative lengths in percent (see `karyogram.crops`), nan unknown.
+        """
+        images, _ = standardised(crops)
+        return self._passes(images, self.bands(images), np.asarray(relative, np.float32))
+
+    def bands(self, images: np.ndarray) -> np.ndarray:
+        """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
+        if not len(images):
+            return np.zeros((0, self._bands.output_shape[-1]), np.float32)
+        return np.asarray(self._bands(images[..., None].astype(np.float32), training=False))
+
+    def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
+        """Return p (n, 25) of one pass without dropout."""
+        if not len(bands):
+            return np.zeros((0, NOT_ONE + 1), np.float32)
+        logits = self._head([bands, length_features(relative)], training=False)
+        return softmax(np.asarray(logits) / self.temperature)
+
+    def read(self, located: Located, paper: np.ndarray) -> tuple[Located, Classified]:
+        """Return the page with its doubtful cuttings chosen, and the classes of its chromosomes.
+
+        `paper`: the normalised page that was located. The relative lengths come from the page.
+        """
+        others = [(d, a) for d, doubt in enumerate(located.doubts)
+                  for a in range(len(doubt.alternatives))]  # fmt: skip
+        extra = [piece for d, a in others for piece in located.doubts[d].alternatives[a]]
+        pieces = [*located.chromosomes, *extra]
+        images, lengths = standardised([piece.crop(paper) for piece in pieces])
+        bands = self.bands(images)
+        count = len(located.chromosomes)
+        scale = _scale(lengths[:count], relative_lengths(lengths[:count]))
+        p = self.quick(bands, lengths * scale)
+        choices, rows = _choose(located, p, count)
+        chosen = located.replaced(choices)
+        index = np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64)
+        images, lengths, bands, p = images[index], lengths[index], bands[index], p[index]
+        for _ in range(2):
+            relative = self._rescaled(lengths, p)
+            p = self.quick(bands, relative)
+        return chosen, self._passes(images, bands, relative)
+
+    def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Relative lengths by what reads as chromosomes, their classes taken as they read."""
+        one = p[:, NOT_ONE] < 0.5
+        relative = relative_lengths(np.where(one, lengths, np.nan))
+        scale = _scale(lengths[one], relative[one])
+        if one.sum() >= _FEWEST_FOR_SCALE:
+            names = [CHROMOSOMES[i] for i in p[one, :NOT_ONE].argmax(1)]
+            by_class = _scale(lengths[one], scaled_by_class(lengths[one], names))
+            # Classes may be wrong all in one direction: they fine-tune what the page says.
+            scale = by_class if not np.isfinite(scale) else scale * _near(by_class / scale)
+        return (lengths * scale).astype(np.float32)
+
+    def _passes(self, images: np.ndarray, bands: np.ndarray, relative: np.ndarray) -> Classified:
+        count = len(images)
+        if not count:
+            none = np.zeros(0, np.float32)
+            return Classified(np.zeros((0, NOT_ONE + 1), np.float32), none, none, none, images)
+        keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
+        logits = self._mc.predict([bands, length_features(relative)], keys).p
+        each = softmax(logits / self.temperature)
+        p = each.mean(1)
+        best = p.argmax(1)
+        won = each[np.arange(count), :, best]
+        votes = (each.argmax(2) == best[:, None]).mean(1)
+        return Classified(p, won.std(1), votes.astype(np.float32), relative, images)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return float32 probabilities over the last axis."""
+    logits = logits - logits.max(-1, keepdims=True)
+    odds = np.exp(logits, dtype=np.float32)
+    return odds / odds.sum(-1, keepdims=True)
+
+
+def _head_of(model: keras.Model) -> keras.Model:
+    """The layers behind the pooling as a model of their own, with the same weights."""
+    bands = keras.Input(model.get_layer("pool").output.shape[1:], name="bands")
+    length = keras.Input(model.inputs[1].shape[1:], name="length")
+    x = model.get_layer("joined")([bands, model.get_layer("size")(length)])
+    for name in ("drop_features", "hidden", "drop_hidden", "chromosome"):
+        x = model.get_layer(name)(x)
+    return keras.Model([bands, length], x, name="classifier_head")
+
+
+def _choose(located: Located, p: np.ndarray, count: int) -> tuple[dict[int, int], dict[int, int]]:
+    """The alternative taken of each doubt, and the row of `p` of every piece by its id.
+
+    A cutting is as probable as its shape says times the chances that each piece is one chromosome.
+    """
+    one = np.log(np.clip(1 - p[:, NOT_ONE], *_ONE))
+    rows = {id(piece): i for i, piece in enumerate(located.chromosomes)}
+    choices = {}
+    at = count
+    for number, doubt in enumerate(located.doubts):
+        members = list(doubt.members)
+        scores = [np.log(max(doubt.plausible[0], 1e-6)) + one[members].sum()]
+        for alternative, plausible in zip(doubt.alternatives, doubt.plausible[1:], strict=True):
+            own = range(at, at + len(alternative))
+            rows.update({id(piece): i for piece, i in zip(alternative, own, strict=True)})
+            scores.append(np.log(max(plausible, 1e-6)) + one[list(own)].sum())
+            at += len(alternative)
+        best = int(np.argmax(scores))
+        if best:
+            choices[number] = best - 1
+    return choices, rows
+
+
+def _scale(lengths: np.ndarray, relative: np.ndarray) -> float:
+    """Factor from pixels to relative length; nan when unknown."""
+    known = np.isfinite(relative) & (lengths > 0)
+    return float(np.median(relative[known] / lengths[known])) if known.any() else float("nan")
+
+
+def _near(ratio: float) -> float:
+    return float(np.clip(ratio, 0.85, 1.18))
