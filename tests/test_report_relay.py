@@ -72,7 +72,8 @@ def test_any_number_of_chromosomes(count):
 
 
 def test_one_scale_for_all():
-    crops = [NamedCrop("1", 1, np.zeros((400, 60), np.uint8)), NamedCrop("22", 1, np.zeros((80, 50), np.uint8))]  # fmt: skip
+    sizes = {"1": (400, 60), "22": (80, 50)}
+    crops = [NamedCrop(name, 1.0, np.zeros(size, np.uint8)) for name, size in sizes.items()]
     page = relay(crops)
     assert ((page == 0).all(axis=2)).sum() == 200 * 30 + 40 * 25
 

@@ -25,7 +25,16 @@ def overlay(chromosomes: Sequence[ChromosomeView], size: tuple[int, int]) -> Mar
     width, height = size
     if not (width and height and chromosomes):
         return Markup("")
-    ordered = sorted(chromosomes, key=lambda one: _kind(one) != "fine")
+    ordered = sorted(chromosomes, key=lambda one: (_kind(one) != "fine", one.x))
+    boxes, labelled = [], []
+    for one in ordered:
+        boxes.append(_box(one, width, height))
+        if _kind(one) != "fine":
+            label, at = _label(one, width, height)
+            # Three chromosomes 21 side by side would print one label over the other.
+            if not any(label == other and _touch(at, there) for other, there in labelled):
+                boxes.append(_text(label, _kind(one), at))
+                labelled.append((label, at))
     return Markup(
         '<svg class="boxes" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{boxes}</svg>'
     ).format(
@@ -33,7 +42,7 @@ def overlay(chromosomes: Sequence[ChromosomeView], size: tuple[int, int]) -> Mar
         h=height,
         label=f"{len(chromosomes)} chromosomes found, "
         f"{sum(_kind(one) != 'fine' for one in chromosomes)} of them noteworthy",
-        boxes=Markup("").join(_box(one, width, height) for one in ordered),
+        boxes=Markup("").join(boxes),
     )
 
 
@@ -59,18 +68,35 @@ def _kind(one: ChromosomeView) -> str:
 
 
 def _box(one: ChromosomeView, width: int, height: int) -> Markup:
-    kind = _kind(one)
-    x, y, w, h = one.x * width, one.y * height, one.w * width, one.h * height
-    box = Markup(
+    return Markup(
         '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
         "<title>{}</title></rect>"
-    ).format(kind, x, y, w, h, described(one))
-    if kind == "fine":
-        return box
+    ).format(
+        _kind(one),
+        one.x * width,
+        one.y * height,
+        one.w * width,
+        one.h * height,
+        described(one),
+    )
+
+
+def _label(one: ChromosomeView, width: int, height: int) -> tuple[str, tuple[float, float, float]]:
+    """The class, with "?" when doubtful, and its middle, base line and height of letters."""
     letters = _LETTERS * width
+    y = one.y * height
     # Above the box, or inside it at the top of the page.
     baseline = y - 0.25 * letters if y > 1.3 * letters else y + letters
-    mark = "" if not one.doubtful or one.name == "?" else "?"
-    return box + Markup(
-        '<text class="{}" x="{:.1f}" y="{:.1f}" font-size="{:.1f}" text-anchor="middle">{}{}</text>'
-    ).format(kind, x + w / 2, baseline, letters, one.name, mark)
+    mark = "?" if one.doubtful and one.name != "?" else ""
+    return one.name + mark, ((one.x + one.w / 2) * width, baseline, letters)
+
+
+def _touch(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    letters = one[2]
+    return abs(one[0] - other[0]) < 1.5 * letters and abs(one[1] - other[1]) < letters
+
+
+def _text(label: str, kind: str, at: tuple[float, float, float]) -> Markup:
+    return Markup(
+        '<text class="{}" x="{:.1f}" y="{:.1f}" font-size="{:.1f}" text-anchor="middle">{}</text>'
+    ).format(kind, *at, label)

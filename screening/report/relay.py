@@ -1,4 +1,4 @@
-"""A cell re-laid: its chromosomes, cut out and named by the program, in the order of a karyogram."""
+"""A cell re-laid: its chromosomes, cut out and named by the program, in a karyogram's order."""
 
 from __future__ import annotations
 

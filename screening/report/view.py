@@ -68,7 +68,8 @@ class RowView:
     """One picture of the work list; numbers are None when it was not judged.
 
     `histogram` counts the passes by p(abnormal) in equal bins from 0 to 1; `thumbnail` is JPEG of
-    `thumbnail_size` (width, height) in px. `evidence` is None where the chromosomes were not read one by one.
+    `thumbnail_size` (width, height) in px. `evidence` is None where the
+    chromosomes were not read one by one.
     """
 
     image: str

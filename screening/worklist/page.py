@@ -33,7 +33,7 @@ CROP_BYTES = 24_000  # base64, all crops of one picture: a page of 1,000 picture
 MOST_KARYOTYPES = 5
 PARTS = {
     "network": "whole-picture network",
-    "reading": "chromosomes read one by one",
+    "reading": "reading of chromosomes",
     "layout": "order of the chromosomes",
     "count": "number of chromosomes",
     "doubtful": "doubtful chromosomes",
