@@ -27,8 +27,8 @@ from screening.evidence.assignment import (
 from screening.evidence.karyotypes import (
     COLUMNS,
     gains_and_losses,
-    iscn_of,
     is_normal,
+    iscn_of,
     log_prior,
     normal_complements,
 )
@@ -36,7 +36,7 @@ from screening.evidence.likelihood import Rates, likelihood
 from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted
-from screening.evidence.words import doubts_of, notes_of
+from screening.evidence.words import GOOD_LAYOUT, doubts_of, notes_of
 
 CONFUSED = (0.01, 0.05, 0.2, 0.45)
 """Rates of misread chromosomes among which a page chooses, and how common they are."""
@@ -47,6 +47,10 @@ FEWEST, MOST = 35, 130
 _SURE_ISCN = 0.9
 _DOUBTFUL, _SURE = 0.7, 0.8
 _NAMED = 5
+_MOST_CHANGES = 8
+"""More gains and losses than this are a page that could not be read, not a karyotype to print."""
+_SWAPPED = np.log(0.003)
+"""Log of how often two chromosomes of two slots are exchanged, against both being in place."""
 _CLIP = 12.0
 _NAMES = (*COLUMNS, "?")
 _WITH_MISSED = 20  # complements to which one chromosome that was not found may be added
@@ -137,15 +141,15 @@ def read_cell(
     counts, posterior = _posterior(weights, choices[chosen])
     best = counts[0]
     q = tilted(weights, posterior @ counts)
-    objects = _objects(q, best, slots)
+    objects = _objects(q, best, slots, seen[chosen].classes)
     p_normal = float(posterior[is_normal(counts)].sum())
+    changes = gains_and_losses(best)
     karyotypes = _named(counts[: _NAMED * 2], posterior)
-    first, p_first = karyotypes[0]
-    second = karyotypes[1][1] if len(karyotypes) > 1 else 0.0
+    first, p_first = karyotypes[0] if karyotypes else ("", 0.0)
     found = sum(one.name != "?" for one in objects)
     features = {
         "reading": _log_ratio(1 - p_normal, p_normal),
-        "margin": _log_ratio(p_first, second),
+        "margin": _log_ratio(float(posterior[0]), float(posterior[1:2].sum())),
         "layout": 1 - slots.score,
         "lengths": disorder,
         "doubtful": float(sum(one.doubtful for one in objects)),
@@ -155,20 +159,20 @@ def read_cell(
         "confused": float(np.log10(CONFUSED[chosen] / CONFUSED[0])),
         "homologs": float(homologs),
     }
-    sure = p_first >= _SURE_ISCN and validate_karyotype(first).valid
+    sure = p_first >= _SURE_ISCN and slots.score >= GOOD_LAYOUT and validate_karyotype(first).valid
     return CellReading(
         chromosomes=objects,
         karyotypes=karyotypes,
         p_normal=p_normal,
         counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
-        gains_and_losses=gains_and_losses(best),
+        gains_and_losses=changes if len(changes) <= _MOST_CHANGES else (),
         layout_score=slots.score,
         order=slots.reading,
         confused=CONFUSED[chosen],
         iscn=first if sure else "",
         features=features,
-        doubts=doubts_of(objects, slots, disorder, int(best.sum())),
-        notes=notes_of(objects, karyotypes, gains_and_losses(best), CONFUSED[chosen]),
+        doubts=doubts_of(objects, slots, disorder, int(best.sum()), bool(karyotypes)),
+        notes=notes_of(objects, karyotypes, changes, CONFUSED[chosen]),
     )
 
 
@@ -188,29 +192,60 @@ def _posterior(weights: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarra
 
 
 def _named(counts: np.ndarray, posterior: np.ndarray) -> tuple[tuple[str, float], ...]:
-    """ISCN strings with their probabilities, equal strings added."""
+    """ISCN strings with their probabilities, equal strings added; none for endless changes."""
     named: dict[str, float] = {}
     for complement, probability in zip(counts, posterior, strict=False):
+        if len(gains_and_losses(complement)) > _MOST_CHANGES:
+            continue
         iscn = iscn_of(complement)
         named[iscn] = named.get(iscn, 0.0) + float(probability)
     ranked = sorted(named.items(), key=lambda pair: -pair[1])
     return tuple((iscn, min(1.0, value)) for iscn, value in ranked[:_NAMED] if value >= 1e-6)
 
 
-def _objects(q: np.ndarray, complement: np.ndarray, slots: Slots) -> tuple[Read, ...]:
+def _objects(
+    q: np.ndarray, complement: np.ndarray, slots: Slots, looks: np.ndarray
+) -> tuple[Read, ...]:
     """Each object's class, such that all of them together are the complement."""
     n = len(q)
     columns = np.r_[np.repeat(np.arange(CLASSES + 1), complement), np.full(n, NOTHING)]
     rows, taken = linear_sum_assignment(-np.log(np.maximum(q[:, columns], 1e-12)))
     what = np.full(n, NOTHING)
     what[rows] = columns[taken]
-    return tuple(_read(q[i], int(what[i]), slots.slot[i] * slots.score) for i in range(n))
+    p = q[np.arange(n), what]
+    for i, j, swapped in _swaps(what, looks, slots):
+        what[[i, j]] = what[[j, i]]
+        p[[i, j]] = swapped
+    return tuple(_read(p[i], int(what[i]), slots.slot[i] * slots.score) for i in range(n))
 
 
-def _read(q: np.ndarray, what: int, slot: np.ndarray) -> Read:
+def _swaps(what: np.ndarray, looks: np.ndarray, slots: Slots) -> list[tuple[int, int, float]]:
+    """Pairs of objects that look as if they stood in each other's slots, with the probability.
+
+    One exchange explains both looks, which the independent weights of two objects cannot say.
+    """
+    inside = np.flatnonzero((what < MARKER) & (slots.slot.argmax(1) == what))
+    own = np.log(looks[inside, what[inside]] + 1e-12)
+    gain = np.log(looks[inside][:, what[inside]] + 1e-12) - own[:, None]
+    odds = np.triu(gain + gain.T, 1) + _SWAPPED
+    odds[what[inside][:, None] == what[inside][None]] = -np.inf
+    found: list[tuple[int, int, float]] = []
+    taken: set[int] = set()
+    for k in np.argsort(-odds, axis=None)[: len(inside)]:
+        i, j = divmod(int(k), max(len(inside), 1))
+        if odds[i, j] <= 0 or i >= j:
+            break
+        if not taken & {i, j}:
+            taken |= {i, j}
+            p = float(1 / (1 + np.exp(-odds[i, j])))
+            found.append((int(inside[i]), int(inside[j]), p))
+    return found
+
+
+def _read(p: float, what: int, slot: np.ndarray) -> Read:
     place = int(np.argmax(slot))
     known = place != OUTSIDE and slot[place] >= 0.5
-    p = float(min(1.0, q[what]))
+    p = float(min(1.0, p))
     return Read(
         name=_NAMES[what],
         probability=p,
@@ -225,7 +260,7 @@ def _read(q: np.ndarray, what: int, slot: np.ndarray) -> Read:
 def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float) -> CellReading:
     """Too few or too many objects for one cell: each is read for itself, nothing is concluded."""
     objects = tuple(
-        _read(one, int(np.argmax(one)), slot * slots.score)
+        _read(one.max(), int(np.argmax(one)), slot * slots.score)
         for one, slot in zip(q, slots.slot, strict=True)
     )
     n = len(objects)

@@ -87,7 +87,7 @@ def align(seen: Likelihood, page: Page, rates: Rates) -> Slots:
 def align_best(
     candidates: Sequence[Likelihood], log_prior: np.ndarray, page: Page, rates: Rates
 ) -> tuple[int, Slots]:
-    """Return which of several likelihoods of the same objects the page supports best, and its slots.
+    """Return which of several likelihoods of the same objects the page fits best, and its slots.
 
     The candidates differ in how far the classifier is believed; `log_prior` (candidates,) is what
     is known of that beforehand. The page decides by its marginal likelihood.

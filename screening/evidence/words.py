@@ -11,7 +11,7 @@ from screening.evidence.slots import UNORDERED, UPRIGHT, Slots
 if TYPE_CHECKING:
     from screening.evidence.reading import Read
 
-_GOOD_LAYOUT = 0.5
+GOOD_LAYOUT = 0.5
 _MOST_DOUBTFUL, _MOST_MISSORTED, _MOST_REJECTED = 4, 4, 3
 _MOST_DISORDER = 0.4
 _SURELY_NOTHING = 0.9
@@ -19,14 +19,16 @@ _POOR_BANDS = 0.2
 
 
 def doubts_of(
-    objects: Sequence[Read], slots: Slots, disorder: float, expected: int
+    objects: Sequence[Read], slots: Slots, disorder: float, expected: int, named: bool = True
 ) -> tuple[str, ...]:
     """Return why the page must be seen by a person; `expected`: chromosomes of the complement that
-    was read, `disorder` as of `reading`."""
+    was read, `disorder` as of `reading`, `named`: whether any karyotype can be put in words."""
     doubts = []
+    if not named:
+        doubts.append("the chromosomes do not add up to a karyotype: too many gains and losses")
     if slots.reading not in (UPRIGHT, UNORDERED):
         doubts.append(f"the chromosomes stand as in a karyogram that is {slots.reading}")
-    elif slots.score < _GOOD_LAYOUT:
+    elif slots.score < GOOD_LAYOUT:
         doubts.append("the order of the chromosomes does not read as a karyogram")
     if disorder > _MOST_DISORDER:
         doubts.append("the lengths of the chromosomes do not fall in the order of a karyogram")
@@ -57,7 +59,7 @@ def notes_of(
 ) -> tuple[str, ...]:
     """Return what a person should know besides: gains and losses, chromosomes in a wrong slot."""
     notes = []
-    if changes:
+    if changes and karyotypes:
         iscn, probability = karyotypes[0]
         notes.append(f"{', '.join(changes)}: {iscn} with a probability of {probability:.2f}")
     doubtful = [one.name for one in objects if one.doubtful and one.name != "?"]
