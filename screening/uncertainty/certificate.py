@@ -1,0 +1,79 @@
+"""The certificate of a bundle in words, and which cases a measurement must not use again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from screening.bundle import BundleInfo, CertificateInfo
+from screening.uncertainty.risk_control import rounded_down
+
+SEEN = "seen"
+"""Key of BundleInfo.data: {"images": [sha256 of files], "cases": [case_hash]} of training."""
+
+
+def certificate_sentence(certificate: CertificateInfo | None) -> str:
+    """Return what is promised, in words; the first says so when abnormalities were simulated."""
+    if certificate is None:
+        return "No certificate: nothing is promised about how many abnormal cases are put last."
+    c = certificate
+    if c.simulated == c.abnormal:
+        earned = "Earned on simulated abnormalities, not on patients' own: "
+    elif c.simulated:
+        earned = f"Earned in part on simulated abnormalities ({c.simulated} of {c.abnormal}): "
+    else:
+        earned = ""
+    first = "at" if earned else "At"
+    least = rounded_down(c.recall)
+    text = (
+        f"{earned}{first} least {least} of abnormal cases are not put last, with "
+        f"{100 * c.confidence:g} % confidence ({c.abnormal} abnormal cases of {c.patients} "
+        f"patients, {c.missed:g} missed; {c.normal} normal cases, {c.cleared} of them "
+        f"low-priority; {c.method}; {c.date[:10]}, data {c.data_hash[:12]}). "
+        f"It holds for cases like those, {c.passes} passes, a minimum confidence of "
+        f"{c.min_confidence:g} or more."
+    )
+    if c.flag_threshold is not None and c.most_false_flags is not None:
+        text += f" At most {c.most_false_flags:g} of normal cases are flagged."
+    return text
+
+
+def certificate_covers(
+    certificate: CertificateInfo, threshold: float, min_confidence: float, passes: int
+) -> bool:
+    """Return whether the promise holds for a run with these settings.
+
+    A lower threshold or a higher minimum confidence only puts fewer cases last.
+    """
+    return (
+        threshold <= certificate.threshold + 1e-9
+        and min_confidence >= certificate.min_confidence - 1e-9
+        and passes == certificate.passes
+    )
+
+
+def case_hash(source: str, case: str) -> str:
+    """Return a name for a case that can be compared but not read: sha256, 16 digits."""
+    return hashlib.sha256(f"{source}\0{case}".encode()).hexdigest()[:16]
+
+
+def data_hash(pictures: Iterable[tuple[str, str, str]]) -> str:
+    """Return the sha256 of (file's sha256, label, case) of each picture, in any order."""
+    lines = sorted("\t".join(picture) for picture in pictures)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def overlap(
+    info: BundleInfo, images: Iterable[str], cases: Iterable[str], calibration: bool = True
+) -> tuple[int, int]:
+    """Return how many images (sha256) and cases (case_hash) the bundle has seen before.
+
+    Seen are those that trained it, where its maker listed them under `data`, and unless
+    `calibration` is false those that calibrated it.
+    """
+    trained = info.data.get(SEEN, {})
+    seen_images, seen_cases = set(trained.get("images", ())), set(trained.get("cases", ()))
+    if calibration and info.calibration is not None:
+        seen_images |= set(info.calibration.images)
+        seen_cases |= set(info.calibration.cases)
+    return len(set(images) & seen_images), len(set(cases) & seen_cases)

@@ -1,0 +1,220 @@
+"""Has what comes in left what the tool was calibrated on: a run's scores, a picture's features.
+
+Drift of a run: the scores of a batch are compared with those of the calibration cases kept in the
+bundle. How common abnormal cases are differs between the two for good reasons, so the batch is
+compared with the mixture of the normal and abnormal calibration scores that fits it best; the
+Kolmogorov–Smirnov distance to that mixture is never above the one to the true mixture, so the
+p-value is on the safe side. A warning takes a small p-value and a distance worth a warning.
+
+Unlike anything seen: the distance of a picture's features to those of the training pictures, by
+Mahalanobis distance under probabilistic PCA (Tipping & Bishop 1999) or to the k-th neighbour, told
+as a conformal p-value against held-out pictures: the share of them that lie as far or farther.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import fisher_exact, kstwobign
+
+LEAST = 10
+"""Pictures in a batch below which nothing is said about it."""
+LEVEL = 0.01
+EFFECT = 0.2
+KEPT = 512
+"""Calibration scores kept of each label."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One comparison. `distance`: the largest difference between the two distributions, 0–1;
+    `p_value` None when there were too few pictures; `shifted`: a warning is due."""
+
+    score: str
+    pictures: int
+    distance: float
+    p_value: float | None
+    shifted: bool
+
+    def __str__(self) -> str:
+        """Return the finding in words."""
+        if self.p_value is None:
+            return f"{self.score}: {self.pictures} pictures are too few to compare"
+        if not self.shifted:
+            return f"{self.score}: like the calibration cases (distance {self.distance:.2f})"
+        return (
+            f"{self.score} of this run is unlike that of the calibration cases (distance "
+            f"{self.distance:.2f}, p {self.p_value:.1g}): what is certified may not hold here"
+        )
+
+
+def kept_scores(scores: ArrayLike) -> list[float]:
+    """Return the sorted scores to keep in a bundle: all, or evenly spaced ones when many."""
+    ordered = np.sort(np.asarray(scores, np.float64))
+    if len(ordered) > KEPT:
+        ordered = ordered[np.linspace(0, len(ordered) - 1, KEPT).round().astype(int)]
+    return [round(float(value), 5) for value in ordered]
+
+
+def drift(
+    batch: ArrayLike,
+    normal: ArrayLike,
+    abnormal: ArrayLike = (),
+    score: str = "p(abnormal)",
+    level: float = LEVEL,
+    effect: float = EFFECT,
+) -> Drift:
+    """Return whether the scores of `batch` can come from a mixture of the two calibration samples.
+
+    Any shape is flattened. A single-sample comparison when one of the samples is empty; ValueError
+    when both are, or for values that are not finite.
+    """
+    batch, normal, abnormal = (
+        np.sort(np.ravel(a).astype(float)) for a in (batch, normal, abnormal)
+    )
+    if not len(normal) + len(abnormal):
+        raise ValueError("expected calibration scores to compare with, received none")
+    if not all(np.isfinite(a).all() for a in (batch, normal, abnormal)):
+        raise ValueError("expected finite scores")
+    if len(batch) < LEAST:
+        return Drift(score, len(batch), float("nan"), None, False)
+    points = np.unique(np.concatenate([batch, normal, abnormal]))
+    found, of_normal, of_abnormal = (_ecdf(a, points) for a in (batch, normal, abnormal))
+    shares = np.linspace(0, 1, 101)
+    if not len(normal) or not len(abnormal):
+        shares = np.array([float(not len(normal))])
+    mixtures = (1 - shares)[:, None] * of_normal + shares[:, None] * of_abnormal
+    distances = np.abs(mixtures - found).max(axis=1)
+    best = int(np.argmin(distances))
+    distance, share = float(distances[best]), float(shares[best])
+    spread = (1 - share) ** 2 / max(len(normal), 1) + share**2 / max(len(abnormal), 1)
+    size = 1 / (1 / len(batch) + spread)
+    # Stephens' correction brings the asymptotic distribution close for samples from 10 on.
+    root = np.sqrt(size)
+    p_value = float(kstwobign.sf((root + 0.12 + 0.11 / root) * distance))
+    return Drift(score, len(batch), distance, p_value, p_value < level and distance >= effect)
+
+
+def drift_of_run(
+    batch: Mapping[str, ArrayLike],
+    reference: Mapping[str, Mapping[str, Sequence[float]]],
+    unread: tuple[int, int] | None = None,
+    reference_unread: tuple[int, int] | None = None,
+    level: float = LEVEL,
+) -> list[Drift]:
+    """Return one comparison for each score that both have, and one for the pictures not judged.
+
+    `reference`: score name to label (normal, abnormal) to calibration scores. `unread`: how many
+    pictures were rejected or failed, of how many; compared by Fisher's exact test. The comparisons
+    share `level` (Bonferroni).
+    """
+    names = [name for name in batch if name in reference]
+    both = unread is not None and reference_unread is not None
+    level = level / max(1, len(names) + both)
+    found = [
+        drift(
+            batch[name],
+            reference[name].get("normal", ()),
+            reference[name].get("abnormal", ()),
+            name,
+            level,
+        )
+        for name in names
+    ]
+    if both:
+        found.append(_unread(unread, reference_unread, level))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureReference:
+    """What the features of training pictures look like.
+
+    `mean` (d,), `axes` (k, d) principal axes, `variances` (k,) along them, `noise` the variance in
+    each other direction; `neighbours` (n, k + 1) training pictures in those coordinates, their
+    distance from the axes last; `held_out`: distances of pictures that fitted none of this, by
+    kind of distance, sorted.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    variances: np.ndarray
+    noise: float
+    neighbours: np.ndarray
+    held_out: Mapping[str, np.ndarray]
+
+    @classmethod
+    def fit(
+        cls, features: ArrayLike, held_out: ArrayLike, axes: int = 32, kept: int = 512
+    ) -> FeatureReference:
+        """Return the reference of training `features` (n, d), judged by `held_out` (m, d).
+
+        ValueError for fewer than 20 of either, or another width.
+        """
+        features, held_out = np.asarray(features, np.float64), np.asarray(held_out, np.float64)
+        if features.ndim != 2 or features.shape[1:] != held_out.shape[1:]:
+            raise ValueError(
+                f"expected two arrays (n, d), received {features.shape}, {held_out.shape}"
+            )
+        if min(len(features), len(held_out)) < 20:
+            raise ValueError(
+                f"expected 20 pictures or more, received {len(features)}, {len(held_out)}"
+            )
+        n, d = features.shape
+        k = max(1, min(axes, n // 4, d - 1))
+        mean = features.mean(axis=0)
+        _, singular, rows = np.linalg.svd(features - mean, full_matrices=False)
+        spectrum = singular**2 / (n - 1)
+        noise = max(float(spectrum[k:].sum() / (d - k)), 1e-12 * float(spectrum[0]) + 1e-300)
+        step = max(1, n // kept)
+        bare = cls(mean, rows[:k], spectrum[:k], noise, np.zeros((0, k + 1)), {})
+        whole = cls(mean, rows[:k], spectrum[:k], noise, bare._coordinates(features[::step]), {})
+        distances = {kind: np.sort(whole.distance(held_out, kind)) for kind in KINDS}
+        return cls(mean, rows[:k], spectrum[:k], noise, whole.neighbours, distances)
+
+    def distance(self, features: ArrayLike, kind: str = "mahalanobis", k: int = 5) -> np.ndarray:
+        """Return the distance of each picture, float64 (n,), of a `kind` in KINDS."""
+        at = self._coordinates(np.asarray(features, np.float64))
+        if kind == "mahalanobis":
+            return np.sqrt((at**2).sum(axis=1))
+        if kind != "neighbour":
+            raise ValueError(f"expected a distance of {KINDS}, received {kind!r}")
+        squared = (at**2).sum(1)[:, None] - 2 * at @ self.neighbours.T + (self.neighbours**2).sum(1)
+        nearest = np.partition(squared, min(k, len(self.neighbours)) - 1, axis=1)
+        return np.sqrt(np.maximum(nearest[:, min(k, len(self.neighbours)) - 1], 0))
+
+    def likeness(self, features: ArrayLike, kind: str = "mahalanobis") -> np.ndarray:
+        """Return the conformal p-value of each picture, 0–1: small for what was never seen."""
+        farther = len(self.held_out[kind]) - np.searchsorted(
+            self.held_out[kind], self.distance(features, kind), side="left"
+        )
+        return (1 + farther) / (1 + len(self.held_out[kind]))
+
+    def _coordinates(self, features: np.ndarray) -> np.ndarray:
+        """Whitened coordinates along the axes, then the whitened distance from them."""
+        centred = features - self.mean
+        along = centred @ self.axes.T
+        off = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+        return np.column_stack([along / np.sqrt(self.variances), np.sqrt(off / self.noise)])
+
+
+KINDS = ("mahalanobis", "neighbour")
+
+
+def _ecdf(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:
+    if not len(ordered):
+        return np.zeros(len(points))
+    return np.searchsorted(ordered, points, side="right") / len(ordered)
+
+
+def _unread(here: tuple[int, int], there: tuple[int, int], level: float) -> Drift:
+    name = "share of pictures that could not be judged"
+    if here[1] < LEAST:
+        return Drift(name, here[1], float("nan"), None, False)
+    table = [[here[0], here[1] - here[0]], [there[0], there[1] - there[0]]]
+    p_value = float(fisher_exact(table).pvalue)
+    distance = abs(here[0] / here[1] - there[0] / max(1, there[1]))
+    return Drift(name, here[1], distance, p_value, p_value < level and distance >= EFFECT)

@@ -1,0 +1,189 @@
+"""Certified thresholds: closed forms, another implementation, seeded simulation of the promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest, norm
+
+from screening.uncertainty.risk_control import (
+    ANY,
+    EXACT,
+    MEAN,
+    METHODS,
+    Certificate,
+    NotCertified,
+    Promise,
+    certify,
+    certify_pair,
+    fixed_sequence,
+    needed_units,
+    rounded_down,
+    tail,
+    upper_bound,
+)
+
+GRID = np.linspace(-4, 4, 161)
+
+
+def missed_at(scores: np.ndarray) -> np.ndarray:
+    """Abnormal cases whose score lies under each threshold: put last there."""
+    return scores[:, None] < GRID[None, :]
+
+
+@pytest.mark.parametrize(
+    ("recall", "misses", "needed"), [(0.95, 0, 59), (0.95, 1, 93), (0.99, 0, 299), (0.9, 0, 29)]
+)
+def test_cases_needed_are_the_known_ones(recall, misses, needed):
+    assert needed_units(Promise(recall), misses) == needed
+    assert binom.cdf(misses, needed - 1, 1 - recall) > 0.05 >= binom.cdf(misses, needed, 1 - recall)
+
+
+@pytest.mark.parametrize(("misses", "n"), [(0, 41), (1, 93), (7, 60), (59, 60)])
+def test_bound_is_one_sided_clopper_pearson(misses, n):
+    interval = binomtest(misses, n, alternative="less").proportion_ci(0.95, method="exact")
+    assert upper_bound(misses, n, 0.05) == pytest.approx(interval.high, abs=1e-9)
+    assert tail(misses, n, upper_bound(misses, n, 0.05)) == pytest.approx(0.05)
+
+
+def test_everything_missed_bounds_nothing():
+    assert upper_bound(20, 20, 0.05) == 1.0
+    assert upper_bound(20, 20, 0.05, METHODS[MEAN]) == 1.0
+
+
+def test_59_patients_without_a_miss_certify_095_and_58_do_not():
+    none_missed = np.zeros((59, 3), bool)
+    found = certify(none_missed, (0.1, 0.2, 0.3), Promise(0.95))
+    assert isinstance(found, Certificate) and found.threshold == 0.3
+    assert found.bound == pytest.approx(0.05 ** (1 / 59))
+    assert isinstance(certify(none_missed[:58], (0.1, 0.2, 0.3), Promise(0.95)), NotCertified)
+
+
+def test_what_cannot_be_certified_says_what_can_and_what_it_takes():
+    found = certify(np.zeros((41, 2), bool), (0.1, 0.2), Promise(0.99))
+    assert isinstance(found, NotCertified)
+    assert str(found).startswith("cannot certify 0.99 with 41 abnormal cases; the best that can be")
+    assert "0.929" in str(found) and "299 without a miss" in str(found)
+    worse = certify(np.eye(41, 2, dtype=bool) | True, (0.1, 0.2), Promise(0.99))
+    assert isinstance(worse, NotCertified) and worse.best == pytest.approx(0)
+
+
+def test_testing_stops_at_the_first_threshold_that_fails():
+    assert fixed_sequence(np.array([0.01, 0.04, 0.2, 0.01]), 0.05) == 2
+    assert fixed_sequence(np.array([0.2, 0.01]), 0.05) == 0
+    assert fixed_sequence(np.array([0.01, 0.02]), 0.05) == 2
+    missed = np.zeros((100, 3), bool)
+    missed[:50, 1] = True  # the third looks perfect, but stands behind one that failed
+    found = certify(missed, (0.1, 0.2, 0.3), Promise(0.95))
+    assert isinstance(found, Certificate) and found.threshold == 0.1
+
+
+def test_several_cases_of_a_patient_weigh_as_one_patient():
+    missed = np.zeros((400, 1), bool)
+    patients = np.repeat(np.arange(40), 10)
+    for clustering in (MEAN, ANY):
+        found = certify(missed, (0.1,), Promise(0.95), patients, clustering)
+        assert isinstance(found, NotCertified) and found.units == 40 and found.needed == 59
+    assert isinstance(certify(missed, (0.1,), Promise(0.95)), Certificate)
+
+
+def test_a_share_of_a_patient_missed_costs_less_by_the_mean_than_as_a_whole_patient():
+    missed = np.zeros((800, 1), bool)
+    missed[0] = True
+    patients = np.repeat(np.arange(80), 10)
+    mean = certify(missed, (0.1,), Promise(0.95), patients, MEAN)
+    any_ = certify(missed, (0.1,), Promise(0.95), patients, ANY)
+    assert isinstance(mean, Certificate) and mean.missed == pytest.approx(0.1)
+    assert isinstance(any_, NotCertified) and any_.missed == 1
+
+
+def test_one_case_each_is_the_exact_bound_even_when_patients_are_named():
+    missed = np.zeros((60, 1), bool)
+    found = certify(missed, (0.5,), Promise(0.95), [f"p{i}" for i in range(60)])
+    assert isinstance(found, Certificate) and found.method == EXACT
+
+
+def test_two_thresholds_share_the_error_and_keep_their_order():
+    rng = np.random.default_rng(0)
+    abnormal, normal = rng.normal(3, 0.5, 300), rng.normal(-3, 0.5, 300)
+    low, flag = certify_pair(
+        missed_at(abnormal), ~missed_at(normal), GRID, Promise(0.95), most_false_flags=0.05
+    )
+    assert isinstance(low, Certificate) and isinstance(flag, Certificate)
+    assert low.promise.delta == pytest.approx(0.025) == flag.promise.delta
+    assert flag.threshold >= low.threshold
+    alone = certify(missed_at(abnormal), GRID, Promise(0.95))
+    assert low.index <= alone.index
+
+
+def test_flag_certified_above_low_priority_is_kept_as_it_is():
+    rng = np.random.default_rng(1)
+    abnormal, normal = rng.normal(0.5, 1, 500), rng.normal(0, 1, 500)
+    low, flag = certify_pair(
+        missed_at(abnormal), ~missed_at(normal), GRID, Promise(0.9), most_false_flags=0.05
+    )
+    assert isinstance(low, Certificate) and isinstance(flag, Certificate)
+    assert flag.threshold > low.threshold
+    assert np.mean(normal >= flag.threshold) <= 0.05
+
+
+def test_agrees_with_mapie():
+    methods = pytest.importorskip("mapie.risk_control.methods")
+    fwer = pytest.importorskip("mapie.risk_control.fwer_control")
+    rng = np.random.default_rng(0)
+    for n, risk in ((41, 0.05), (120, 0.01), (300, 0.1)):
+        whole = rng.integers(0, n, 40)
+        whole = whole[
+            np.ceil(whole / n * n) == whole
+        ]  # they round n * (k / n) up, to k + 1 at times
+        theirs = methods.compute_hoeffding_bentkus_p_value(whole / n, n, risk, binary=True)[:, 0]
+        # Their binary p-value is the smaller of ours and Hoeffding's, which never is the smaller.
+        np.testing.assert_allclose(tail(whole, n, risk), theirs, atol=1e-12)
+        shares = rng.uniform(0, n, 40)
+        theirs = methods.compute_hoeffding_bentkus_p_value(shares / n, n, risk)[:, 0]
+        np.testing.assert_allclose(tail(shares, n, risk, METHODS[MEAN]), theirs.clip(max=1))
+    for _ in range(20):
+        p = rng.uniform(0, 0.08, 12)
+        theirs = fwer.FWERFixedSequenceTesting().run(p, 0.05)
+        assert list(theirs) == list(range(fixed_sequence(p, 0.05)))
+
+
+@pytest.mark.parametrize("n", [59, 93, 299])
+def test_the_promise_is_broken_no_more_often_than_stated(n):
+    rng = np.random.default_rng(n)
+    broken = 0
+    repetitions = 400
+    for _ in range(repetitions):
+        found = certify(missed_at(rng.normal(1, 1, n)), GRID, Promise(0.9))
+        broken += isinstance(found, Certificate) and norm.cdf(found.threshold, 1, 1) > 0.1
+    assert binomtest(broken, repetitions, 0.05, alternative="greater").pvalue > 1e-3
+
+
+def test_clusters_taken_for_independent_cases_break_the_promise_and_patients_do_not():
+    rng = np.random.default_rng(3)
+    broken = {"cases": 0, MEAN: 0}
+    patients = np.repeat(np.arange(60), 20)
+    for _ in range(150):
+        scores = np.repeat(rng.normal(1, 1, 60), 20) + rng.normal(0, 0.2, 1200)
+        for name, who in (("cases", None), (MEAN, patients)):
+            found = certify(missed_at(scores), GRID, Promise(0.9), who)
+            if isinstance(found, Certificate):
+                broken[name] += norm.cdf(found.threshold, 1, np.hypot(1, 0.2)) > 0.1
+    assert broken["cases"] > 30 > 7.5 * 2 >= broken[MEAN]
+
+
+def test_wrong_values_are_refused():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Promise(1.0)
+    with pytest.raises(ValueError, match="3 thresholds"):
+        certify(np.zeros((5, 2)), (1, 2, 3), Promise(0.9))
+    with pytest.raises(ValueError, match="with a case"):
+        certify(np.zeros((0, 2)), (1, 2), Promise(0.9))
+    with pytest.raises(ValueError, match="5 patients"):
+        certify(np.zeros((5, 1)), (1,), Promise(0.9), ["a"])
+    with pytest.raises(ValueError, match="clustering"):
+        certify(np.zeros((5, 1)), (1,), Promise(0.9), None, "median")
+
+
+def test_a_guaranteed_share_is_never_rounded_up():
+    assert rounded_down(0.92999) == "0.929" and rounded_down(0.95) == "0.950"
