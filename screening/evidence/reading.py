@@ -154,7 +154,7 @@ def read_cell(
         "lengths": disorder,
         "doubtful": float(sum(one.doubtful for one in objects)),
         "missorted": float(sum(one.missorted for one in objects)),
-        "objects": float(abs(n - 46)),
+        "count": float(abs(n - 46)),
         "rejected": float(n - found),
         "confused": float(np.log10(CONFUSED[chosen] / CONFUSED[0])),
         "homologs": float(homologs),
@@ -268,7 +268,7 @@ def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float) -> CellReading:
         chromosomes=objects,
         layout_score=slots.score,
         order=slots.reading,
-        features={"reading": _CLIP, "objects": float(abs(n - 46)), "layout": 1 - slots.score},
+        features={"reading": _CLIP, "count": float(abs(n - 46)), "layout": 1 - slots.score},
         doubts=(
             f"{n} objects found: not the chromosomes of one whole cell",
             *doubts_of((), slots, disorder, n),
