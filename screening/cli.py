@@ -47,6 +47,14 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
     ),
+    "classify": Command(
+        "classify",
+        "name the chromosomes in a folder of single-chromosome pictures",
+        (
+            "screening classify chromosomes --out result",
+            "screening classify chromosomes --out result --no-lengths",
+        ),
+    ),
     "compose": Command(
         "compose",
         "lay out single chromosomes as karyograms",
@@ -61,6 +69,22 @@ COMMANDS: dict[str, Command] = {
         (
             "screening simulate drawn --out simulated --count 50",
             "screening simulate chromosomes --out simulated --abnormality +21 45,X",
+        ),
+    ),
+    "tune": Command(
+        "tune",
+        "certify a threshold for a promised recall, into a bundle",
+        (
+            "screening tune runs/bundle --data calibration.csv --recall 0.95",
+            "screening tune runs/bundle --data calibration.csv --out tuned",
+        ),
+    ),
+    "evaluate": Command(
+        "evaluate",
+        "measure a bundle on labelled karyograms that it never saw",
+        (
+            "screening evaluate --data test.csv --out result",
+            "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
     ),
     "doctor": Command(
@@ -80,7 +104,8 @@ exit status:
   0    done; for screen: every image was scored
   1    nothing could be done
   2    wrong usage
-  3    screen finished, but some images were rejected or failed
+  3    screen finished, but some images were rejected or failed;
+       tune: nothing could be certified, the bundle is as it was
   130  stopped with Ctrl-C"""
 
 

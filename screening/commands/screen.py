@@ -76,11 +76,15 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     from screening.bundle import default_bundle, load_bundle
     from screening.triage.rule import Rule
+    from screening.worklist.chromosome_files import FOLDER_NAME
+    from screening.worklist.reader import reader_of
     from screening.worklist.run import Settings, screen_folder
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(args.bundle or default_bundle())
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    chromosomes = args.out / FOLDER_NAME if args.save_chromosomes else None
+    reader = reader_of(bundle, args.passes, args.seed, chromosomes)
     settings = Settings(
         folder=args.folder,
         out=args.out,
@@ -98,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         save_chromosomes=args.save_chromosomes,
     )
     try:
-        summary = screen_folder(settings, scorer)
+        summary = screen_folder(settings, scorer, reader)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"

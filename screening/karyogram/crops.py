@@ -32,6 +32,9 @@ INK_OF_BODY = 0.16
 _WORK = 56
 """Longer side at which the axis is found, pixels: enough for a bend, few enough to be quick."""
 
+_MOST_MISFIT = 0.12
+"""Mean difference of the logarithms of lengths, quantile by quantile, that one cell may show."""
+
 _FEWEST_FOR_SCALE = 20
 """Fewer chromosomes than this do not tell the scale of a cell without knowing their classes."""
 
@@ -174,6 +177,22 @@ def relative_lengths(lengths: np.ndarray) -> np.ndarray:
     at = np.linspace(0.12, 0.92, 33)
     ratios = np.quantile(usable, at) / np.quantile(_NORMAL_CELL, at)
     return (lengths / np.median(ratios)).astype(np.float32)
+
+
+def cell_scale(lengths: np.ndarray) -> float:
+    """Return the factor from pixels to relative length if `lengths` (n,) can be those of one cell.
+
+    nan when there are too few, or when their spread is not a cell's: single classes, several cells
+    at several scales.
+    """
+    lengths = np.asarray(lengths, np.float32)
+    usable = lengths[lengths > 0]
+    relative = relative_lengths(usable)
+    if not usable.size or np.isnan(relative[0]):
+        return float("nan")
+    at = np.linspace(0.1, 0.9, 17)
+    misfit = np.abs(np.log(np.quantile(relative, at) / np.quantile(_NORMAL_CELL, at))).mean()
+    return float(relative[0] / usable[0]) if misfit < _MOST_MISFIT else float("nan")
 
 
 def scaled_by_class(lengths: np.ndarray, names: list[str]) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""A folder of single-chromosome pictures, named one by one: the job of `screening classify`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening.classes import CHROMOSOMES
+from screening.errors import ImageError
+from screening.images.read import read_image
+from screening.images.single import single_chromosome
+from screening.karyogram.crops import cell_scale, standardised
+from screening.worklist.discover import Found
+
+if TYPE_CHECKING:
+    from screening.predict.chromosomes import ChromosomeClassifier
+
+COLUMNS = (
+    "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one", "problem",
+)  # fmt: skip
+NOT_ONE = "none"
+"""Class of what is more probably not one chromosome: print, a cluster, a fragment."""
+_LARGEST_CELL = 110
+
+
+@dataclass(frozen=True)
+class Named:
+    """One line of chromosomes.csv. `name`: class, NOT_ONE, or "" when the picture could not be
+    read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes that
+    vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in percent of
+    the haploid autosomes, None when the case does not tell; `not_one`: probability of NOT_ONE."""
+
+    image: str
+    case: str
+    name: str = ""
+    p: float | None = None
+    confidence: float | None = None
+    p_std: float | None = None
+    relative: float | None = None
+    not_one: float | None = None
+    problem: str = ""
+
+    def cells(self) -> dict[str, str | float | None]:
+        """Return the line as chromosomes.csv has it."""
+        return {
+            "image": self.image, "class": self.name, "p": self.p, "confidence": self.confidence,
+            "p_std": self.p_std, "case": self.case, "relative_length": self.relative,
+            "not_one": self.not_one, "problem": self.problem,
+        }  # fmt: skip
+
+
+def name_singles(
+    images: Sequence[Found], classifier: ChromosomeClassifier, cells: bool = True
+) -> Iterator[Named]:
+    """Yield the answer for each picture, case by case.
+
+    `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
+    with that, each one's relative length helps to tell its class.
+    """
+    cases: dict[str, list[Found]] = defaultdict(list)
+    for found in images:
+        cases[found.case].append(found)
+    for case, group in cases.items():
+        yield from _case(case, group, classifier, cells)
+
+
+def _case(
+    case: str, group: Sequence[Found], classifier: ChromosomeClassifier, cells: bool
+) -> Iterator[Named]:
+    pictures: list[np.ndarray] = []
+    at: dict[str, int] = {}
+    problems: dict[str, str] = {}
+    for found in group:
+        picture, problem = _picture(found)
+        if problem:
+            problems[found.name] = problem
+        else:
+            at[found.name] = len(pictures)
+            pictures.append(picture)
+    _, lengths = standardised(pictures)
+    scale = cell_scale(lengths) if cells and len(pictures) <= _LARGEST_CELL else float("nan")
+    said = classifier.classify(pictures, lengths * scale)
+    for found in group:
+        if found.name in problems:
+            yield Named(found.name, case, problem=problems[found.name])
+            continue
+        i = at[found.name]
+        not_one = float(said.p[i, -1])
+        best = int(said.p[i, :-1].argmax())
+        rejected = not_one > 0.5
+        yield Named(
+            image=found.name,
+            case=case,
+            name=NOT_ONE if rejected else CHROMOSOMES[best],
+            p=not_one if rejected else float(said.p[i, best]),
+            confidence=float(said.votes[i]),
+            p_std=float(said.p_std[i]),
+            relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
+            not_one=not_one,
+        )
+
+
+def _picture(found: Found) -> tuple[np.ndarray, str]:
+    """The chromosome's picture and "", or nothing and what is wrong with it."""
+    none = np.empty((0, 0), np.uint8)
+    if found.problem:
+        return none, found.problem
+    try:
+        picture = single_chromosome(read_image(found.path))
+    except ImageError as error:
+        return none, error.reason
+    except OSError as error:
+        return none, f"cannot be read ({error.strerror or type(error).__name__})"
+    if min(picture.shape) < 3:
+        return none, "holds no ink: expected one chromosome, dark on light or light on dark"
+    return picture, ""
