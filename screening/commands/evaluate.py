@@ -1,0 +1,286 @@
+"""`screening evaluate`: what a bundle does on labelled cases that it never saw."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening.commands.scoring_arguments import add_scoring_arguments
+from screening.commands.screen import check as check_scoring
+from screening.errors import ScreeningError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from screening.bundle import Bundle
+    from screening.commands.labelled import Picture, UnitOf
+    from screening.triage.rule import Rule
+    from screening.uncertainty.evaluation import CaseRecord, Evaluation, PictureRecord
+    from screening.worklist.ledger import Result
+
+LEAST = 5
+"""Cases of each kind below which no interval says anything."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command, with their defaults in the help text."""
+    parser.add_argument(
+        "--bundle", type=Path, help="trained model to measure (default: the one that ships with it)"
+    )
+    add_scoring_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--prevalence",
+        type=float,
+        default=0.1,
+        help="share of abnormal cases where the tool is to be used (%(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        nargs=2,
+        default=(20.0, 10.0),
+        metavar=("FIRST", "LAST"),
+        help="your minutes for a case opened first, and for one put last (20 10)",
+    )
+    parser.add_argument(
+        "--by", nargs="*", metavar="COLUMN", help="columns of the manifest to group by"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="measure although the bundle has seen some of the cases; every page says so",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """The exit status: 0 when the pages are written.
+
+    Raises ScreeningError for wrong values, an unusable bundle or manifest, or cases seen before.
+    """
+    check(args)
+    from screening.bundle import default_bundle, load_bundle
+    from screening.commands.labelled import (
+        THRESHOLDS,
+        check_enough,
+        read_pictures,
+        routes_along,
+        score_pictures,
+        units_of,
+    )
+    from screening.triage.rule import Rule
+    from screening.uncertainty.calibration import from_json
+    from screening.uncertainty.cost import Minutes
+    from screening.uncertainty.evaluation import evaluate
+    from screening.worklist.scorer import BundleScorer
+
+    bundle = load_bundle(args.bundle or default_bundle())
+    pictures = read_pictures(args.data, args.unit, args.by)
+    units = units_of(pictures)
+    check_enough(units, LEAST, "an evaluation")
+    warnings = seen_before(bundle, pictures, args.force)
+    rule = Rule.of(bundle.info, args.min_confidence)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    results = score_pictures(pictures, bundle, scorer, args.out, args)
+    shown, cases = records(units, results, rule)
+    last, _ = routes_along(units, results, rule)
+    calibration = bundle.info.calibration
+    labels = {picture.abnormal for picture in shown if len(picture.p)}
+    if len(labels) < 2:
+        raise ScreeningError("no picture of one label could be judged: nothing to measure")
+    evaluation = evaluate(
+        shown,
+        cases,
+        last,
+        THRESHOLDS,
+        bundle.info,
+        from_json(calibration.scaling) if calibration else None,
+        args.prevalence,
+        Minutes(*args.minutes),
+    )
+    write(args, bundle, rule, evaluation, shown, cases, warnings)
+    if not args.quiet:
+        here = evaluation.here
+        print(f"Abnormal cases not put last: {here.recall}")
+        print(f"Normal cases put last: {here.cleared}")
+        print(f"Page: {args.out / 'evaluation.html'}")
+    return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises one ScreeningError that names every value out of range."""
+    problems = []
+    if not 0 < args.prevalence < 1:
+        problems.append(f"--prevalence expects 0 to 1, received {args.prevalence}")
+    first, last = args.minutes
+    if not 0 <= last <= first:
+        problems.append(f"--minutes expects FIRST >= LAST >= 0, received {first} {last}")
+    if args.out.exists() and not args.out.is_dir():
+        problems.append(f"--out expects a folder, {args.out} is a file")
+    try:
+        check_scoring(args)
+    except ScreeningError as error:
+        problems.append(str(error))
+    if problems:
+        raise ScreeningError("; ".join(problems))
+
+
+def seen_before(bundle: Bundle, pictures: Sequence[Picture], force: bool) -> list[str]:
+    """The warning when cases trained or calibrated the bundle, which `force` lets through.
+
+    Raises ScreeningError without `force`.
+    """
+    from screening.uncertainty.certificate import overlap
+
+    images, patients = overlap(
+        bundle.info, [p.sha256 for p in pictures], [p.hash for p in pictures]
+    )
+    if not images and not patients:
+        return []
+    seen = f"{patients} patients and {images} pictures here have trained or calibrated this bundle"
+    if not force:
+        raise ScreeningError(
+            f"{seen}: its figures would be too good. Leave them out, or use --force, and every "
+            "page says so"
+        )
+    return [f"Forced: {seen}. These figures are too good and prove nothing."]
+
+
+def records(
+    units: Sequence[UnitOf], results: Mapping[str, Result], rule: Rule
+) -> tuple[list[PictureRecord], list[CaseRecord]]:
+    """The pictures and the cases as they are routed, with their labels."""
+    from screening.commands.labelled import judgement_of
+    from screening.triage.cases import Cell, summarise_cases
+    from screening.uncertainty.evaluation import CaseRecord, PictureRecord
+
+    shown, cells = [], []
+    for unit in units:
+        for picture in unit.pictures:
+            r = results[picture.id]
+            judged = judgement_of(rule, r)
+            route, prediction = judged.decision.route, judged.decision.prediction
+            shown.append(
+                PictureRecord(
+                    picture.id, unit.name, picture.hash, picture.abnormal, route, judged.p,
+                    picture.groups,
+                )
+            )  # fmt: skip
+            cells.append(Cell(unit.name, r.status, route, prediction, judged.p_abnormal))
+    routed = {case.case: case for case in summarise_cases(cells)}
+    cases = [
+        CaseRecord(
+            unit.name, unit.patient, unit.abnormal, unit.simulated, routed[unit.name].route,
+            routed[unit.name].p_abnormal, unit.pictures[0].groups,
+        )
+        for unit in units
+    ]  # fmt: skip
+    return shown, cases
+
+
+def write(
+    args: argparse.Namespace,
+    bundle: Bundle,
+    rule: Rule,
+    evaluation: Evaluation,
+    shown: Sequence[PictureRecord],
+    cases: Sequence[CaseRecord],
+    warnings: Sequence[str],
+) -> None:
+    """Writes metrics.json, the tables, the figures and the pages; the page last."""
+    from screening import __version__
+    from screening.uncertainty.evaluation import as_json, promise_kept
+    from screening.uncertainty.figures import draw_figures
+    from screening.uncertainty.page import html_page, markdown_page, sections
+    from screening.worklist.files import replace_files
+
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = (
+        ("screening", __version__),
+        ("bundle", f"{bundle.info.name}, sha256 {bundle.hash}"),
+        ("cases", f"{len(cases)}, {sum(c.abnormal for c in cases)} of them abnormal"),
+        ("patients", str(len({c.patient for c in cases}))),
+        ("pictures", f"{len(shown)}, {sum(bool(len(p.p)) for p in shown)} of them judged"),
+        ("threshold, minimum confidence", f"{rule.threshold:.4f}, {rule.min_confidence:.2f}"),
+        ("passes, seed", f"{args.passes}, {args.seed}"),
+        ("date (UTC)", date),
+    )
+    figures = draw_figures(evaluation, "; ".join(warnings))
+    parts = sections(evaluation, bundle.info)
+    metrics = {
+        "tool": "screening", "version": __version__, "intended_use": "research use only",
+        "bundle": bundle.hash, "date": date, "forced": list(warnings),
+        "threshold": rule.threshold, "min_confidence": rule.min_confidence,
+        "passes": args.passes, "seed": args.seed, "cases": len(cases), "pictures": len(shown),
+        "promise": promise_kept(evaluation, bundle.info), **as_json(evaluation),
+    }  # fmt: skip
+    try:
+        (args.out / "figures").mkdir(parents=True, exist_ok=True)
+        for name, png in figures.items():
+            (args.out / "figures" / name).write_bytes(png)
+        replace_files(
+            args.out,
+            {
+                **tables(evaluation, shown, cases),
+                "metrics.json": json.dumps(metrics, indent=1, ensure_ascii=False) + "\n",
+                "report.md": markdown_page(parts, facts, warnings),
+                "evaluation.html": html_page(parts, facts, warnings, figures),
+            },
+        )
+    except OSError as error:
+        raise ScreeningError(
+            f"cannot write the results into {args.out} ({error.strerror}): what was scored is kept "
+            "there, so free space and run again"
+        ) from error
+
+
+def tables(
+    evaluation: Evaluation, shown: Sequence[PictureRecord], cases: Sequence[CaseRecord]
+) -> dict[str, str]:
+    """The CSV files by name: pictures, cases, confidences, cost."""
+    from screening.uncertainty.page import selective_header, selective_values
+    from screening.worklist.tables import csv_text
+
+    confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
+    names = tuple(confidence)
+    pictures = []
+    for p in shown:
+        judged = bool(len(p.p))
+        pictures.append(
+            {"image": p.image, "case": p.case, "patient": p.patient, "abnormal": int(p.abnormal),
+             "route": p.route, "p_abnormal": float(p.p.mean()) if judged else None}
+            | {name: float(next(confidence[name])) if judged else None for name in names}
+        )  # fmt: skip
+    routed = [
+        {"case": c.case, "patient": c.patient, "abnormal": int(c.abnormal),
+         "simulated": int(c.simulated), "route": c.route, "p_abnormal": c.p_abnormal}
+        for c in cases
+    ]  # fmt: skip
+    header = selective_header()
+    ranked = [
+        dict(zip(header, (_cell(v) for v in selective_values(row)), strict=True))
+        for row in evaluation.selective
+    ]
+    cost = [
+        {"threshold": w.threshold, "recall": w.recall.value, "recall_low": w.recall.low,
+         "recall_high": w.recall.high, "cleared": w.cleared.value, "opened": w.opened,
+         "minutes": w.minutes, "npv": _cell(w.npv), "npv_low": _cell(w.npv_low)}
+        for w in evaluation.cost
+    ]  # fmt: skip
+    columns = ("image", "case", "patient", "abnormal", "route", "p_abnormal", *names)
+    return {
+        "pictures.csv": csv_text(columns, pictures),
+        "cases.csv": csv_text(tuple(routed[0]), routed),
+        "confidences.csv": csv_text(header, ranked),
+        "cost.csv": csv_text(tuple(cost[0]), cost),
+    }
+
+
+def _cell(value: object) -> str | int | float | None:
+    if value is None or isinstance(value, float):
+        return None if value != value else value
+    return value if isinstance(value, int) else str(value)

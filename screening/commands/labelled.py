@@ -1,0 +1,245 @@
+"""Labelled karyograms through the very pipeline of `screen`, for commands that measure it.
+
+A case is what is put first or last: by default a patient with all pictures; where the manifest says
+that pictures were made (`kind` composed, sham or simulated), every picture is a case of its own and
+its case column names the patient whose chromosomes it shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit
+
+from screening.bundle import Bundle, sha256_of
+from screening.classes import ABNORMAL
+from screening.data.manifest import read_manifest
+from screening.data.tables import Problems, read_table
+from screening.errors import ManifestError, ScreeningError
+from screening.triage.policy import FLAG, LOW_PRIORITY
+from screening.triage.rule import Judgement, Rule, judge
+from screening.uncertainty.certificate import case_hash
+
+if TYPE_CHECKING:
+    from screening.worklist.ledger import Result
+    from screening.worklist.pipeline import CellReader, Scorer
+
+MADE = ("composed", "sham", "simulated")
+SIMULATED = "simulated"
+GROUPINGS = ("source", "stain", "kind")
+"""Columns of a manifest by which results are told apart unless others are asked for."""
+
+THRESHOLDS = tuple(float(t) for t in expit(np.arange(-80, 81) / 10))
+"""The fixed path of thresholds of a pass' vote: log-odds from -8 (most cautious) to 8 by 0.1."""
+
+_YES = {"1", "yes", "true"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One labelled karyogram of a manifest: whose it is, and to which groups it belongs."""
+
+    id: str
+    path: Path
+    abnormal: bool
+    unit: str
+    source: str
+    patient: str
+    simulated: bool
+    sha256: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """Return the patient's name as bundles keep it."""
+        return case_hash(self.source, self.patient)
+
+
+@dataclass(frozen=True)
+class UnitOf:
+    """One case: its pictures, abnormal when any of them is."""
+
+    name: str
+    pictures: tuple[Picture, ...]
+
+    @property
+    def abnormal(self) -> bool:
+        return any(picture.abnormal for picture in self.pictures)
+
+    @property
+    def simulated(self) -> bool:
+        return any(picture.simulated for picture in self.pictures)
+
+    @property
+    def patient(self) -> str:
+        return self.pictures[0].hash
+
+
+def read_pictures(
+    location: Path, unit: str = "auto", by: Sequence[str] | None = None
+) -> list[Picture]:
+    """Return the pictures of a manifest, each file read once for its hash.
+
+    `by`: columns to group by (default: those of GROUPINGS that are there). ManifestError for what
+    `read_manifest` refuses, an unknown column, or pictures of the same content.
+    """
+    items = read_manifest(location)
+    extra: dict[str, dict[str, str]] = {}
+    if location.is_file():
+        rows = read_table(location, required=("path", "label", "case"))
+        extra = {Path(row["path"]).as_posix(): row for _, row in rows}
+    columns = set().union(*extra.values()) if extra else set()
+    unknown = [name for name in by or () if name not in columns]
+    if unknown:
+        raise ManifestError(
+            f"{location}: no column {', '.join(unknown)} to group by, there are "
+            f"{', '.join(sorted(columns)) or 'none'}"
+        )
+    grouping = [name for name in GROUPINGS if name in columns] if by is None else list(by)
+    if unit == "auto":
+        unit = "picture" if any(r.get("kind") in MADE for r in extra.values()) else "case"
+    pictures = []
+    for item in items:
+        row = extra.get(item.id, {})
+        source, patient = row.get("source", ""), row.get("patient") or item.case
+        abnormal = item.label == ABNORMAL
+        simulated = row.get("kind") == SIMULATED or row.get("simulated", "").lower() in _YES
+        case = f"{source}/{item.case}" if source else item.case
+        pictures.append(
+            Picture(
+                id=item.id,
+                path=item.path,
+                abnormal=abnormal,
+                unit=item.id if unit == "picture" else case,
+                source=source,
+                patient=patient,
+                simulated=abnormal and simulated,
+                sha256=sha256_of(item.path),
+                groups={name: row.get(name) or "unknown" for name in grouping},
+            )
+        )
+    _refuse_duplicates(location, pictures)
+    return pictures
+
+
+def units_of(pictures: Sequence[Picture]) -> list[UnitOf]:
+    """Return the cases in the order of their first pictures."""
+    groups: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.unit, []).append(picture)
+    return [UnitOf(name, tuple(members)) for name, members in groups.items()]
+
+
+def check_enough(units: Sequence[UnitOf], least: int, purpose: str) -> None:
+    """Raise ManifestError unless there are `least` normal and `least` abnormal cases."""
+    abnormal = sum(unit.abnormal for unit in units)
+    normal = len(units) - abnormal
+    if min(abnormal, normal) >= least:
+        return
+    raise ManifestError(
+        f"{purpose} needs at least {least} normal and {least} abnormal cases, received "
+        f"{normal} normal and {abnormal} abnormal"
+        + (": a set of one kind says nothing about the other" if not normal * abnormal else "")
+    )
+
+
+def score_pictures(
+    pictures: Sequence[Picture],
+    bundle: Bundle,
+    scorer: Scorer,
+    folder: Path,
+    args: argparse.Namespace,
+    reader: CellReader | None = None,
+) -> dict[str, Result]:
+    """Return each picture's result by id, as `screen` makes it; kept in a ledger in `folder`.
+
+    What the ledger already holds for this bundle and these options is not computed again.
+    """
+    from screening.worklist.discover import Found
+    from screening.worklist.ledger import FILE_NAME, Ledger
+    from screening.worklist.pipeline import run_pipeline
+    from screening.worklist.progress import RunProgress
+    from screening.worklist.run import options_hash
+
+    if bundle.info.fusion is not None and reader is None:
+        raise ScreeningError(
+            f"{bundle.folder} decides with the chromosomes read one by one, which was not asked for"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScreeningError(f"cannot create the folder {folder} ({error.strerror})") from error
+    found = [Found(p.id, p.path, p.unit) for p in sorted(pictures, key=lambda p: p.id)]
+    options = options_hash(scorer.passes, args.seed)
+    with Ledger(folder / FILE_NAME, bundle.hash, options) as ledger:
+        ledger.begin({"data": str(args.data)}, datetime.now(UTC).isoformat(timespec="seconds"))
+        with RunProgress(len(found), args.quiet) as progress:
+            run_pipeline(
+                found,
+                scorer,
+                ledger,
+                reader=reader,
+                batch_size=args.batch_size,
+                workers=args.workers or min(4, os.cpu_count() or 1),
+                advance=progress.advance,
+            )
+        return {result.image: result for result in ledger.results()}
+
+
+def routes_along(
+    units: Sequence[UnitOf],
+    results: Mapping[str, Result],
+    rule: Rule,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each case is put last and whether it is flagged, bool (cases, thresholds).
+
+    Every picture goes through the whole rule (`judge`) at every threshold of a pass' vote; a case
+    is put last only with all its pictures, and flagged with any.
+    """
+    last = np.ones((len(units), len(thresholds)), bool)
+    flagged = np.zeros((len(units), len(thresholds)), bool)
+    for i, unit in enumerate(units):
+        for picture in unit.pictures:
+            routes = _routes(rule, results[picture.id], np.asarray(thresholds))
+            last[i] &= routes == LOW_PRIORITY
+            flagged[i] |= routes == FLAG
+    return last, flagged
+
+
+def judgement_of(rule: Rule, result: Result) -> Judgement:
+    """Return the whole rule's judgement on one result of the ledger."""
+    return judge(
+        rule, result.status, result.p, result.evidence, result.objects, result.reason,
+        result.warnings,
+    )  # fmt: skip
+
+
+def _routes(rule: Rule, result: Result, thresholds: np.ndarray) -> np.ndarray:
+    """The route at each threshold. A threshold decides by how many passes reach it and by nothing
+    else, so thresholds that as many passes reach are judged once."""
+    p = judgement_of(rule, result).p.astype(np.float64)
+    votes = (p[:, None] >= thresholds).sum(axis=0)
+    _, first, same = np.unique(votes, return_index=True, return_inverse=True)
+    routes = [
+        judgement_of(replace(rule, threshold=float(t)), result).decision.route
+        for t in thresholds[first]
+    ]
+    return np.array(routes)[same]
+
+
+def _refuse_duplicates(location: Path, pictures: Sequence[Picture]) -> None:
+    problems = Problems(str(location))
+    first: dict[str, str] = {}
+    for picture in pictures:
+        other = first.setdefault(picture.sha256, picture.id)
+        if other != picture.id:
+            problems.add(f"{picture.id} and {other} are the same picture: it would count twice")
+    problems.raise_if_any()

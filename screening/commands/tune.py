@@ -1,0 +1,286 @@
+"""`screening tune`: a threshold with a guarantee, into the bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening.commands.scoring_arguments import add_scoring_arguments
+from screening.commands.screen import check as check_scoring
+from screening.errors import ScreeningError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from screening.bundle import Bundle, BundleInfo, CalibrationInfo, CertificateInfo
+    from screening.commands.labelled import Picture, UnitOf
+    from screening.triage.rule import Rule
+    from screening.uncertainty.risk_control import Certificate, NotCertified
+    from screening.worklist.ledger import Result
+
+NOT_CERTIFIED = 3
+"""Exit status when nothing could be promised; the bundle stays as it was."""
+LEAST = 10
+"""Cases of each kind below which calibration says nothing."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of this command, with their defaults in the help text."""
+    parser.add_argument("bundle", type=Path, help="bundle, or the folder of a run that holds one")
+    add_scoring_arguments(parser)
+    parser.add_argument(
+        "--recall",
+        type=float,
+        default=0.99,
+        help="least share of abnormal cases not to be put last (%(default)s)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=float,
+        default=0.95,
+        help="certainty of that promise (%(default)s)",
+    )
+    parser.add_argument(
+        "--max-false-flags",
+        type=float,
+        help="also certify a threshold for flag: most normal cases flagged, e.g. 0.05 (takes half "
+        "of the allowed error)",
+    )
+    parser.add_argument(
+        "--cluster",
+        choices=("mean", "any"),
+        default="mean",
+        help="several abnormal cases of a patient count as the share missed, or as missed when any "
+        "is (%(default)s)",
+    )
+    parser.add_argument("--out", type=Path, help="folder for the tuned bundle (default: in place)")
+    parser.add_argument(
+        "--keep", type=Path, help="folder that keeps what was scored, for another --recall"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """The exit status: 0 when certified and written, 3 when nothing could be certified.
+
+    Raises ScreeningError for wrong values, an unusable bundle, or data that cannot calibrate it.
+    """
+    check(args)
+    from screening.bundle import load_bundle
+    from screening.commands.labelled import (
+        check_enough,
+        read_pictures,
+        score_pictures,
+        units_of,
+    )
+    from screening.triage.rule import Rule
+    from screening.worklist.scorer import BundleScorer
+
+    bundle = load_bundle(find_bundle(args.bundle))
+    pictures = read_pictures(args.data, args.unit)
+    units = units_of(pictures)
+    check_enough(units, LEAST, needs(args))
+    refuse_training(bundle, pictures)
+    rule = Rule.of(bundle.info, args.min_confidence)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    with tempfile.TemporaryDirectory() as scratch:
+        results = score_pictures(pictures, bundle, scorer, args.keep or Path(scratch), args)
+    certificate, threshold, words = certificate_of(units, results, rule, args)
+    if certificate is None:
+        say(args, words)
+        return NOT_CERTIFIED
+    info = bundle.info.model_copy(
+        update={
+            "threshold": threshold,
+            "min_confidence": rule.min_confidence,
+            "certificate": certificate,
+            "calibration": calibration_of(pictures, results, rule),
+        }
+    )
+    folder = write_tuned(bundle, info, args.out or bundle.folder)
+    say(args, f"{words}\nThreshold {threshold:.4f} written to {folder}")
+    return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises one ScreeningError that names every value out of range."""
+    problems = []
+    for name in ("recall", "confidence", "max_false_flags"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < 1:
+            problems.append(f"--{name.replace('_', '-')} expects 0 to 1, received {value}")
+    try:
+        check_scoring(args)
+    except ScreeningError as error:
+        problems.append(str(error))
+    if problems:
+        raise ScreeningError("; ".join(problems))
+
+
+def needs(args: argparse.Namespace) -> str:
+    """What the promise asked for takes, in words that an error can begin with."""
+    from screening.uncertainty.risk_control import Promise, needed_units
+
+    promise = Promise(args.recall, args.confidence)
+    none, one = needed_units(promise), needed_units(promise, 1)
+    return (
+        f"a recall of {args.recall:g} takes {none} abnormal cases of different patients without a "
+        f"miss ({one} with one); tuning"
+    )
+
+
+def find_bundle(folder: Path) -> Path:
+    """The bundle's folder: `folder` itself, or `bundle` inside the folder of a run."""
+    inside = folder / "bundle"
+    return inside if not (folder / "bundle.json").exists() and inside.is_dir() else folder
+
+
+def refuse_training(bundle: Bundle, pictures: Sequence[Picture]) -> None:
+    """Raises ScreeningError when pictures or patients have trained the bundle."""
+    from screening.uncertainty.certificate import overlap
+
+    images, cases = overlap(
+        bundle.info, [p.sha256 for p in pictures], [p.hash for p in pictures], calibration=False
+    )
+    if images or cases:
+        raise ScreeningError(
+            f"{cases} patients and {images} pictures of the data have trained this bundle: a "
+            "promise takes patients that it never saw; leave them out"
+        )
+
+
+def certificate_of(
+    units: Sequence[UnitOf], results: Mapping[str, Result], rule: Rule, args: argparse.Namespace
+) -> tuple[CertificateInfo | None, float, str]:
+    """The certificate or None, the threshold it is for, and the outcome in words."""
+    import numpy as np
+
+    from screening.bundle import CertificateInfo
+    from screening.commands.labelled import THRESHOLDS, routes_along
+    from screening.uncertainty.certificate import certificate_sentence, data_hash
+    from screening.uncertainty.risk_control import NotCertified, Promise, certify, certify_pair
+
+    last, flagged = routes_along(units, results, rule)
+    abnormal = np.array([unit.abnormal for unit in units])
+    patients = [unit.patient for unit in units]
+    ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
+    well = [p for p, yes in zip(patients, abnormal, strict=True) if not yes]
+    promise = Promise(args.recall, args.confidence)
+    flag: Certificate | NotCertified | None = None
+    if args.max_false_flags is None:
+        low = certify(last[abnormal], THRESHOLDS, promise, ill, args.cluster)
+    else:
+        low, flag = certify_pair(
+            last[abnormal], flagged[~abnormal], THRESHOLDS, promise, args.max_false_flags,
+            (ill, well), args.cluster,
+        )  # fmt: skip
+    if isinstance(low, NotCertified):
+        return None, 0.0, f"{low}. The bundle is left as it was."
+    no_flag = flag is None or isinstance(flag, NotCertified)
+    info = CertificateInfo(
+        recall=args.recall,
+        confidence=args.confidence,
+        threshold=low.threshold,
+        min_confidence=rule.min_confidence,
+        passes=args.passes,
+        flag_threshold=None if no_flag else flag.threshold,
+        most_false_flags=None if no_flag else args.max_false_flags,
+        normal=int((~abnormal).sum()),
+        abnormal=low.cases,
+        patients=len(set(ill)),
+        simulated=sum(unit.abnormal and unit.simulated for unit in units),
+        missed=round(low.missed, 6),
+        cleared=int(last[~abnormal, low.index].sum()),
+        bound=low.bound,
+        method=low.method,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_hash=data_hash(
+            (p.sha256, "abnormal" if p.abnormal else "normal", unit.name)
+            for unit in units
+            for p in unit.pictures
+        ),
+    )
+    words = certificate_sentence(info)
+    if isinstance(flag, NotCertified):
+        words += (
+            f"\nNo threshold for flag: at most {args.max_false_flags:g} of normal cases flagged "
+            f"cannot be certified with {flag.units} of them, {flag.needed} without one would do."
+        )
+    if not info.cleared:
+        words += "\nThe promise is kept by putting no normal case last: it saves no work."
+    return info, low.threshold, words
+
+
+def calibration_of(
+    pictures: Sequence[Picture], results: Mapping[str, Result], rule: Rule
+) -> CalibrationInfo:
+    """What the calibration cases showed; ScreeningError when one label was never judged."""
+    from screening.bundle import CalibrationInfo
+    from screening.uncertainty import calibration
+    from screening.uncertainty.shift import kept_scores
+    from screening.worklist.rows import row_of
+
+    rows = [(p, row_of(results[p.id], rule)) for p in pictures]
+    judged = [(p, row) for p, row in rows if row.p_abnormal is not None]
+    labels = [int(p.abnormal) for p, _ in judged]
+    if len(set(labels)) < 2:
+        raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
+    scores = [row.p_abnormal for _, row in judged]
+    choice = calibration.choose(scores, labels, [p.hash for p, _ in judged])
+    kept = {
+        name: {
+            label: kept_scores([getattr(row, name) for p, row in judged if p.abnormal == yes])
+            for label, yes in (("normal", False), ("abnormal", True))
+        }
+        for name in ("p_abnormal", "p_std")
+    }
+    return CalibrationInfo(
+        scaling=calibration.to_json(choice.scaling),
+        prevalence=sum(labels) / len(labels),
+        scores=kept,
+        unread=len(rows) - len(judged),
+        pictures=len(rows),
+        images=tuple(sorted(p.sha256 for p in pictures)),
+        cases=tuple(sorted({p.hash for p in pictures})),
+    )
+
+
+def write_tuned(bundle: Bundle, info: BundleInfo, folder: Path) -> Path:
+    """Writes the bundle with another `info` to `folder`, whole or not at all; returns `folder`."""
+    from screening.bundle import MODEL_CARD, load_bundle, sha256_of
+    from screening.uncertainty.certificate import certificate_sentence
+
+    building = folder.with_name(folder.name + ".part")
+    retired = folder.with_name(folder.name + ".old")
+    if folder.exists() and not (folder / "bundle.json").is_file():
+        raise ScreeningError(f"--out expects a new folder or a bundle to replace, {folder} is none")
+    try:
+        shutil.rmtree(building, ignore_errors=True)
+        shutil.copytree(bundle.folder, building, ignore=shutil.ignore_patterns("DONE"))
+        text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        (building / "bundle.json").write_text(text, "utf-8")
+        card = building / MODEL_CARD
+        before = card.read_text("utf-8").split("\n## Certificate\n")[0] if card.is_file() else ""
+        said = certificate_sentence(info.certificate)
+        card.write_text(f"{before.rstrip()}\n\n## Certificate\n\n{said}\n", "utf-8")
+        (building / "DONE").write_text(sha256_of(building / "bundle.json") + "\n", "ascii")
+        load_bundle(building)
+        if folder.exists():
+            shutil.rmtree(retired, ignore_errors=True)
+            os.replace(folder, retired)
+        os.replace(building, folder)
+        shutil.rmtree(retired, ignore_errors=True)
+    except OSError as error:
+        raise ScreeningError(f"cannot write the bundle {folder} ({error.strerror})") from error
+    return folder
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """Prints the outcome unless --quiet."""
+    if not args.quiet:
+        print(text)

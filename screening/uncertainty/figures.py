@@ -1,0 +1,91 @@
+"""Figures of an evaluation as PNG bytes: ROC, reliability, risk–coverage, cost."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from screening.metrics import risk_coverage
+from screening.uncertainty.evaluation import Evaluation
+
+
+def draw_figures(evaluation: Evaluation, note: str = "") -> dict[str, bytes]:
+    """Return file name to PNG; `note` (a warning) stands on each."""
+    return {
+        f"{name}.png": _drawn(draw, evaluation, note)
+        for name, draw in (
+            ("roc", _roc),
+            ("reliability", _reliability),
+            ("risk_coverage", _risk_coverage),
+            ("cost", _cost),
+        )
+    }
+
+
+def _drawn(draw: Callable[[Axes, Evaluation], None], evaluation: Evaluation, note: str) -> bytes:
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.add_subplot()
+    draw(axes, evaluation)
+    axes.grid(alpha=0.25)
+    if note:
+        figure.suptitle(note, color="#b00020", fontsize=8)
+    buffer = io.BytesIO()
+    # No date or version inside: the same numbers give the same file.
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _roc(axes: Axes, evaluation: Evaluation) -> None:
+    false, true, _ = roc_curve(evaluation.labels, evaluation.scores)
+    axes.plot(false, true, color="#1f4e79")
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
+    axes.set(
+        xlabel="share of normal pictures called abnormal",
+        ylabel="share of abnormal pictures found",
+        title="ROC, pictures",
+    )
+
+
+def _reliability(axes: Axes, evaluation: Evaluation) -> None:
+    table = evaluation.reliability
+    x = [row.score for row in table]
+    y = np.array([row.abnormal.value for row in table])
+    bars = [
+        y - [row.abnormal.low for row in table],
+        np.array([row.abnormal.high for row in table]) - y,
+    ]
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
+    axes.errorbar(x, y, yerr=np.maximum(bars, 0), fmt="o-", color="#1f4e79", capsize=3)
+    axes.set(
+        xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="mean probability of abnormal in the bin",
+        ylabel="share abnormal, exact 95 % interval", title="Reliability",
+    )  # fmt: skip
+
+
+def _risk_coverage(axes: Axes, evaluation: Evaluation) -> None:
+    for name, values in evaluation.confidence.items():
+        axes.plot(*risk_coverage(evaluation.wrong, values), label=name, linewidth=1.2)
+    axes.legend(fontsize=8)
+    axes.set(
+        xlabel="share of pictures kept, most confident first",
+        ylabel="share of errors among them",
+        title="Risk and coverage",
+    )
+
+
+def _cost(axes: Axes, evaluation: Evaluation) -> None:
+    recall = [point.recall.value for point in evaluation.cost]
+    opened = [point.opened for point in evaluation.cost]
+    axes.step(recall, opened, where="post", color="#1f4e79")
+    here = evaluation.here
+    axes.plot([here.recall.value], [here.opened], "o", color="#b00020", label="the bundle's rule")
+    axes.legend(fontsize=8)
+    axes.set(
+        xlabel="share of abnormal cases not put last", ylabel="share of cases opened first",
+        title=f"Cost at a prevalence of {evaluation.prevalence:g}",
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Labelled pictures, a bundle without weights, and a scorer that knows the labels."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from screening.bundle import Bundle, BundleInfo, load_bundle, sha256_of
+from screening.images.quality import Quality
+from screening.worklist.pipeline import key_of
+from worklist_fakes import Scored, karyogram
+
+
+def write_labelled(
+    folder: Path, normal: int, abnormal: int, kind: str = "", first: int = 0
+) -> Path:
+    """A manifest with one case for each picture, and its pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for i in range(normal + abnormal):
+        name = f"k{first + i:03d}.png"
+        karyogram(first + i).save(folder / name)
+        label = "normal" if i < normal else "abnormal"
+        made = {"kind": "simulated" if kind and label == "abnormal" else "sham"} if kind else {}
+        rows.append({"path": name, "label": label, "case": f"c{first + i}", "source": "lab"} | made)
+        rows[-1]["stain"] = "GQ"[i % 2]
+    return write_rows(folder / "manifest.csv", rows)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_bundle_without_weights(folder: Path, **values: object) -> Bundle:
+    """A bundle of no parts: all that commands need when the scorer is a fake."""
+    folder.mkdir(parents=True)
+    info = BundleInfo(name="fake", created="2026-01-01", parts={}, **values)
+    (folder / "bundle.json").write_text(info.model_dump_json())
+    (folder / "DONE").write_text(sha256_of(folder / "bundle.json"))
+    return load_bundle(folder)
+
+
+def accepted(paper: np.ndarray) -> SimpleNamespace:
+    """The quality gate's word on a perfect page, without looking: the gate has tests of its own."""
+    return SimpleNamespace(quality=Quality(True, "", 46, ()), located=None)
+
+
+class KnowingScorer:
+    """p(abnormal) around 0.9 for pictures that a manifest calls abnormal, around 0.1 for others."""
+
+    size, device = 64, "fake"
+
+    def __init__(self, manifest: Path, passes: int = 20, noise: float = 0.02) -> None:
+        self.passes, self.noise = passes, noise
+        self.scored = 0
+        self.abnormal = {
+            key_of(sha256_of(manifest.parent / row["path"])): row["label"] == "abnormal"
+            for row in read_rows(manifest)
+        }
+
+    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Scored]:
+        self.scored += len(images)
+        found = []
+        for key in keys:
+            centre = 0.9 if self.abnormal[key] else 0.1
+            p = np.random.default_rng(key).normal(centre, self.noise, self.passes)
+            found.append(Scored(np.clip(p, 0, 1).astype(np.float32)))
+        return found

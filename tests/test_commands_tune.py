@@ -1,0 +1,263 @@
+"""`screening tune`: a certificate earned over the whole rule, or the reason why there is none."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from labelled_fakes import (
+    KnowingScorer,
+    accepted,
+    read_rows,
+    write_bundle_without_weights,
+    write_labelled,
+    write_rows,
+)
+from screening.bundle import CalibrationInfo, load_bundle, sha256_of
+from screening.commands import tune
+from screening.commands.labelled import (
+    THRESHOLDS,
+    Picture,
+    judgement_of,
+    read_pictures,
+    routes_along,
+    units_of,
+)
+from screening.errors import ManifestError, ScreeningError
+from screening.triage.rule import Rule
+from screening.uncertainty.certificate import case_hash
+from screening.worklist.ledger import Result
+
+
+def parse(*words: object) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    tune.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_labelled(tmp_path_factory.mktemp("data"), 12, 12)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was scored once serves every test: bundles alike have hashes alike."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def scorer(data: Path, monkeypatch: pytest.MonkeyPatch) -> KnowingScorer:
+    fake = KnowingScorer(data)
+    monkeypatch.setattr("screening.worklist.scorer.BundleScorer", lambda *_: fake)
+    monkeypatch.setattr("screening.worklist.pipeline.inspect", accepted)
+    return fake
+
+
+def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Result:
+    passes = np.clip(np.random.default_rng(0).normal(p, noise, 20), 0, 1).astype(np.float32)
+    return Result(case, case, "s", status, "bad" if status != "ok" else "", 46, (), passes)
+
+
+def picture(name: str, unit: str, abnormal: bool) -> Picture:
+    return Picture(name, Path(name), abnormal, unit, "lab", unit, False, name)
+
+
+def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, capsys):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    args = parse(bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept)
+    assert tune.run(args) == 0
+    tuned = load_bundle(bundle.folder)
+    certificate, calibration = tuned.info.certificate, tuned.info.calibration
+    assert certificate is not None and calibration is not None
+    assert certificate.abnormal == 12 == certificate.normal and certificate.cleared == 12
+    assert certificate.missed == 0 and certificate.bound == pytest.approx(0.05 ** (1 / 12))
+    assert tuned.info.threshold == certificate.threshold
+    assert 0.1 < tuned.info.threshold < 0.95
+    assert len(calibration.images) == 24 and calibration.prevalence == 0.5
+    assert len(calibration.scores["p_abnormal"]["normal"]) == 12
+    said = capsys.readouterr().out
+    assert "At least 0.750" in said and "imulated" not in said
+    assert "At least 0.750" in (bundle.folder / "MODEL_CARD.md").read_text()
+    # Tuned again with its own calibration cases: they are no training cases, so nothing is refused.
+    assert tune.run(args) == 0
+    assert (bundle.folder / "MODEL_CARD.md").read_text().count("## Certificate") == 1
+    assert not list(tmp_path.glob("bundle.*"))
+
+
+def test_what_cannot_be_certified_leaves_the_bundle_alone(data, kept, scorer, tmp_path, capsys):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    args = parse(bundle.folder, "--data", data, "--recall", 0.99, "--passes", 20, "--keep", kept)
+    assert tune.run(args) == tune.NOT_CERTIFIED
+    assert load_bundle(bundle.folder).hash == bundle.hash
+    said = capsys.readouterr().out
+    assert "cannot certify 0.99 with 12 abnormal cases" in said and "299" in said
+    assert "0.779" in said  # 0.05 ** (1 / 12), rounded down
+
+
+def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
+    data, kept, scorer, tmp_path, capsys
+):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    args = parse(
+        bundle.folder, "--data", data, "--recall", 0.7, "--max-false-flags", 0.3, "--passes", 20,
+        "--keep", kept, "--out", tmp_path / "tuned",
+    )  # fmt: skip
+    assert tune.run(args) == 0
+    certificate = load_bundle(tmp_path / "tuned").info.certificate
+    assert certificate is not None and certificate.flag_threshold is not None
+    assert certificate.flag_threshold >= certificate.threshold
+    assert load_bundle(bundle.folder).hash == bundle.hash
+    assert "At most 0.3 of normal cases are flagged" in capsys.readouterr().out
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ScreeningError, match="a bundle to replace"):
+        tune.write_tuned(bundle, bundle.info, tmp_path / "mine")
+
+
+def test_a_bundle_is_found_inside_a_run(tmp_path):
+    write_bundle_without_weights(tmp_path / "run" / "bundle")
+    assert tune.find_bundle(tmp_path / "run") == tmp_path / "run" / "bundle"
+    assert tune.find_bundle(tmp_path / "none") == tmp_path / "none"
+
+
+@pytest.mark.parametrize("kind", ["trained", "calibrated"])
+def test_patients_that_trained_the_bundle_are_refused(kind, data, scorer, tmp_path):
+    seen = {"images": [], "cases": [case_hash("lab", "c3")]}
+    values: dict[str, object] = {"data": {"seen": seen}}
+    if kind == "calibrated":
+        values = {
+            "calibration": CalibrationInfo(
+                scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=1,
+                images=(), cases=tuple(seen["cases"]),
+            )
+        }  # fmt: skip
+    bundle = write_bundle_without_weights(tmp_path / "bundle", **values)
+    pictures = read_pictures(data)
+    if kind == "trained":
+        with pytest.raises(ScreeningError, match="1 patients and 0 pictures"):
+            tune.run(parse(bundle.folder, "--data", data, "--recall", 0.7))
+        assert scorer.scored == 0
+    else:
+        tune.refuse_training(bundle, pictures)
+
+
+@pytest.mark.parametrize(("normal", "abnormal"), [(12, 3), (3, 12), (2, 1)])
+def test_too_few_cases_are_refused_with_the_number_needed(normal, abnormal, tmp_path, scorer):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    data = write_labelled(tmp_path / "few", normal, abnormal)
+    with pytest.raises(ManifestError, match="at least 10 normal and 10 abnormal") as caught:
+        tune.run(parse(bundle.folder, "--data", data, "--recall", 0.99))
+    assert "299 abnormal cases" in str(caught.value) and f"{abnormal} abnormal" in str(caught.value)
+
+
+def test_one_class_and_copies_are_refused(tmp_path, data):
+    rows = [row for row in read_rows(data) if row["label"] == "normal"]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for row in rows:
+        (folder / row["path"]).write_bytes((data.parent / row["path"]).read_bytes())
+    one = write_rows(folder / "manifest.csv", rows)
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    with pytest.raises(ManifestError, match="a set of one kind says nothing"):
+        tune.run(parse(bundle.folder, "--data", one))
+    (folder / "copy.png").write_bytes((folder / rows[0]["path"]).read_bytes())
+    copied = write_rows(folder / "manifest.csv", [*rows, rows[0] | {"path": "copy.png"}])
+    with pytest.raises(ManifestError, match=r"copy.png and k000.png are the same picture"):
+        read_pictures(copied)
+
+
+def test_made_pictures_are_cases_of_their_own_and_their_case_is_the_patient(tmp_path):
+    data = write_labelled(tmp_path, 2, 2, kind="made")
+    rows = [row | {"case": "p1"} for row in read_rows(data)]
+    pictures = read_pictures(write_rows(data, rows))
+    assert len(units_of(pictures)) == 4 and len({p.hash for p in pictures}) == 1
+    assert [p.simulated for p in pictures] == [False, False, True, True]
+    together = units_of(read_pictures(data, "case"))
+    assert len(together) == 1 and together[0].abnormal and together[0].simulated
+
+
+def test_a_case_is_last_only_with_all_its_pictures_and_flagged_with_any():
+    pictures = [
+        picture("a", "one", False), picture("b", "one", False),
+        picture("c", "two", True), picture("d", "two", True), picture("e", "three", True),
+    ]  # fmt: skip
+    results = {
+        "a": result(0.1, "a"), "b": result(0.3, "b"), "c": result(0.1, "c"),
+        "d": result(0.9, "d", status="rejected"), "e": result(0.9, "e"),
+    }  # fmt: skip
+    last, flagged = routes_along(units_of(pictures), results, Rule(), (0.05, 0.2, 0.5, 0.95))
+    assert last.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert flagged.tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]
+
+
+def test_more_cautious_thresholds_never_put_more_cases_last():
+    pictures = [picture(str(i), str(i), False) for i in range(30)]
+    rng = np.random.default_rng(0)
+    results = {p.id: result(rng.random(), p.id, 0.2) for p in pictures}
+    last, flagged = routes_along(units_of(pictures), results, Rule())
+    assert (np.diff(last.astype(int), axis=1) >= 0).all() and last[:, -1].mean() > 0.5
+    assert (np.diff(flagged.astype(int), axis=1) <= 0).all() and not last[:, 0].any()
+    assert list(THRESHOLDS) == sorted(THRESHOLDS) and 0 < THRESHOLDS[0] < THRESHOLDS[-1] < 1
+
+
+def test_judging_thresholds_together_is_judging_each():
+    rng = np.random.default_rng(1)
+    for i in range(20):
+        one = result(rng.random(), "x", 0.15, "ok" if i else "failed")
+        last, flagged = routes_along([*units_of([picture("x", "x", False)])], {"x": one}, Rule())
+        routes = [judgement_of(Rule(t), one).decision.route for t in THRESHOLDS]
+        assert [route == "low-priority" for route in routes] == last[0].tolist()
+        assert [route == "flag" for route in routes] == flagged[0].tolist()
+
+
+def test_a_promise_that_saves_nothing_says_so():
+    units = units_of([picture(str(i), str(i), i < 40) for i in range(80)])
+    results = {u.name: result(0.5, u.name) for u in units}
+    results |= {u.name: result(0.9999, u.name) for u in units if not u.abnormal}
+    args = parse("b", "--data", "d", "--recall", 0.9, "--passes", 20)
+    certificate, threshold, words = tune.certificate_of(units, results, Rule(), args)
+    assert certificate is not None and certificate.cleared == 0 and "saves no work" in words
+    assert threshold <= 0.5
+
+
+def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
+    units = units_of(
+        [
+            SimpleNamespace(
+                id=str(i), unit=str(i), abnormal=i < 60, simulated=i < 60, hash=f"p{i % 30}",
+                sha256=str(i), groups={},
+            )
+            for i in range(90)
+        ]
+    )  # fmt: skip
+    results = {u.name: result(0.9 if u.abnormal else 0.1, u.name) for u in units}
+    args = parse("b", "--data", "d", "--recall", 0.9, "--passes", 20)
+    certificate, _, words = tune.certificate_of(units, results, Rule(), args)
+    assert certificate is not None and certificate.patients == 30 and certificate.abnormal == 60
+    assert words.startswith("Earned on simulated abnormalities")
+    assert "Hoeffding" in certificate.method
+    args = parse("b", "--data", "d", "--recall", 0.95)
+    assert "59 without a miss" in tune.certificate_of(units, results, Rule(), args)[2]
+
+
+def test_every_wrong_value_is_named_at_once():
+    with pytest.raises(ScreeningError) as caught:
+        tune.run(parse("b", "--data", "d", "--recall", 1, "--confidence", 0, "--passes", 0))
+    for name in ("--recall", "--confidence", "--passes"):
+        assert name in str(caught.value)
+
+
+def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    args = parse(
+        bundle.folder, "--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept, "--quiet"
+    )
+    assert tune.run(args) == 0
+    values = json.loads((bundle.folder / "bundle.json").read_text())
+    assert values["certificate"]["recall"] == 0.7
+    assert sha256_of(data.parent / "k000.png") in values["calibration"]["images"]
