@@ -42,13 +42,13 @@ _OPENERS: tuple[tuple[bytes, Callable[..., Image.Image]], ...] = (
 _TIFF = (b"II", b"MM")
 
 
-def read_image(path: Path, max_pixels: int = 100_000_000) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = 100_000_000, min_side: int = MIN_SIDE) -> np.ndarray:
     """Return the first picture of a file as grey uint8 (h, w), 0–255, polarity as displayed.
 
     Colour becomes luma, transparency lies on white paper, EXIF orientation is applied. More than
     8 bits are scaled by the range that the picture uses, because 16-bit files often hold 10 or 12
-    bits. Raises ImageError for anything that is not a readable picture of at least 64 pixels on
-    each side and at most `max_pixels` in all.
+    bits. Raises ImageError for anything that is not a readable picture of at least
+    `min_side` pixels on each side and at most `max_pixels` in all.
     """
     path = Path(path)
     file = _open(path)
@@ -62,14 +62,16 @@ def read_image(path: Path, max_pixels: int = 100_000_000) -> np.ndarray:
         except Exception as error:
             # Decoders fail on damaged bytes with nearly every type of exception there is.
             raise ImageError(path, _damage(error)) from error
+    height, width = grey.shape
+    if min(width, height) < min_side:
+        what = "too small for a karyogram" if min_side == MIN_SIDE else "too small"
+        raise ImageError(path, f"{width:,}×{height:,} pixels: {what} (at least {min_side} a side)")
     return np.ascontiguousarray(grey)
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Raise ImageError when a picture of width × height is too small or too large to screen."""
+    """Raise ImageError when a picture of width × height is too large to decode."""
     size = f"{width:,}×{height:,} pixels"
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(path, f"{size}: too small for a karyogram (at least {MIN_SIDE} a side)")
     if width * height > max_pixels:
         limit = f"{max_pixels / 1e6:g} million"
         raise ImageError(path, f"{size}: more than the limit of {limit}; export it smaller")

@@ -23,7 +23,8 @@ def single_chromosome(grey: np.ndarray) -> np.ndarray:
     border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]]).astype(np.int16)
     paper = int(np.median(border))
     middle = float(np.median(grey))
-    if paper < 128 and (paper < middle - _NOISE or np.mean(border <= paper + _NOISE) >= _RIM):
+    even = np.mean(np.abs(border - paper) <= _NOISE) >= _RIM
+    if paper < 128 and even and paper <= middle + _NOISE:
         grey, border, paper = 255 - grey, 255 - border, 255 - paper
     if np.mean(np.abs(border - paper) <= _NOISE) < _RIM:
         paper = int(max(np.percentile(grey, 99), 200))

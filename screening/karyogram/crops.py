@@ -102,19 +102,21 @@ def outline_of(crop: np.ndarray) -> Outline | None:
         return None
     dark = float(np.percentile(inside, 92))
     body = (ink > max(8.0, INK_OF_BODY * dark)).astype(np.uint8)
-    body, factor = _shrunk(body)
+    # The same whatever margin the picture has.
+    left, top, across, along = cv2.boundingRect(body)
+    body, factor = _shrunk(body[top : top + along, left : left + across])
     body = _largest(body)
     axis, width = _axis(body)
     steps = np.hypot(*np.diff(axis, axis=0).T)
     inner = cv2.erode(body, np.ones((3, 3), np.uint8), borderValue=0)
     inner = inner if np.count_nonzero(inner) > 12 else body
-    at = cv2.resize(inner, ink.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    tones = ink[at]
+    at = cv2.resize(inner, (across, along), interpolation=cv2.INTER_NEAREST) > 0
+    tones = ink[top : top + along, left : left + across][at]
     if tones.size == 0:
         tones = inside
     light, dark = np.percentile(tones, (4, 96))
     return Outline(
-        axis=((axis + 0.5) * factor - 0.5).astype(np.float32),
+        axis=((axis + 0.5) * factor - 0.5 + (left, top)).astype(np.float32),
         length=float(steps.sum()) * factor,
         width=max(1.5, width * factor),
         dark=float(dark),

@@ -49,8 +49,9 @@ def fit_classifier(
     for epoch in range(begun, epochs):
         rng = np.random.default_rng((seed, epoch))
         record = model.fit(
-            _batches(draw(epoch), steps, rng), epochs=epoch + 1, initial_epoch=epoch, verbose=0
-        ).history
+            _batches(draw(epoch), steps, rng),
+            epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
+        ).history  # fmt: skip
         line = {"epoch": epoch + 1, **{k: round(v[0], 4) for k, v in record.items()}}
         if (epoch + 1) % 4 == 0 or epoch + 1 == epochs:
             line |= {name: round(accuracy(model, crops), 4) for name, crops in held_out.items()}
@@ -101,7 +102,7 @@ def _start(out: Path, total_steps: int, seed: int) -> tuple[keras.Model, int]:
         keras.config.set_dtype_policy(before)
     warm = max(1, round(_WARM * total_steps))
     rate = keras.optimizers.schedules.CosineDecay(
-        RATE / 20, total_steps - warm, alpha=0.0, warmup_target=RATE, warmup_steps=warm
+        RATE / 20, max(1, total_steps - warm), alpha=0.0, warmup_target=RATE, warmup_steps=warm
     )
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, clipnorm=2.0),

@@ -25,6 +25,8 @@ COLUMNS = (
 NOT_ONE = "none"
 """Class of what is more probably not one chromosome: print, a cluster, a fragment."""
 _LARGEST_CELL = 110
+MIN_SIDE = 5
+"""Least width and height of a picture of one chromosome, px."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _picture(found: Found) -> tuple[np.ndarray, str]:
     if found.problem:
         return none, found.problem
     try:
-        picture = single_chromosome(read_image(found.path))
+        picture = single_chromosome(read_image(found.path, min_side=MIN_SIDE))
     except ImageError as error:
         return none, error.reason
     except OSError as error:

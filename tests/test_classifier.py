@@ -1,0 +1,137 @@
+"""The 24-class classifier: what goes in, how it is trained, and what it says of pieces."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.images.normalise import normalise
+from screening.karyogram.compose import compose
+from screening.karyogram.crops import CANVAS
+from screening.karyogram.drawn import draw_cell
+from screening.karyogram.locate import locate
+from screening.karyogram.style import clinical_style
+
+NOT_ONE = len(CHROMOSOMES)
+
+
+@pytest.fixture(scope="module")
+def cell():
+    return draw_cell(np.random.default_rng(1), "XX")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    import keras
+
+    from screening.models.classifier import build_classifier
+    from screening.predict.chromosomes import ChromosomeClassifier
+
+    keras.utils.set_random_seed(3)
+    model = build_classifier()
+    part = SimpleNamespace(temperature=1.3)
+    bundle = SimpleNamespace(
+        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
+    )
+    return ChromosomeClassifier(bundle, passes=12)
+
+
+def test_the_network_is_compact_and_takes_an_unknown_length():
+    from screening.models.classifier import LENGTH_FEATURES, build_classifier, length_features
+
+    model = build_classifier()
+    assert model.count_params() * 2 < 10e6  # bytes at half precision
+    features = length_features(np.array([np.nan, 8.4, 1.7]))
+    assert features.shape == (3, LENGTH_FEATURES) and not features[0].any()
+    assert np.argmax(features[1]) > np.argmax(features[2])
+    logits = model([np.zeros((3, *CANVAS, 1), np.float32), features])
+    assert logits.shape == (3, NOT_ONE + 1)
+
+
+def test_varied_crops_keep_class_and_length(cell):
+    from screening.train.classifier_crops import varied_crops
+
+    crops = varied_crops([cell], np.random.default_rng(0), not_one=0.3)
+    true = crops.labels != NOT_ONE
+    assert true.sum() == 46 and 2 < (~true).sum() < 30
+    expected = np.array([RELATIVE_LENGTH[CHROMOSOMES[i]] for i in crops.labels[true]])
+    ratio = crops.relative[true] / expected
+    assert 0.85 < np.median(ratio) < 1.15
+    assert crops.images.shape == (len(crops), *CANVAS) and crops.images.dtype == np.uint8
+
+
+def test_pieces_of_a_page_are_labelled_by_the_true_boxes(cell):
+    from screening.train.classifier_pages import label_of, page_crops
+
+    crops = page_crops([cell], np.random.default_rng(5))
+    assert (crops.labels < NOT_ONE).sum() > 30
+    rng = np.random.default_rng(2)
+    karyogram = compose(cell, clinical_style(rng), rng)
+    box = karyogram.boxes[0]
+    whole = SimpleNamespace(box=(box.x, box.y, box.w, box.h))
+    upper = SimpleNamespace(box=(box.x, box.y, box.w, box.h // 3))
+    nowhere = SimpleNamespace(box=(0, 0, 2, 2))
+    assert label_of(whole, karyogram.boxes) == CHROMOSOMES.index(box.name)
+    assert label_of(upper, karyogram.boxes) == label_of(nowhere, karyogram.boxes) == NOT_ONE
+
+
+def test_training_goes_on_where_it_stopped(cell, tmp_path):
+    from screening.train.classifier import fit_classifier
+    from screening.train.classifier_crops import plain_crops
+
+    crops = plain_crops([cell])
+    fit_classifier(tmp_path / "a", lambda _: crops, {"drawn": crops}, epochs=1, steps=1)
+    (tmp_path / "a" / "classifier.keras").unlink()
+    model = fit_classifier(tmp_path / "a", lambda _: crops, {"drawn": crops}, epochs=2, steps=1)
+    history = json.loads((tmp_path / "a" / "history.json").read_text())
+    assert [line["epoch"] for line in history] == [1, 2]
+    assert "drawn" in history[-1]
+    assert model.dtype_policy.name == "float32"
+    assert all(layer.dtype_policy.name == "float32" for layer in model.layers)
+
+
+def test_temperature_is_found_again():
+    from screening.train.calibration import temperature_of
+
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (6000, 25))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([rng.choice(25, p=row) for row in p])
+    found = temperature_of(2.5 * logits, labels)
+    assert found["temperature"] == pytest.approx(2.5, rel=0.08)
+    assert found["after"] < found["before"]
+
+
+def test_answers_are_probabilities_and_do_not_hang_on_company(classifier, cell):
+    pictures = [c.image for c in cell.chromosomes[:9]]
+    lengths = np.array([RELATIVE_LENGTH[c.name] for c in cell.chromosomes[:9]], np.float32)
+    lengths[3] = np.nan
+    said = classifier.classify(pictures, lengths)
+    assert said.p.shape == (9, NOT_ONE + 1)
+    np.testing.assert_allclose(said.p.sum(1), 1, atol=1e-5)
+    assert (said.p_std > 0).all() and ((said.votes > 0) & (said.votes <= 1)).all()
+    alone = classifier.classify(pictures[4:6], lengths[4:6])
+    np.testing.assert_allclose(alone.p, said.p[4:6], atol=1e-5)
+    assert classifier.classify([], np.zeros(0)).p.shape == (0, NOT_ONE + 1)
+
+
+def test_a_page_is_read_piece_by_piece(classifier, cell):
+    rng = np.random.default_rng(8)
+    paper = normalise(compose(cell, clinical_style(rng), rng).image)
+    located = locate(paper)
+    chosen, said = classifier.read(located, paper)
+    assert len(said.p) == len(chosen.chromosomes) == len(said.relative)
+    assert said.crops.shape == (len(said.p), *CANVAS)
+    again, same = classifier.read(located, paper)
+    assert [c.box for c in again.chromosomes] == [c.box for c in chosen.chromosomes]
+    np.testing.assert_array_equal(same.p, said.p)
+
+
+def test_an_empty_page_is_read_as_nothing(classifier):
+    paper = np.full((300, 400), 255, np.uint8)
+    chosen, said = classifier.read(locate(paper), paper)
+    assert not chosen.chromosomes and said.p.shape == (0, NOT_ONE + 1)
