@@ -59,7 +59,7 @@ def compare_homologs(p: np.ndarray, relative: np.ndarray | None, crops: np.ndarr
     filling the height). ValueError for arrays that do not fit each other.
     """
     n = len(crops)
-    p = np.asarray(p, np.float64).reshape(n, -1) if n == 0 else np.asarray(p, np.float64)
+    p = np.asarray(p, np.float64)
     lengths = np.full(n, np.nan) if relative is None else np.asarray(relative, np.float64)
     if len(p) != n or lengths.shape != (n,):
         raise ValueError(

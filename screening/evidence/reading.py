@@ -36,7 +36,7 @@ from screening.evidence.likelihood import Rates, likelihood
 from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted
-from screening.evidence.words import GOOD_LAYOUT, doubts_of, notes_of
+from screening.evidence.words import GOOD_LAYOUT, POOR_BANDS, doubts_of, notes_of
 
 CONFUSED = (0.01, 0.05, 0.2, 0.45)
 """Rates of misread chromosomes among which a page chooses, and how common they are."""
@@ -141,7 +141,8 @@ def read_cell(
     counts, posterior = _posterior(weights, choices[chosen])
     best = counts[0]
     q = tilted(weights, posterior @ counts)
-    objects = _objects(q, best, slots, seen[chosen].classes)
+    poor = CONFUSED[chosen] >= POOR_BANDS
+    objects = _objects(q, best, slots, None if poor else seen[chosen].classes)
     p_normal = float(posterior[is_normal(counts)].sum())
     changes = gains_and_losses(best)
     karyotypes = _named(counts[: _NAMED * 2], posterior)
@@ -204,16 +205,17 @@ def _named(counts: np.ndarray, posterior: np.ndarray) -> tuple[tuple[str, float]
 
 
 def _objects(
-    q: np.ndarray, complement: np.ndarray, slots: Slots, looks: np.ndarray
+    q: np.ndarray, complement: np.ndarray, slots: Slots, looks: np.ndarray | None
 ) -> tuple[Read, ...]:
-    """Each object's class, such that all of them together are the complement."""
+    """Each object's class, such that all of them together are the complement; `looks` (n, 24), None
+    when they are too poor to say that chromosomes were exchanged."""
     n = len(q)
     columns = np.r_[np.repeat(np.arange(CLASSES + 1), complement), np.full(n, NOTHING)]
     rows, taken = linear_sum_assignment(-np.log(np.maximum(q[:, columns], 1e-12)))
     what = np.full(n, NOTHING)
     what[rows] = columns[taken]
     p = q[np.arange(n), what]
-    for i, j, swapped in _swaps(what, looks, slots):
+    for i, j, swapped in [] if looks is None else _swaps(what, looks, slots):
         what[[i, j]] = what[[j, i]]
         p[[i, j]] = swapped
     return tuple(_read(p[i], int(what[i]), slots.slot[i] * slots.score) for i in range(n))

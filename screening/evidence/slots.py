@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES, class_index
+from screening.classes import CHROMOSOMES, MARKER, class_index
 from screening.evidence.likelihood import Likelihood, Rates, misplacement
 
 OUTSIDE = len(CHROMOSOMES)
@@ -38,7 +38,8 @@ _ROW_START = {"6": 0.5, "13": 0.5, "19": 0.5, "4": 0.1, "9": 0.05, "16": 0.1, "X
 _ELSEWHERE = 0.01
 _SKIP, _SKIP_X, _SKIP_Y, _SKIP_OUTSIDE = 0.01, 0.02, 0.5, 0.99
 _STAY_ACROSS_ROWS = 1e-3
-_LEAVE = {"": (0.04, 0.93, 0.85, 0.5), "X": (0.5, 0.92, 0.85, 0.5), "Y": (0.95, 0.9, 0.9, 0.5)}
+_LEAVE = {"": (0.04, 0.93, 0.85, 0.5), "X": (0.5, 0.92, 0.85, 0.5), "Y": (0.95, 0.9, 0.9, 0.5),
+          MARKER: (0.85, 0.85, 0.85, 0.85)}  # fmt: skip
 _DEPTH = 4
 _MOST_OBJECTS = 130
 _READING_PRIOR = np.array([0.96, 0.01, 0.01, 0.02])
@@ -178,7 +179,7 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
         columns[o, :OUTSIDE] = [class_index(name) for name in names]
         skip = np.array([{"X": _SKIP_X, "Y": _SKIP_Y}.get(n, _SKIP) for n in names])
         skip = np.append(skip, _SKIP_OUTSIDE)
-        leave[o] = [_LEAVE.get(name, _LEAVE[""]) for name in (*names, "")]
+        leave[o] = [_LEAVE.get(name, _LEAVE[""]) for name in (*names, MARKER)]
         begins = np.array([_ROW_START.get(name, _ELSEWHERE) for name in (*names, "")])
         for place in range(places):
             passed = np.cumprod(np.r_[1.0, skip[place + 1 :]])

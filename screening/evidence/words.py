@@ -15,7 +15,8 @@ GOOD_LAYOUT = 0.5
 _MOST_DOUBTFUL, _MOST_MISSORTED, _MOST_REJECTED = 4, 4, 3
 _MOST_DISORDER = 0.4
 _SURELY_NOTHING = 0.9
-_POOR_BANDS = 0.2
+POOR_BANDS = 0.2
+"""Rate of misread chromosomes from which on the looks alone prove nothing."""
 
 
 def doubts_of(
@@ -73,7 +74,7 @@ def notes_of(
     rejected = sum(one.name == "?" for one in objects)
     if rejected:
         notes.append(f"{rejected} object{'s' * (rejected > 1)} left out: not one chromosome")
-    if confused >= _POOR_BANDS:
+    if confused >= POOR_BANDS:
         notes.append("the bands are hard to read: count and places carry the reading")
     return tuple(notes)
 

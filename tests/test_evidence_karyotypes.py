@@ -1,0 +1,77 @@
+"""Complements: the prior is one, their names are ISCN, changes are told as people do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from iscn_authenticator import validate_karyotype
+
+from screening.evidence.karyotypes import (
+    COLUMNS,
+    common_complements,
+    gains_and_losses,
+    is_normal,
+    iscn_of,
+    log_prior,
+    neighbours,
+    normal_complements,
+)
+
+
+def complement(change: dict[str, int], sex: str = "XX") -> np.ndarray:
+    counts = {**dict.fromkeys(COLUMNS[:22], 2), "X": sex.count("X"), "Y": sex.count("Y"), "mar": 0}
+    return np.array([counts[name] + change.get(name, 0) for name in COLUMNS])
+
+
+def test_the_prior_of_the_common_complements_sums_to_nearly_one():
+    prior = np.exp(log_prior(common_complements()))
+    assert 0.97 < prior.sum() < 1.01
+    assert prior[is_normal(common_complements())].sum() > 0.8
+    assert (prior > 0).all()
+
+
+def test_the_prior_knows_what_is_common():
+    cells = [complement({}), complement({"21": 1}), complement({"18": 1}), complement({"1": 1}),
+             complement({"1": 1, "2": 1, "3": -1})]  # fmt: skip
+    prior = log_prior(np.array(cells))
+    assert (np.diff(prior) < 0).all()
+    assert log_prior(complement({}, "X")[None])[0] < log_prior(complement({}, "XY")[None])[0]
+    triploid = np.array([complement(dict.fromkeys(COLUMNS[:22], 1), "XXY")])
+    many = np.array([complement(dict.fromkeys(COLUMNS[:16], 1))])
+    assert log_prior(triploid)[0] > log_prior(many)[0] + 5
+
+
+def test_normal_cells_and_their_neighbours():
+    assert is_normal(normal_complements()).all()
+    around = neighbours(normal_complements())
+    assert not is_normal(around).any() and (around >= 0).all()
+    # XX has no Y and neither has a marker to lose; 45,X and 47,XXY are next to both.
+    assert len(around) == 2 * 25 * 2 - 3 - 2
+    assert set(around.sum(1)) == {45, 47}
+
+
+def test_every_common_complement_has_a_valid_name():
+    names = [iscn_of(one) for one in common_complements()]
+    assert {"46,XX", "46,XY", "47,XX,+21", "45,X", "69,XXY", "48,XX,+2mar"} <= set(names)
+    # The grammar knows no cell without a chromosome X, and there is none.
+    invalid = {name for name in names if not validate_karyotype(name).valid}
+    assert invalid == {"45,Y", "46,YY"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sex", "told"),
+    [
+        ({}, "XX", ()),
+        ({}, "XY", ()),
+        ({"21": 1}, "XY", ("+21",)),
+        ({"7": -1, "9": 1}, "XX", ("-7", "+9")),
+        ({}, "X", ("-X",)),
+        ({}, "XXY", ("+X",)),
+        ({}, "XYY", ("+Y",)),
+        ({"8": 2}, "XX", ("+8", "+8")),
+        ({"mar": 2}, "XX", ("+mar", "+mar")),
+        (dict.fromkeys(COLUMNS[:22], 1), "XXY", ("3n",)),
+    ],
+)
+def test_gains_and_losses(change, sex, told):
+    assert gains_and_losses(complement(change, sex)) == told
