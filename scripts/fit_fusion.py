@@ -1,179 +1,180 @@
-"""Fit how a bundle joins its network with the cell's reading, and measure the whole.
+"""Fit how a bundle joins its network with the cell's reading, on validation patients alone.
 
-    python scripts/fit_fusion.py --data ../shared/data --split runs/bundle/split.json \\
-        --bundle runs/classifier/bundle --out runs/fusion [--into screening/bundles/default]
+    python scripts/fit_fusion.py --bundle runs/classifier/bundle --pages runs/fusion \\
+        --into screening/bundles/default
 
-Stages, each skipped when its result is already in --out: pages composed inside each part of the
-split (the laboratory given with --leave-out is the part "unseen") → what the bundle's network and
-classifier say of each page, through the very steps of `screening screen` → coefficients, threshold
-and limits on the validation patients alone → tables of test and unseen in reports/fused.md.
+Reads what `fusion_pages.py` kept. A logistic model whose weights cannot be negative (every feature
+is made to speak for abnormal or for nothing) joins the parts; then the highest voting threshold is
+taken at which no abnormal validation karyogram, or at most MOST_MISSED of them, is put last.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import pickle
 import sys
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import cv2
 import numpy as np
-from make_bundle import part_cells
+from fusion_pages import measure_chromosomes, measure_network, rows_of
+from scipy.optimize import minimize
+from scipy.special import expit
 
-from screening.bundle import Bundle, load_bundle
-from screening.data.chromosomes import CellRecord, load_cell, read_cells
-from screening.data.split import PARTS, Split
-from screening.karyogram.cell import Cell
-from screening.train.karyogram_set import COMPOSED, REAL, SIMULATED, Entry, make, plan
+from screening.bundle import MODEL_CARD, Bundle, FusionInfo, load_bundle, write_bundle
+from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
+from screening.evidence.reading import CellReading
+from screening.evidence.slots import Page
+from screening.metrics import auroc
+from screening.predict.chromosomes import Classified
+from screening.triage.policy import FLAG, LOW_PRIORITY, OK, REJECTED
+from screening.triage.rule import Judgement, Rule, judge
+from screening.worklist.reader import reading_of
 
-UNSEEN = "unseen"
-COUNTS = {
-    "validation": {COMPOSED: 4, SIMULATED: 4},
-    "test": {COMPOSED: 3, SIMULATED: 4, REAL: 3},
-    UNSEEN: {COMPOSED: 3, SIMULATED: 3},
-    "calibration": {COMPOSED: 2, SIMULATED: 2, REAL: 2},
-}
-"""Karyograms per cell of each part."""
-
-
-def main() -> None:
-    """Run the stages that --out lacks."""
-    args = _arguments()
-    parts = args.parts.split(",")
-    records = [r for r in read_cells(args.data) if r.chromosomes[0].stain == "G"]
-    split = Split.from_json(args.split.read_text())
-    for part in parts:
-        pages = compose_pages(args.out, records, split, part, args.leave_out, args.workers)
-        print(part, len(pages), "pages", flush=True)
-    bundle = load_bundle(args.bundle)
-    for part in parts:
-        measure_pages(args.out, part, bundle, args.passes)
+FEATURES = (NETWORK, "reading", "count", "doubtful", "homologs")
+PENALTY = 0.3
+MOST_MISSED = 0.004
+MIN_P_NORMAL, MIN_LAYOUT = 0.5, 0.5
 
 
-def compose_pages(
-    out: Path,
-    records: Sequence[CellRecord],
-    split: Split,
-    part: str,
-    leave_out: str,
-    workers: int,
-) -> list[dict]:
-    """Return the rows of out/PART/truth.jsonl; the pages lie beside it as NNNN.png."""
-    folder = out / part
-    truth = folder / "truth.jsonl"
-    if truth.exists():
-        return [json.loads(line) for line in truth.read_text().splitlines()]
-    folder.mkdir(parents=True, exist_ok=True)
-    if part == UNSEEN:
-        chosen = [r for r in records if r.source == leave_out and r.label == "normal"]
-        cells = {COMPOSED: [load_cell(r) for r in chosen]}
-    else:
-        others = [r for r in records if r.source != leave_out]
-        cells = part_cells(others, split, part, PARTS.index(part))
-    entries = plan(cells, COUNTS[part], seed=900 + len(part))
-    by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
-    jobs = [(n, e, by_id[e.source, e.case, e.cell]) for n, e in enumerate(entries)]
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        rows = list(pool.map(partial(_page, folder), jobs, chunksize=8))
-    half = truth.with_suffix(".part")
-    half.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    half.replace(truth)
-    return rows
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What was seen of one composed page, with its truth `row`; `reading` is None when the page was
+    refused before anything was found on it."""
+
+    row: dict
+    p: np.ndarray
+    accepted: bool
+    reason: str
+    warnings: tuple[str, ...]
+    components: int
+    reading: CellReading | None
+
+    @property
+    def abnormal(self) -> bool:
+        """Whether the cell is not 46,XX or 46,XY."""
+        return self.row["label"] == "abnormal"
+
+    @property
+    def found(self) -> int:
+        """Chromosomes found."""
+        read = self.reading.chromosomes if self.reading else ()
+        return sum(one.name != "?" for one in read)
+
+    def judged(self, rule: Rule) -> Judgement:
+        """Return the decision of `rule`, as `screening screen` would make it."""
+        evidence = None
+        if self.reading is not None:
+            evidence = self.reading.evidence(np.zeros((len(self.reading.chromosomes), 4)))
+        return judge(
+            rule, OK if self.accepted else REJECTED, self.p, evidence, self.found, self.reason,
+            self.warnings,
+        )  # fmt: skip
 
 
-def _page(folder: Path, job: tuple[int, Entry, Cell]) -> dict:
-    cv2.setNumThreads(1)
-    number, entry, cell = job
-    karyogram, abnormality = make(entry, cell)
-    name = f"{number:04d}.png"
-    cv2.imwrite(str(folder / name), karyogram.image)
-    return dict(
-        asdict(entry),
-        name=name,
-        abnormality=abnormality,
-        label="abnormal" if entry.kind == REAL else karyogram.label,
-        iscn=karyogram.iscn,
-        boxes=[[b.name, b.x, b.y, b.w, b.h, b.slot] for b in karyogram.boxes],
+def read_pages(pages: Path, part: str, bundle: Bundle, passes: int = 100) -> list[Look]:
+    """Return the pages of a part with their readings."""
+    answers = measure_network(pages, part, bundle, passes)
+    seen = measure_chromosomes(pages, part, bundle, passes)
+    together = zip(rows_of(pages, part), answers, seen, strict=True)
+    return [_look(row, p, one) for row, p, one in together]
+
+
+def _look(row: dict, p: np.ndarray, one: dict) -> Look:
+    reading = None
+    if "classified" in one:
+        page = Page(one["boxes"].astype(float), one["rows"], one["groups"])
+        said = one["classified"]
+        none = np.zeros(len(said["p"]), np.float32)
+        classified = Classified(said["p"], said["p_std"], none, said["relative"], said["crops"])
+        reading = reading_of(page, classified)
+    return Look(
+        row, p, one["accepted"], one["reason"], tuple(one["warnings"]), one["components"], reading
     )
 
 
-def measure_pages(out: Path, part: str, bundle: Bundle, passes: int) -> None:
-    """Write out/PART/seen_HASH.pkl: network passes, pieces and class probabilities per page."""
-    from screening.worklist.reader import BundleReader
-    from screening.worklist.scorer import BundleScorer
+def fit(looks: Sequence[Look], names: Sequence[str] = FEATURES) -> Fusion:
+    """Return the fusion of least penalised log loss over pages, both labels weighing the same."""
+    kept = [look for look in looks if look.accepted and look.reading is not None]
+    x = np.array([[_value(look, name) for name in names] for look in kept])
+    y = np.array([look.abnormal for look in kept], float)
+    weight = np.where(y == 1, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
 
-    weights = hashlib.sha256(
-        "".join(sorted(bundle.info.files.values())).encode()
-    ).hexdigest()[:12]  # fmt: skip
-    path = out / part / f"seen_{weights}.pkl"
-    if path.exists():
-        return
-    rows = [json.loads(line) for line in (out / part / "truth.jsonl").read_text().splitlines()]
-    scorer, reader = BundleScorer(bundle, passes), BundleReader(bundle, passes)
-    seen: list[dict] = []
-    for start in range(0, len(rows), scorer.batch_size):
-        group = rows[start : start + scorer.batch_size]
-        seen += look(out / part, group, scorer, reader)
-        if len(seen) % 80 < len(group):
-            print(part, len(seen), "of", len(rows), flush=True)
-    with path.open("wb") as file:
-        pickle.dump(seen, file)
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = w[0] + x @ w[1:]
+        value = np.mean(weight * (np.logaddexp(0, z) - y * z))
+        value += PENALTY / len(y) * np.sum(w[1:] ** 2)
+        slope = weight * (expit(z) - y) / len(y)
+        gradient = np.r_[slope.sum(), x.T @ slope + 2 * PENALTY / len(y) * w[1:]]
+        return float(value), gradient
+
+    bounds = [(None, None)] + [(0.0, None)] * len(names)
+    found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B")
+    weights = {n: round(float(w), 4) for n, w in zip(names, found.x[1:], strict=True) if w > 1e-4}
+    return Fusion(round(float(found.x[0]), 4), weights)
 
 
-def look(folder: Path, rows: Sequence[Mapping], scorer, reader) -> list[dict]:
-    """Return what is seen of some pages, as `screening screen` sees it."""
-    from screening.images.normalise import crop_margins, letterbox, normalise
-    from screening.images.read import read_image
-    from screening.karyogram.gate import inspect
-
-    papers = [normalise(read_image(folder / row["name"])) for row in rows]
-    tensors = [letterbox(crop_margins(paper), scorer.size) for paper in papers]
-    keys = [int(hashlib.sha256(t.tobytes()).hexdigest()[:15], 16) for t in tensors]
-    answers = scorer.score(tensors, keys)
-    seen = []
-    for row, paper, answer in zip(rows, papers, answers, strict=True):
-        inspection = inspect(paper)
-        one = {
-            "row": row, "p": answer.p, "accepted": inspection.quality.ok,
-            "reason": inspection.quality.reason, "warnings": inspection.quality.warnings,
-        }  # fmt: skip
-        if inspection.located is not None:
-            chosen, said = reader.classifier.read(inspection.located, paper)
-            found = chosen.chromosomes
-            one |= {
-                "boxes": np.array([f.box for f in found], np.int32).reshape(-1, 4),
-                "rows": np.array([f.row for f in found], np.int32),
-                "groups": np.array([f.group for f in found], np.int32),
-                "classified": {k: getattr(said, k) for k in ("p", "p_std", "relative", "crops")},
-            }
-        seen.append(one)
-    return seen
+def _value(look: Look, name: str) -> float:
+    if name == NETWORK:
+        return float(log_odds(look.p).mean())
+    return bounded(look.reading.features.get(name, 0.0))
 
 
-def _arguments() -> argparse.Namespace:
+def choose(looks: Sequence[Look], fusion: Fusion, min_confidence: float) -> tuple[Rule, dict]:
+    """Return the rule with the highest threshold that validation allows, and what it reaches."""
+    abnormal = np.array([look.abnormal for look in looks])
+    best, reached = None, {}
+    for threshold in np.round(np.arange(0.02, 0.96, 0.02), 2):
+        rule = Rule(float(threshold), min_confidence, fusion, MIN_P_NORMAL, MIN_LAYOUT)
+        routes = np.array([look.judged(rule).decision.route for look in looks])
+        shares = {
+            "missed": float((routes[abnormal] == LOW_PRIORITY).mean()),
+            "flagged": float((routes[abnormal] == FLAG).mean()),
+            "cleared": float((routes[~abnormal] == LOW_PRIORITY).mean()),
+            "normals flagged": float((routes[~abnormal] == FLAG).mean()),
+        }
+        print(threshold, {name: round(share, 4) for name, share in shares.items()})
+        if shares["missed"] > MOST_MISSED and best is not None:
+            break
+        best, reached = rule, shares
+    return best, {name: round(share, 4) for name, share in reached.items()}
+
+
+def main() -> None:
+    """Fit on validation and write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder with chromosomes.csv and cells.csv")
-    add("--split", type=Path, required=True, help="the split that the bundle was trained with")
-    add("--bundle", type=Path, required=True, help="bundle with screener and classifier")
-    add("--out", type=Path, required=True, help="where the stages keep their results")
-    add("--into", type=Path, help="where the bundle with the fusion goes")
-    add("--leave-out", default="xihu", help="laboratory that trained nothing")
-    add("--parts", default=",".join(COUNTS), help="parts to compose and measure")
-    add("--passes", type=int, default=100)
-    add("--workers", type=int, default=2, help="processes that compose pages")
-    return parser.parse_args()
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--pages", type=Path, required=True, help="--out of fusion_pages.py")
+    parser.add_argument("--into", type=Path, help="where the bundle with the fusion goes")
+    args = parser.parse_args()
+    bundle = load_bundle(args.bundle)
+    looks = read_pages(args.pages, "validation", bundle)
+    fusion = fit(looks)
+    labels = np.array([look.abnormal for look in looks if look.reading], int)
+    scores = [fusion.passes(look.p, look.reading.features).mean() for look in looks if look.reading]
+    print(json.dumps({"intercept": fusion.intercept, **fusion.weights}))
+    print("AUROC on validation", round(auroc(labels, scores), 4))
+    rule, reached = choose(looks, fusion, bundle.info.min_confidence)
+    print("threshold", rule.threshold, reached)
+    if args.into:
+        info = bundle.info.model_copy(
+            update={
+                "threshold": rule.threshold,
+                "fusion": FusionInfo(
+                    intercept=fusion.intercept, weights=dict(fusion.weights),
+                    min_p_normal=rule.min_p_normal, min_layout=rule.min_layout,
+                ),
+                "metrics": {"validation": reached},
+            }
+        )  # fmt: skip
+        models = {name: bundle.load_model(name) for name in info.parts}
+        card = (bundle.folder / MODEL_CARD).read_text("utf-8")
+        print(write_bundle(args.into, info, models, card).folder)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class BundleReader:
     def read(self, paper: np.ndarray, located: Located, key: int, image: str) -> PictureEvidence:
         """Return what was read of the normalised page `paper`, and save it if that is asked for."""
         chosen, classified = self.classifier.read(located, paper)
-        reading = reading_of(chosen, classified)
+        reading = reading_of(page_of(chosen), classified)
         found = chosen.chromosomes
         evidence = reading.evidence(_fractions(found, paper))
         pictures = [piece.crop(paper) for piece in found]
@@ -77,16 +77,21 @@ def reader_of(
     return BundleReader(bundle, passes, seed, chromosomes) if PART in bundle.info.parts else None
 
 
-def reading_of(chosen: Located, classified: Classified) -> CellReading:
-    """Return the reading of a page whose chromosomes are found and classified."""
-    found = chosen.chromosomes
-    page = Page(
+def page_of(located: Located) -> Page:
+    """Return where the chromosomes of a page stand."""
+    found = located.chromosomes
+    return Page(
         np.array([piece.box for piece in found], np.float64).reshape(-1, 4),
         np.array([piece.row for piece in found], np.int64),
         np.array([piece.group for piece in found], np.int64),
     )
+
+
+def reading_of(page: Page, classified: Classified) -> CellReading:
+    """Return the reading of a page whose chromosomes are found and classified."""
     homologs = compare_homologs(classified.p, classified.relative, classified.crops)
-    return read_cell(classified.p, page, classified.relative, homologs=homologs.feature)
+    reading = read_cell(classified.p, page, classified.relative, homologs=homologs.feature)
+    return replace(reading, notes=(*reading.notes, *([homologs.note] if homologs.note else [])))
 
 
 def _fractions(found: Sequence[FoundChromosome], paper: np.ndarray) -> np.ndarray:
