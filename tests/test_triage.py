@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from screening.triage.cases import Cell, summarise_cases
+from screening.triage.findings import CellKaryotype, find
 from screening.triage.policy import ROUTES, Evidence, Policy, decide
 
 
@@ -90,3 +91,76 @@ def test_a_case_goes_where_its_most_urgent_picture_goes():
     assert first.summary == "1 of 2 cells looks abnormal, 1 more could not be judged"
     assert (second.route, second.p_abnormal) == ("review", None)
     assert second.summary == "no picture could be judged"
+
+
+def read(*karyotypes: str) -> list[CellKaryotype]:
+    return [
+        CellKaryotype(k, tuple(c for c in k.split(",")[2:]) + (("-X",) if k == "45,X" else ()))
+        for k in karyotypes
+    ]
+
+
+N, T21 = "46,XX", "47,XX,+21"
+
+
+@pytest.mark.parametrize(
+    ("cells", "unread", "text", "mosaic"),
+    [
+        ((), 0, "", False),
+        ((), 3, "", False),
+        ((N,) * 5, 0, "46,XX in 5 of 5 cells", False),
+        ((T21,), 0, "1 of 1 cell shows +21", False),
+        ((T21,) * 5, 1, "5 of 5 cells show +21; 1 cell not read", False),
+        (
+            (T21, T21, N, N, N),
+            0,
+            "2 of 5 cells show +21; possible mosaic: 46,XX in 3 of 5, 47,XX,+21 in 2 of 5",
+            True,
+        ),
+        (
+            ("45,XX,-9", N, N, N, N),
+            0,
+            "1 of 5 cells shows -9 (loss in a single cell is often an artefact)",
+            True,
+        ),
+        ((T21, N), 0, "1 of 2 cells shows +21 (a single cell: more cells would tell)", True),
+        (
+            ("45,XX,-9", "45,XX,-9", N, N),
+            0,
+            "2 of 4 cells show -9",
+            True,
+        ),
+        (
+            ("45,X",) * 3 + (N,),
+            0,
+            "3 of 4 cells show -X; possible mosaic: 45,X in 3 of 4, 46,XX in 1 of 4",
+            True,
+        ),
+    ],
+)
+def test_cells_of_a_case_are_counted_together(cells, unread, text, mosaic):
+    found = find(read(*cells), unread)
+    assert (found.text, found.mosaic) == (text, mosaic)
+
+
+def test_cells_of_both_sexes_are_noticed():
+    found = find(read(N, N, "46,XY"))
+    assert found.mosaic and "XX in 2, XY in 1: a chimera, or pictures of two persons?" in found.text
+
+
+def test_cells_that_differ_are_never_put_last():
+    def cell(k: str | None, route: str = "low-priority") -> Cell:
+        return Cell("a", "ok", route, "normal", 0.1, read(k)[0] if k else None)
+
+    assert summarise_cases([cell(N), cell(N)])[0].route == "low-priority"
+    assert summarise_cases([cell(N), cell(T21)])[0].route == "review"
+    assert summarise_cases([cell(N), cell("46,XY")])[0].route == "review"
+    assert summarise_cases([cell(N), cell(T21, "flag")])[0].route == "flag"
+    (case,) = summarise_cases([cell(T21), cell(None)])
+    assert case.findings == "1 of 1 cell shows +21; 1 cell not read"
+
+
+def test_the_text_does_not_depend_on_the_order_of_the_cells():
+    cells = read(T21, N, "45,X", "47,XX,+8", N, T21)
+    texts = {find(order).text for order in itertools.permutations(cells, 6)}
+    assert len(texts) == 1

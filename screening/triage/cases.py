@@ -6,25 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screening.classes import ABNORMAL
-from screening.triage.policy import FAILED, OK, REJECTED, ROUTES
+from screening.triage.findings import CellKaryotype, find
+from screening.triage.policy import FAILED, OK, REJECTED, REVIEW, ROUTES
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a case needs to know of one picture: one cell, as a karyogram shows it."""
+    """What a case needs to know of one picture: one cell, as a karyogram shows it.
+
+    `read`: what its chromosomes amount to, None where they were not read or not surely enough.
+    """
 
     case: str
     status: str
     route: str
     prediction: str
     p_abnormal: float | None
+    read: CellKaryotype | None = None
 
 
 @dataclass(frozen=True)
 class Case:
     """One case: how many pictures of each kind, the most urgent route, and a sentence.
 
-    `p_abnormal` is the highest of the judged pictures (None when there is none).
+    `p_abnormal` is the highest of the judged pictures (None when there is none). `findings`: what
+    the cells show together, chromosome by chromosome (see `triage.findings`), "" when no picture's
+    chromosomes were read. Cells that differ are at least reviewed.
     """
 
     case: str
@@ -36,6 +43,7 @@ class Case:
     abnormal: int
     p_abnormal: float | None
     summary: str
+    findings: str = ""
 
 
 def summarise_cases(cells: Sequence[Cell]) -> list[Case]:
@@ -50,9 +58,12 @@ def _case(name: str, cells: Sequence[Cell]) -> Case:
     judged = [cell for cell in cells if cell.status == OK]
     abnormal = sum(cell.prediction == ABNORMAL for cell in judged)
     known = [cell.p_abnormal for cell in judged if cell.p_abnormal is not None]
+    read = [cell.read for cell in judged if cell.read is not None]
+    findings = find(read, len(cells) - len(read))
+    routes = [cell.route for cell in cells] + [REVIEW] * findings.mosaic
     return Case(
         case=name,
-        route=min((cell.route for cell in cells), key=ROUTES.index),
+        route=min(routes, key=ROUTES.index),
         images=len(cells),
         ok=len(judged),
         rejected=sum(cell.status == REJECTED for cell in cells),
@@ -60,6 +71,7 @@ def _case(name: str, cells: Sequence[Cell]) -> Case:
         abnormal=abnormal,
         p_abnormal=max(known, default=None),
         summary=_sentence(len(judged), abnormal, len(cells) - len(judged)),
+        findings=findings.text,
     )
 
 

@@ -7,20 +7,24 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from screening.evidence.record import PictureEvidence
 from screening.triage.cases import Case, Cell, summarise_cases
+from screening.triage.findings import CellKaryotype
 from screening.triage.rule import Rule, judge
 from screening.worklist.ledger import Result
 from screening.worklist.tables import TRIAGE_COLUMNS
 from screening.worklist.tables import Cell as TableCell
 
 HISTOGRAM_BINS = 20
+_MOST_PROBABLE = 0.5
 CASE_COLUMNS = tuple(Case.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of triage.csv; `histogram` counts the passes in bins of p(abnormal) from 0 to 1,
-    `contributions` are the parts of the fused score (see `triage.rule.Judgement`)."""
+    `contributions` are the parts of the fused score (see `triage.rule.Judgement`), `read` what the
+    chromosomes amount to, for the case."""
 
     image: str
     case: str
@@ -38,6 +42,7 @@ class Row:
     sha256: str
     histogram: tuple[int, ...]
     contributions: tuple[tuple[str, float], ...]
+    read: CellKaryotype | None = None
 
     def cells(self) -> dict[str, TableCell]:
         """Return the row as triage.csv has it."""
@@ -73,7 +78,18 @@ def row_of(result: Result, rule: Rule) -> Row:
         sha256=result.sha256,
         histogram=histogram,
         contributions=tuple(judged.contributions.items()),
+        read=_read(evidence, rule),
     )
+
+
+def _read(evidence: PictureEvidence | None, rule: Rule) -> CellKaryotype | None:
+    """What the cell shows, None unless its page is in order and one karyotype stands out."""
+    if evidence is None or not evidence.karyotypes or evidence.layout_score < rule.min_layout:
+        return None
+    karyotype, probability = evidence.karyotypes[0]
+    if probability < _MOST_PROBABLE:
+        return None
+    return CellKaryotype(karyotype, evidence.gains_and_losses)
 
 
 def case_table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[dict[str, TableCell]]]:
@@ -84,5 +100,5 @@ def case_table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[dict[str, Tab
 def cases_of(rows: Sequence[Row]) -> list[Case]:
     """Return the cases of the rows, in their order."""
     return summarise_cases(
-        [Cell(r.case, r.status, r.route, r.prediction, r.p_abnormal) for r in rows]
+        [Cell(r.case, r.status, r.route, r.prediction, r.p_abnormal, r.read) for r in rows]
     )

@@ -1,0 +1,90 @@
+"""What several cells of one person show together: gains, losses, possible mosaics, in words.
+
+A gain that one cell of five shows is not the same as one in five of five. Chromosomes are lost from
+single cells when slides are made, gains hardly ever arise that way; ISCN calls a gain clonal from
+two cells on and a loss from three. A case is described by these counts, never by one joint
+karyotype: which cells belong together is for the person who looks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_CLONAL_GAIN, _CLONAL_LOSS = 2, 3
+
+
+@dataclass(frozen=True)
+class CellKaryotype:
+    """What was read in one cell: its most probable karyotype (ISCN) and what that has more or less
+    than a normal one, such as "+21"."""
+
+    karyotype: str
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`text`: what the cells show ("" when none was read). `mosaic`: cells differ in a way that is
+    not explained by chance, so that a person must look whatever the single cells say."""
+
+    text: str
+    mosaic: bool
+
+
+def find(cells: Sequence[CellKaryotype], unread: int = 0) -> Findings:
+    """Return the findings of the cells of one case; `unread`: cells whose chromosomes were not
+    read."""
+    if not cells:
+        return Findings("", False)
+    n = len(cells)
+    shown = Counter(change for cell in cells for change in set(cell.changes))
+    # Most common first, then by name, so that the same cells give the same text.
+    parts = [_shown(change, count, n) for change, count in _ranked(shown)]
+    partial = any(count < n for count in shown.values())
+    sexes = Counter(sex for cell in cells if (sex := _sex(cell)))
+    both = len(sexes) > 1
+    if both:
+        parts.append(f"{_many(sexes)}: a chimera, or pictures of two persons?")
+    if not shown:
+        karyotypes = Counter(cell.karyotype for cell in cells)
+        parts.append(_many(karyotypes) + f" of {_cells(n)}")
+    elif partial and any(
+        count >= (_CLONAL_LOSS if change.startswith("-") else _CLONAL_GAIN)
+        for change, count in shown.items()
+        if count < n
+    ):
+        karyotypes = Counter(cell.karyotype for cell in cells)
+        told = ", ".join(f"{name} in {count} of {n}" for name, count in _ranked(karyotypes))
+        parts.append(f"possible mosaic: {told}")
+    if unread:
+        parts.append(f"{_cells(unread)} not read")
+    return Findings("; ".join(parts), n > 1 and (partial or both))
+
+
+def _shown(change: str, count: int, n: int) -> str:
+    said = f"{count} of {_cells(n)} {'shows' if count == 1 else 'show'} {change}"
+    if n > 1 and count == 1:
+        if change.startswith("-"):
+            return f"{said} (loss in a single cell is often an artefact)"
+        return f"{said} (a single cell: more cells would tell)"
+    return said
+
+
+def _sex(cell: CellKaryotype) -> str:
+    """XX or XY as far as the cell's sex chromosomes are normal, else ""."""
+    sex = cell.karyotype.split(",")[1] if "," in cell.karyotype else ""
+    return sex if sex in ("XX", "XY") else ""
+
+
+def _ranked(counted: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _many(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} in {count}" for name, count in _ranked(counted))
+
+
+def _cells(n: int) -> str:
+    return "1 cell" if n == 1 else f"{n} cells"
