@@ -69,7 +69,11 @@ class ChromosomeClassifier:
         `relative` float32 (n,): relative lengths in percent (see `karyogram.crops`), nan unknown.
         """
         images, _ = standardised(crops)
-        return self._passes(images, self.bands(images), np.asarray(relative, np.float32))
+        return self.of_crops(images, np.asarray(relative, np.float32))
+
+    def of_crops(self, images: np.ndarray, relative: np.ndarray) -> Classified:
+        """Return the classes of standardised crops uint8 (n, 96, 32), see `classify`."""
+        return self._passes(images, self.bands(images), relative)
 
     def bands(self, images: np.ndarray) -> np.ndarray:
         """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
