@@ -87,6 +87,19 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
     ),
+    "train": Command(
+        "train",
+        "train a screener on labelled karyograms, stage by stage, into a bundle",
+        (
+            "screening train configs/thesis_vgg16.yaml --out runs/vgg16",
+            "screening train configs/thesis_vgg16.yaml --out runs/vgg16 --resume",
+        ),
+    ),
+    "search": Command(
+        "search",
+        "search learning rate, batch size and more; writes the best settings",
+        ("screening search configs/search.yaml --out runs/search",),
+    ),
     "doctor": Command(
         "doctor",
         "say what this machine has and whether screening can run on it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,16 @@ def shared_data() -> Path:
     if not (folder / "chromosomes.csv").is_file():
         pytest.skip(f"needs the real chromosomes, not found at {folder}: set SCREENING_DATA")
     return folder
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Splits the CPU into two logical devices, which TensorFlow allows only before its first use.
+
+    Only where some collected test has imported TensorFlow: the others need not wait for it.
+    """
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        half = tf.config.LogicalDeviceConfiguration()
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [half, half])

@@ -20,11 +20,13 @@ def build_screener(
     weights: str | Path | None = None,
     preprocess: str | None = None,
     name: str = "screener",
+    hidden: int = HIDDEN_UNITS,
 ) -> keras.Model:
     """A functional model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
 
     Base -> Dropout -> GlobalAveragePooling2D -> Dense 256 -> BatchNormalization -> Dropout ->
     Dense 1 (Chu, KTH 2020): 14,847,297 parameters on VGG16 and 22,328,609 on InceptionV3 at 150.
+    `hidden` changes the 256.
     The preprocessing that the base's published weights expect, or the one named by `preprocess` (a
     key of PREPROCESSING), is part of the graph (weightless layers), so it is saved with the model
     and cannot be forgotten. The base's layers lie directly in the graph:
@@ -51,7 +53,7 @@ def build_screener(
         load_base_weights(base, row, size, weights)
     x = keras.layers.Dropout(dropout, name="feature_dropout")(base.output)
     x = keras.layers.GlobalAveragePooling2D(name="feature_mean")(x)
-    x = keras.layers.Dense(HIDDEN_UNITS, activation="relu", name="hidden")(x)
+    x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
     x = keras.layers.BatchNormalization(name="hidden_norm")(x)
     x = keras.layers.Dropout(dropout, name="hidden_dropout")(x)
     # float32 whatever the policy: a sigmoid in half precision saturates at 0.996.

@@ -1,0 +1,76 @@
+"""`screening train`: from a YAML of settings and labelled karyograms to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening.errors import ScreeningError
+from screening.native_log import native_log_filtered
+
+if TYPE_CHECKING:
+    from screening.config import TrainConfig
+
+SMOKE_SIZE = 80
+"""Pixels of a smoke run; every base of the table takes them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    add_shared_arguments(parser)
+    parser.add_argument(
+        "--devices",
+        choices=("one", "all", "hosts"),
+        help="one device, all GPUs of this machine, or several hosts by TF_CONFIG "
+        "(default: as CONFIG says)",
+    )
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `train` and `search` have in common."""
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file of settings")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of results")
+    parser.add_argument(
+        "--data", type=Path, metavar="MANIFEST", help="karyograms to use instead of CONFIG's"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what RUN holds")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a few small pictures, one epoch each: does it run?"
+    )
+    parser.add_argument("--quiet", action="store_true", help="only errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; return 0. Every mistake of the settings or the data is named before it begins."""
+    with native_log_filtered():
+        from screening.train.strategy import devices
+
+        config = settings(args)
+        if args.devices:
+            config = config.changed(devices=args.devices)
+        # Before anything else computes: several hosts must meet first.
+        where = devices(config.devices)
+        where.check_batch(config.batch_size)
+        from screening.train.job import Job
+
+        bundle = Job(config, args.out, where, args.quiet, args.smoke).run(args.resume)
+    if bundle is not None and not args.quiet:
+        print(f"Bundle: {bundle.folder}\nFigures: {args.out / 'run.html'}")
+    return 0
+
+
+def settings(args: argparse.Namespace) -> TrainConfig:
+    """Return the settings of the command line; ConfigError names all mistakes."""
+    import tensorflow as tf
+
+    from screening.config import read_config
+    from screening.models.unfreezing import known_depths
+
+    tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
+    if args.out.exists() and not args.out.is_dir():
+        raise ScreeningError(f"--out expects a folder, {args.out} is a file")
+    config = read_config(args.config, known_depths())
+    if args.data is not None:
+        config = config.changed(data=config.data.model_dump() | {"manifest": args.data})
+    return config.smoke(SMOKE_SIZE) if args.smoke else config

@@ -1,0 +1,265 @@
+"""Settings of a training or a search, read from YAML; every mistake of a file is named at once."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from screening.errors import ConfigError
+
+PART_NAMES = ("train", "validation", "calibration", "test")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Strict):
+    """Where the labelled karyograms are and how cases are shared out.
+
+    `manifest`: CSV (path, label, case) or a folder with normal/ and abnormal/. `split`: a split
+    that an earlier run wrote; otherwise cases are split by `fractions` and `seed`.
+    """
+
+    manifest: Path
+    split: Path | None = None
+    fractions: dict[str, float] = {
+        "train": 0.6,
+        "validation": 0.1,
+        "calibration": 0.15,
+        "test": 0.15,
+    }
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("fractions")
+    @classmethod
+    def _whole(cls, value: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(value) - set(PART_NAMES))
+        missing = sorted({"train", "validation"} - {k for k, v in value.items() if v > 0})
+        if unknown:
+            raise ValueError(f"expected the parts {', '.join(PART_NAMES)}, not {unknown}")
+        if missing or min(value.values()) < 0 or abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError("expected shares that sum to 1, with some for train and validation")
+        return value
+
+
+class ModelConfig(_Strict):
+    """The screener: base, input side in pixels, dropout rate, units of the hidden layer.
+
+    `weights`: "imagenet", a weight file, or null for random ones; `preprocess`: how pictures are
+    scaled, null for what the base's published weights expect.
+    """
+
+    backbone: str
+    size: int = Field(default=150, ge=16, le=2048)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    hidden: int = Field(default=256, ge=1)
+    weights: str | None = None
+    preprocess: str | None = None
+
+
+class StageConfig(_Strict):
+    """One step of progressive unfreezing; `patience` in epochs without a better choice.
+
+    `unfreeze`: head, last-block, last-two-blocks, whole, or a stage name of the base.
+    `batch_norm`: whether the base's BatchNormalization layers train too.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    unfreeze: str = "head"
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    epochs: int = Field(default=30, ge=1)
+    patience: int = Field(default=8, ge=1)
+    batch_norm: bool = False
+
+
+class AugmentationConfig(_Strict):
+    """Changes of the training pictures, never of those that are scored.
+
+    `offline`: every picture stands `variants` times in an epoch, the plain one first (the thesis'
+    way, here after the split). `online`: once per epoch, in the next of `variants` versions, or in
+    a new one each time when `variants` is 0; only then can nothing be kept from epoch to epoch.
+    `slots`: chromosomes are also turned, mirrored and swapped inside their slots.
+    """
+
+    mode: Literal["none", "offline", "online"] = "none"
+    variants: int = Field(default=4, ge=0, le=100)
+    slots: bool = False
+
+
+class ChoiceConfig(_Strict):
+    """Which epoch is kept. `recall-first`: best specificity where `recall` is reached, then AUC."""
+
+    by: Literal["auc", "loss", "recall-first"] = "auc"
+    recall: float = Field(default=0.95, gt=0, le=1)
+
+
+class SearchConfig(_Strict):
+    """Bayesian search. Ranges are [low, high]; `dropout`, `width`, `unfreeze` null: not searched.
+
+    `learning_rate` is that of the first stage; the others keep their ratio to it. `unfreeze` is
+    the depth of the last stage.
+    """
+
+    trials: int = Field(default=20, ge=1)
+    initial: int = Field(default=5, ge=1)
+    objective: Literal["val_auc", "val_loss"] = "val_auc"
+    learning_rate: tuple[float, float] = (1e-5, 1e-1)
+    batch_size: tuple[int, ...] = (8, 16, 32, 64)
+    dropout: tuple[float, float] | None = None
+    width: tuple[int, ...] | None = None
+    unfreeze: tuple[str, ...] | None = None
+
+    @field_validator("learning_rate", "dropout")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 <= value[0] < value[1] <= 1:
+            raise ValueError("expected [low, high] with 0 <= low < high <= 1")
+        return value
+
+
+class TrainConfig(_Strict):
+    """All settings of one training; `hash` identifies them.
+
+    `batch_size` is global: shared out over all devices. `optimizer` is AdamW with `weight_decay`
+    (Adam where that is 0).
+    """
+
+    data: DataConfig
+    model: ModelConfig
+    stages: tuple[StageConfig, ...]
+    batch_size: int = Field(default=16, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0, lt=1)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    imbalance: Literal["none", "class_weights", "focal", "oversample"] = "none"
+    choice: ChoiceConfig = ChoiceConfig()
+    devices: Literal["one", "all", "hosts"] = "one"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    search: SearchConfig | None = None
+
+    @field_validator("stages")
+    @classmethod
+    def _distinct(cls, value: tuple[StageConfig, ...]) -> tuple[StageConfig, ...]:
+        names = [stage.name for stage in value]
+        if not names:
+            raise ValueError("expected at least one stage")
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected a different name for every stage, received {names}")
+        return value
+
+    @property
+    def hash(self) -> str:
+        """Return the sha256 (hex) of all settings but where they run and what is searched."""
+        content = self.model_dump(mode="json", exclude={"devices", "search"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def changed(self, **fields: Any) -> TrainConfig:
+        """Return a copy with other values, validated; ConfigError where they do not fit."""
+        try:
+            return TrainConfig.model_validate(self.model_dump() | fields)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_in_words(error))) from None
+
+    def smoke(self, size: int) -> TrainConfig:
+        """Return the smallest training of the same shape: `size` pixels, one epoch per stage."""
+        stages = [stage.model_dump() | {"epochs": 1} for stage in self.stages]
+        augmentation = self.augmentation.model_dump() | {
+            "variants": min(2, self.augmentation.variants)
+        }
+        search = self.search and self.search.model_dump() | {"trials": 2, "initial": 1}
+        return self.changed(
+            model=self.model.model_dump() | {"size": size},
+            stages=stages, augmentation=augmentation, search=search, batch_size=8,
+        )  # fmt: skip
+
+
+def read_config(path: Path, bases: Mapping[str, Sequence[str]]) -> TrainConfig:
+    """Return the settings in the YAML file `path`.
+
+    `bases` maps the names of the known bases to the depths to which each can be unfrozen.
+    ConfigError lists every mistake: unknown keys (with the nearest known one), values of the wrong
+    type or out of range, bases and depths that do not exist.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected YAML in UTF-8, received {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys and values, received {type(raw).__name__}")
+    problems: list[str] = []
+    config = None
+    try:
+        config = TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        problems += _in_words(error)
+    problems += _unknown_names(raw, bases)
+    if problems or config is None:
+        noun = "mistake" if len(problems) == 1 else "mistakes"
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"{path}: {len(problems)} {noun} to mend:\n{listed}")
+    return config
+
+
+def write_config(config: TrainConfig, path: Path, header: Sequence[str] = ()) -> None:
+    """Write the settings as YAML, behind comment lines `header`; ready for `read_config`."""
+    lines = [f"# {line}" for line in header]
+    body = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    path.write_text("\n".join([*lines, body]), "utf-8")
+
+
+def _in_words(error: ValidationError) -> Iterator[str]:
+    for one in error.errors():
+        where = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "extra_forbidden":
+            known = _keys_beside(one["loc"])
+            near = difflib.get_close_matches(str(one["loc"][-1]), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            yield f"{where}: unknown key; {hint}"
+        elif one["type"] == "missing":
+            yield f"{where}: is missing"
+        else:
+            yield f"{where}: {one['msg']}, received {one['input']!r}"
+
+
+def _keys_beside(loc: Sequence[str | int]) -> list[str]:
+    model: Any = TrainConfig
+    nested = {
+        "data": DataConfig, "model": ModelConfig, "stages": StageConfig, "search": SearchConfig,
+        "augmentation": AugmentationConfig, "choice": ChoiceConfig,
+    }  # fmt: skip
+    if len(loc) > 1:
+        model = nested[str(loc[0])]
+    return list(model.model_fields)
+
+
+def _unknown_names(raw: dict[str, Any], bases: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what is wrong with names that only the table of bases knows."""
+    model = raw.get("model")
+    backbone = model.get("backbone") if isinstance(model, dict) else None
+    if isinstance(backbone, str) and backbone not in bases:
+        yield f"model.backbone: expected one of {', '.join(bases)}, received {backbone!r}"
+    if backbone not in bases:
+        return
+    wanted: list[tuple[str, Any]] = []
+    stages = raw.get("stages")
+    for number, stage in enumerate(stages if isinstance(stages, list) else ()):
+        if isinstance(stage, dict) and "unfreeze" in stage:
+            wanted.append((f"stages.{number}.unfreeze", stage["unfreeze"]))
+    search = raw.get("search")
+    depths = search.get("unfreeze") if isinstance(search, dict) else None
+    wanted += [("search.unfreeze", d) for d in (depths if isinstance(depths, list) else ())]
+    for where, depth in wanted:
+        if isinstance(depth, str) and depth not in bases[backbone]:
+            known = ", ".join(bases[backbone])
+            yield f"{where}: {backbone} can be unfrozen to {known}; received {depth!r}"

@@ -1,0 +1,71 @@
+"""A training on disk: replaced as a whole, so that a kill at any moment leaves a good one.
+
+One file, `.npz` without pickles: named arrays and a JSON text. It is written beside the old one,
+flushed to the disk and then renamed over it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from screening.errors import ScreeningError
+
+_META = "meta"
+
+
+def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+    """Replace `path` by the arrays (no name may be "meta") and the JSON-able `meta`.
+
+    ScreeningError when there is no room or no permission: the last good state is then still there.
+    """
+    part = path.with_name(path.name + ".part")
+    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez(file, **{_META: text}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kept = "the last one is intact" if path.exists() else "there is none yet"
+        raise ScreeningError(
+            f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}. Free "
+            "some disk, then go on with --resume"
+        ) from error
+
+
+def load_state(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return (arrays, meta) of `path`, None where there is no such file.
+
+    ScreeningError for a file that is damaged or of something else.
+    """
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(arrays.pop(_META).tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ScreeningError(
+            f"{path}: not a readable checkpoint ({error}); remove it to start this stage again"
+        ) from error
+    return arrays, meta
+
+
+def packed(prefix: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the values under numbered names, as `unpacked` finds them again."""
+    return {f"{prefix}{number:05d}": value for number, value in enumerate(values)}
+
+
+def unpacked(prefix: str, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the values whose names begin with `prefix`, in order."""
+    return [arrays[name] for name in sorted(arrays) if name.startswith(prefix)]

@@ -1,0 +1,125 @@
+"""Figures of a training or a search as PNG files, and one page that shows them all."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+CURVES = ("loss", "auc", "precision", "recall")
+
+
+def curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw loss, AUC, precision and recall of train and validation over all epochs."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    x = np.arange(1, len(history) + 1)
+    for axes, name in zip(figure.subplots(2, 2).flat, CURVES, strict=True):
+        axes.plot(x, [row[name] for row in history], label="train")
+        axes.plot(x, [row[f"val_{name}"] for row in history], label="validation")
+        stages = [row["stage"] for row in history]
+        for at in np.flatnonzero([a != b for a, b in zip(stages, stages[1:], strict=False)]):
+            axes.axvline(at + 1.5, color="0.8", linewidth=1)
+        axes.set(title=name, xlabel="epoch")
+        if name != "loss":
+            axes.set_ylim(-0.02, 1.02)
+    figure.axes[0].legend()
+    figure.savefig(path, dpi=110)
+
+
+def confusion(counts: Mapping[str, np.ndarray], path: Path) -> None:
+    """Draw one confusion matrix per title, [[TN, FP], [FN, TP]], true labels as rows."""
+    columns = min(4, len(counts))
+    rows = -(-len(counts) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.7 * rows), layout="constrained")
+    places = np.atleast_1d(figure.subplots(rows, columns)).flat
+    for axes, (title, matrix) in zip(places, counts.items(), strict=False):
+        axes.imshow(matrix, cmap="Blues", vmin=0)
+        for (i, j), count in np.ndenumerate(matrix):
+            dark = count > matrix.max() / 2
+            axes.text(j, i, str(count), ha="center", va="center", color="w" if dark else "k")
+        axes.set(xticks=(0, 1), yticks=(0, 1), xlabel="predicted")
+        axes.set_xticklabels(("normal", "abn."))
+        axes.set_yticklabels(("normal", "abn."))
+        axes.set_title(title, fontsize=8)
+    for axes in list(places):
+        axes.axis("off")
+    figure.savefig(path, dpi=110)
+
+
+def roc(models: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path) -> None:
+    """Draw the ROC curves of name -> (labels 0/1, p(abnormal)) into one figure."""
+    figure = Figure(figsize=(5.5, 5.5), layout="constrained")
+    axes = figure.subplots()
+    roc_into(axes, models)
+    figure.savefig(path, dpi=110)
+
+
+def roc_into(axes: Axes, models: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Draw the ROC curves of name -> (labels 0/1, p(abnormal)) into `axes`."""
+    for name, (labels, p) in models.items():
+        if len(np.unique(labels)) == 2:
+            false, true, _ = roc_curve(labels, p)
+            axes.plot(false, true, label=name, linewidth=1.2)
+    axes.plot((0, 1), (0, 1), color="0.7", linewidth=1)
+    axes.set(xlabel="1 - specificity", ylabel="recall", aspect="equal")
+    axes.legend(fontsize=7, loc="lower right")
+
+
+def search_scatter(trials: Sequence[Mapping[str, Any]], objective: str, folder: Path) -> list[Path]:
+    """Draw the objective against each searched value, one file each; return the files.
+
+    `trials` have `values` and `score` (None: failed), as in `search.trials.json`; these are the
+    thesis' Figures 3.3 and 3.4.
+    """
+    done = [trial for trial in trials if trial["score"] is not None]
+    files = []
+    for name in sorted({name for trial in done for name in trial["values"]}):
+        figure = Figure(figsize=(5, 3.5), layout="constrained")
+        axes = figure.subplots()
+        x = [trial["values"][name] for trial in done]
+        axes.scatter(x, [trial["score"] for trial in done], s=22)
+        if name == "learning_rate":
+            axes.set_xscale("log")
+        elif name == "batch_size":
+            axes.set_xscale("log", base=2)
+        axes.set(xlabel=name.replace("_", " "), ylabel=objective)
+        files.append(folder / f"search_{name}.png")
+        figure.savefig(files[-1], dpi=110)
+    return files
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
+<style>body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+img{max-width:100%}td,th{padding:.2rem .8rem .2rem 0;text-align:left}</style>
+<h1>{{ title }}</h1><p>Research use only: suggestions for a person, not a diagnosis.</p>
+{% for line in lines %}<p>{{ line }}</p>{% endfor %}
+<table><tr>{% for name in header %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}
+</table>
+{% for name, data in pictures %}<h2>{{ name }}</h2>
+<img alt="{{ name }}" src="data:image/png;base64,{{ data }}">{% endfor %}</html>
+"""
+
+
+def page(
+    path: Path,
+    title: str,
+    lines: Sequence[str],
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    pictures: Sequence[Path],
+) -> None:
+    """Write one self-contained HTML page: text lines, a table, and the PNG files."""
+    template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+    embedded = [
+        (p.stem.replace("_", " "), base64.b64encode(p.read_bytes()).decode()) for p in pictures
+    ]
+    text = template.render(title=title, lines=lines, header=header, rows=rows, pictures=embedded)
+    path.write_text(text, "utf-8")

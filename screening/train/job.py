@@ -1,0 +1,208 @@
+"""A whole training from its settings: pictures, network, stages, measurement, bundle, figures."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from screening.bundle import Bundle, BundleInfo, PartInfo, write_bundle
+from screening.config import TrainConfig, write_config
+from screening.data.manifest import Item
+from screening.data.split import TRAIN, VALIDATION
+from screening.models.backbones import get_backbone
+from screening.models.screener import build_screener
+from screening.train import figures
+from screening.train.batches import plain_batches
+from screening.train.cache import Pictures
+from screening.train.choice import THRESHOLD, measured
+from screening.train.pictures import load_pictures, read_parts
+from screening.train.progress import TrainProgress
+from screening.train.staged import Run, StageResult
+from screening.train.strategy import Devices
+
+SMOKE_CASES = 12
+"""Pictures of each label and part that a smoke run uses."""
+
+
+class Job:
+    """One training in the folder `out`; `smoke` uses a few pictures only."""
+
+    def __init__(
+        self, config: TrainConfig, out: Path, devices: Devices, quiet: bool, smoke: bool = False
+    ) -> None:
+        self.config, self.out, self.devices, self.quiet = config, out, devices, quiet
+        self.split, self.parts = read_parts(config.data)
+        if smoke:
+            self.parts = {part: _few(items) for part, items in self.parts.items()}
+
+    def run(self, resume: bool) -> Bundle | None:
+        """Train, measure and write everything; return the bundle (None on hosts but the chief)."""
+        config, out = self.config, self.out
+        out.mkdir(parents=True, exist_ok=True)
+        progress = TrainProgress(
+            config, out / "tensorboard" if self.devices.chief else None, self.quiet
+        )
+        train = self.pictures(TRAIN, varied=True)
+        validation = self.pictures(VALIDATION)
+        job = Run(
+            config, get_backbone(config.model.backbone), train, validation, out, self.devices,
+            on_epoch=progress.epoch,
+            on_stage=lambda result, _: progress.say(f"{result.name}: {result.reason}"),
+        )  # fmt: skip
+        screener = self.new_screener()
+        stages = job.fit(screener, resume)
+        if not self.devices.chief:
+            return None
+        (out / "split.json").write_text(self.split.to_json(), "utf-8")
+        write_config(config, out / "config.yaml", ["The settings of this training."])
+        plain = _plain_copy(config, screener)
+        scores = {part: self._scored(plain, part) for part in self.parts if self.parts[part]}
+        metrics = self._metrics(scores, stages)
+        (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+        self._draw(job.history, scores, stages)
+        return self._bundle(plain, metrics)
+
+    def pictures(self, part: str, varied: bool = False) -> Pictures:
+        """Return the pictures of a part, with variants for training where the settings ask."""
+        augmentation = self.config.augmentation if varied else None
+        return load_pictures(
+            self.parts[part], self.config.model.size, augmentation, self.config.seed,
+            self.config.data.manifest,
+        )  # fmt: skip
+
+    def new_screener(self) -> keras.Model:
+        """Return the untrained screener of the settings, in the scope of the devices."""
+        return new_screener(self.config, self.devices)
+
+    def _scored(self, screener: keras.Model, part: str) -> tuple[np.ndarray, np.ndarray]:
+        pictures = self.pictures(part)
+        p = [
+            np.asarray(screener(pictures.take(batch.rows, batch.variants), training=False))[:, 0][
+                batch.real > 0
+            ]
+            for batch in plain_batches(len(pictures), 16)
+        ]
+        return np.asarray(pictures.labels), np.concatenate(p)
+
+    def _metrics(
+        self, scores: dict[str, tuple[np.ndarray, np.ndarray]], stages: list[StageResult]
+    ) -> dict[str, Any]:
+        target = self.config.choice.recall
+        return {
+            "config": self.config.hash,
+            "split": self.split.hash,
+            "threshold": THRESHOLD,
+            "parts": {
+                part: {"pictures": len(y), "abnormal": int(y.sum())}
+                | {key: _number(value) for key, value in measured(y, p, target).items()}
+                for part, (y, p) in scores.items()
+            },
+            "stages": [
+                vars(stage) | {"best": {k: _number(v) for k, v in stage.best.items()}}
+                for stage in stages
+            ],
+        }
+
+    def _draw(
+        self,
+        history: list[dict[str, Any]],
+        scores: dict[str, tuple[np.ndarray, np.ndarray]],
+        stages: list[StageResult],
+    ) -> None:
+        out = self.out
+        files = [out / "curves.png", out / "confusion.png", out / "roc.png"]
+        figures.curves(history, files[0])
+        counts = {part: confusion_of(y, p) for part, (y, p) in scores.items()}
+        figures.confusion(counts, files[1])
+        figures.roc(scores, files[2])
+        target = self.config.choice.recall
+        header = ("part", "pictures", "accuracy", "precision", "recall", "AUC")
+        rows = []
+        for part, (y, p) in scores.items():
+            m = measured(y, p, target)
+            values = (m["accuracy"], m["precision"], m["recall"], m["auc"])
+            rows.append((part, len(y), *(f"{value:.3f}" for value in values)))
+        lines = [f"Stage {stage.name} ({stage.unfreeze}): {stage.reason}." for stage in stages]
+        title = f"Training of {self.config.model.backbone} at {self.config.model.size} pixels"
+        figures.page(out / "run.html", title, lines, header, rows, files)
+
+    def _bundle(self, screener: keras.Model, metrics: dict[str, Any]) -> Bundle:
+        model = self.config.model
+        row = get_backbone(model.backbone)
+        part = PartInfo(
+            backbone=model.backbone,
+            preprocessing=model.preprocess or row.preprocess,
+            size=model.size,
+            dropout=model.dropout,
+            config="screener.json",
+            weights="screener.weights.h5",
+        )
+        info = BundleInfo(
+            name=f"{model.backbone}-{model.size}",
+            created=date.today().isoformat(),
+            parts={"screener": part},
+            data={"split": self.split.hash, "config": self.config.hash, "seed": self.config.seed},
+            metrics=metrics["parts"],
+        )
+        return write_bundle(self.out / "bundle", info, {"screener": screener}, _card(info))
+
+
+def new_screener(config: TrainConfig, devices: Devices) -> keras.Model:
+    """Return the untrained screener of `config`, made under its precision in the devices' scope."""
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        with devices.strategy.scope():
+            return _build(config)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def confusion_of(labels: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return int (2, 2): [[TN, FP], [FN, TP]] at the usual threshold."""
+    counts = np.zeros((2, 2), int)
+    np.add.at(counts, (np.asarray(labels).astype(int), (p >= THRESHOLD).astype(int)), 1)
+    return counts
+
+
+def _build(config: TrainConfig, weights: bool = True) -> keras.Model:
+    model = config.model
+    return build_screener(
+        model.backbone, model.size, model.dropout, model.weights if weights else None,
+        model.preprocess, hidden=model.hidden,
+    )  # fmt: skip
+
+
+def _plain_copy(config: TrainConfig, trained: keras.Model) -> keras.Model:
+    """Return the screener on one device, in float32, with nothing left of training."""
+    copy = _build(config, weights=False)
+    copy.set_weights([np.array(weight) for weight in trained.weights])
+    return copy
+
+
+def _few(items: list[Item]) -> list[Item]:
+    chosen: list[Item] = []
+    for label in sorted({item.label for item in items}):
+        chosen += [item for item in items if item.label == label][:SMOKE_CASES]
+    return chosen
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _card(info: BundleInfo) -> str:
+    rows = "\n".join(
+        f"| {part} | {m['pictures']} | {m['abnormal']} | {m['recall']} | {m['auc']} |"
+        for part, m in info.metrics.items()
+    )
+    return (
+        f"# {info.name}\n\nTrained by `screening train` on {info.created}. Research use only.\n\n"
+        f"No recall is certified: run `screening tune` before you rely on it.\n\n"
+        f"| part | pictures | abnormal | recall | AUC |\n| --- | --- | --- | --- | --- |\n{rows}\n"
+    )

@@ -1,0 +1,70 @@
+"""What a person sees while a network trains: each epoch, the time left, TensorBoard logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from rich.console import Console
+
+from screening.config import TrainConfig
+
+SHOWN = ("loss", "auc", "val_loss", "val_auc", "val_precision", "val_recall")
+
+
+class TrainProgress:
+    """Prints a line per epoch on stderr (`quiet`: none) and writes TensorBoard logs to a folder."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        logs: Path | None,
+        quiet: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        self.config, self.quiet = config, quiet
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._last = {stage.name: stage.epochs for stage in config.stages}
+        self._writer = tf.summary.create_file_writer(str(logs)) if logs is not None else None
+        self._step = 0
+        self._seconds: dict[str, list[float]] = {}
+        self._began = time.monotonic()
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Tell of one finished epoch, a row of the history."""
+        self._step += 1
+        if self._writer is not None:
+            with self._writer.as_default(step=self._step):
+                for name, value in row.items():
+                    if isinstance(value, float):
+                        tf.summary.scalar(f"{row['stage']}/{name}", value)
+            self._writer.flush()
+        times = self._seconds.setdefault(row["stage"], [])
+        times.append(time.monotonic() - self._began)
+        self._began = time.monotonic()
+        if self.quiet:
+            return
+        last = self._last[row["stage"]]
+        # The first epoch also makes the cache: it says nothing about the others.
+        usual = sorted(times[1:] or times)[len(times[1:] or times) // 2]
+        left = usual * (last - row["epoch"])
+        values = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
+        self.console.print(
+            f"{row['stage']} {row['epoch']}/{last}  {values}  at most {_span(left)} left",
+            markup=False,
+        )
+
+    def say(self, text: str) -> None:
+        """Print a line unless quiet."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
