@@ -8,6 +8,7 @@ from scipy.stats import binom, binomtest, norm
 
 from screening.uncertainty.risk_control import (
     ANY,
+    BET,
     EXACT,
     MEAN,
     METHODS,
@@ -18,6 +19,7 @@ from screening.uncertainty.risk_control import (
     certify_pair,
     fixed_sequence,
     needed_units,
+    p_values,
     rounded_down,
     tail,
     upper_bound,
@@ -42,13 +44,14 @@ def test_cases_needed_are_the_known_ones(recall, misses, needed):
 @pytest.mark.parametrize(("misses", "n"), [(0, 41), (1, 93), (7, 60), (59, 60)])
 def test_bound_is_one_sided_clopper_pearson(misses, n):
     interval = binomtest(misses, n, alternative="less").proportion_ci(0.95, method="exact")
-    assert upper_bound(misses, n, 0.05) == pytest.approx(interval.high, abs=1e-9)
-    assert tail(misses, n, upper_bound(misses, n, 0.05)) == pytest.approx(0.05)
+    losses = (np.arange(n) < misses).astype(float)
+    assert upper_bound(losses, 0.05) == pytest.approx(interval.high, abs=1e-9)
+    assert tail(misses, n, upper_bound(losses, 0.05)) == pytest.approx(0.05)
 
 
 def test_everything_missed_bounds_nothing():
-    assert upper_bound(20, 20, 0.05) == 1.0
-    assert upper_bound(20, 20, 0.05, METHODS[MEAN]) == 1.0
+    for method in (EXACT, *METHODS.values()):
+        assert upper_bound(np.ones(20), 0.05, method) == 1.0
 
 
 def test_59_patients_without_a_miss_certify_095_and_58_do_not():
@@ -81,9 +84,9 @@ def test_testing_stops_at_the_first_threshold_that_fails():
 def test_several_cases_of_a_patient_weigh_as_one_patient():
     missed = np.zeros((400, 1), bool)
     patients = np.repeat(np.arange(40), 10)
-    for clustering in (MEAN, ANY):
+    for clustering, needed in ((BET, 62), (MEAN, 59), (ANY, 59)):
         found = certify(missed, (0.1,), Promise(0.95), patients, clustering)
-        assert isinstance(found, NotCertified) and found.units == 40 and found.needed == 59
+        assert isinstance(found, NotCertified) and found.units == 40 and found.needed == needed
     assert isinstance(certify(missed, (0.1,), Promise(0.95)), Certificate)
 
 
@@ -95,6 +98,30 @@ def test_a_share_of_a_patient_missed_costs_less_by_the_mean_than_as_a_whole_pati
     any_ = certify(missed, (0.1,), Promise(0.95), patients, ANY)
     assert isinstance(mean, Certificate) and mean.missed == pytest.approx(0.1)
     assert isinstance(any_, NotCertified) and any_.missed == 1
+
+
+def test_a_bet_stands_a_fifth_missed_of_many_patients_that_the_mean_alone_does_not():
+    missed = np.zeros((90, 5), bool)
+    missed[:5, 0] = True  # five of ninety patients, one abnormality of five each
+    patients = np.repeat(np.arange(90), 5)
+    found = {
+        name: certify(missed.reshape(-1, 1), (0.1,), Promise(0.95), patients, name)
+        for name in (BET, MEAN, ANY)
+    }
+    assert isinstance(found[BET], Certificate)
+    assert isinstance(found[MEAN], NotCertified) and isinstance(found[ANY], NotCertified)
+    assert found[BET].bound >= 0.95 and found[BET].method == METHODS[BET]
+
+
+@pytest.mark.parametrize("method", METHODS.values())
+def test_no_p_value_by_patient_is_too_small_where_the_risk_is_as_stated(method):
+    # Mean loss 0.1 exactly: one in five patients loses half, or one in ten loses everything.
+    rng = np.random.default_rng(5)
+    for chance, loss in ((0.2, 0.5), (0.1, 1.0)):
+        losses = loss * (rng.random((80, 4000)) < chance)
+        risk = chance if method == METHODS[ANY] else 0.1
+        p = p_values(losses > 0 if method == METHODS[ANY] else losses, risk, method)
+        assert (p <= 0.05).mean() <= 0.06 and (p <= 0.01).mean() <= 0.015
 
 
 def test_one_case_each_is_the_exact_bound_even_when_patients_are_named():
@@ -161,15 +188,16 @@ def test_the_promise_is_broken_no_more_often_than_stated(n):
 
 def test_clusters_taken_for_independent_cases_break_the_promise_and_patients_do_not():
     rng = np.random.default_rng(3)
-    broken = {"cases": 0, MEAN: 0}
+    broken = {"cases": 0, MEAN: 0, BET: 0}
     patients = np.repeat(np.arange(60), 20)
     for _ in range(150):
         scores = np.repeat(rng.normal(1, 1, 60), 20) + rng.normal(0, 0.2, 1200)
-        for name, who in (("cases", None), (MEAN, patients)):
-            found = certify(missed_at(scores), GRID, Promise(0.9), who)
+        for name, who in (("cases", None), (MEAN, patients), (BET, patients)):
+            clustering = BET if name == "cases" else name
+            found = certify(missed_at(scores), GRID, Promise(0.9), who, clustering)
             if isinstance(found, Certificate):
                 broken[name] += norm.cdf(found.threshold, 1, np.hypot(1, 0.2)) > 0.1
-    assert broken["cases"] > 30 > 7.5 * 2 >= broken[MEAN]
+    assert broken["cases"] > 30 > 7.5 * 2 >= max(broken[MEAN], broken[BET])
 
 
 def test_wrong_values_are_refused():

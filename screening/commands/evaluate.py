@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle or manifest, or cases seen before.
     """
     check(args)
+    import numpy as np
+
     from screening.bundle import default_bundle, load_bundle
     from screening.commands.labelled import (
         THRESHOLDS,
@@ -102,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         args.prevalence,
         Minutes(*args.minutes),
     )
-    write(args, bundle, rule, evaluation, shown, cases, warnings)
+    starts = [THRESHOLDS[int(np.argmax(row))] if row.any() else None for row in last]
+    write(args, bundle, rule, evaluation, shown, cases, starts, warnings)
     if not args.quiet:
         here = evaluation.here
         print(f"Abnormal cases not put last: {here.recall}")
@@ -189,6 +192,7 @@ def write(
     evaluation: Evaluation,
     shown: Sequence[PictureRecord],
     cases: Sequence[CaseRecord],
+    starts: Sequence[float | None],
     warnings: Sequence[str],
 ) -> None:
     """Writes metrics.json, the tables, the figures and the pages; the page last."""
@@ -225,7 +229,7 @@ def write(
         replace_files(
             args.out,
             {
-                **tables(evaluation, shown, cases),
+                **tables(evaluation, shown, cases, starts),
                 "metrics.json": json.dumps(metrics, indent=1, ensure_ascii=False) + "\n",
                 "report.md": markdown_page(parts, facts, warnings),
                 "evaluation.html": html_page(parts, facts, warnings, figures),
@@ -239,26 +243,36 @@ def write(
 
 
 def tables(
-    evaluation: Evaluation, shown: Sequence[PictureRecord], cases: Sequence[CaseRecord]
+    evaluation: Evaluation,
+    shown: Sequence[PictureRecord],
+    cases: Sequence[CaseRecord],
+    starts: Sequence[float | None],
 ) -> dict[str, str]:
-    """The CSV files by name: pictures, cases, confidences, cost."""
+    """The CSV files by name: pictures, cases, confidences, cost.
+
+    `starts`: the lowest threshold at which each case would be put last (None: at none).
+    """
     from screening.uncertainty.page import selective_header, selective_values
     from screening.worklist.tables import csv_text
 
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
     names = tuple(confidence)
+    wrong = iter(evaluation.wrong)
     pictures = []
     for p in shown:
         judged = bool(len(p.p))
+        predicted = int(p.abnormal) ^ int(next(wrong)) if judged else None
         pictures.append(
             {"image": p.image, "case": p.case, "patient": p.patient, "abnormal": int(p.abnormal),
-             "route": p.route, "p_abnormal": float(p.p.mean()) if judged else None}
+             "route": p.route, "p_abnormal": float(p.p.mean()) if judged else None,
+             "predicted": predicted}
             | {name: float(next(confidence[name])) if judged else None for name in names}
         )  # fmt: skip
     routed = [
         {"case": c.case, "patient": c.patient, "abnormal": int(c.abnormal),
-         "simulated": int(c.simulated), "route": c.route, "p_abnormal": c.p_abnormal}
-        for c in cases
+         "simulated": int(c.simulated), "route": c.route, "p_abnormal": c.p_abnormal,
+         "last_from": start}
+        for c, start in zip(cases, starts, strict=True)
     ]  # fmt: skip
     header = selective_header()
     ranked = [
@@ -271,7 +285,7 @@ def tables(
          "minutes": w.minutes, "npv": _cell(w.npv), "npv_low": _cell(w.npv_low)}
         for w in evaluation.cost
     ]  # fmt: skip
-    columns = ("image", "case", "patient", "abnormal", "route", "p_abnormal", *names)
+    columns = ("image", "case", "patient", "abnormal", "route", "p_abnormal", "predicted", *names)
     return {
         "pictures.csv": csv_text(columns, pictures),
         "cases.csv": csv_text(tuple(routed[0]), routed),

@@ -29,7 +29,7 @@ from screening.uncertainty.certificate import case_hash
 
 if TYPE_CHECKING:
     from screening.worklist.ledger import Result
-    from screening.worklist.pipeline import CellReader, Scorer
+    from screening.worklist.pipeline import Scorer
 
 MADE = ("composed", "sham", "simulated")
 SIMULATED = "simulated"
@@ -156,9 +156,10 @@ def score_pictures(
     scorer: Scorer,
     folder: Path,
     args: argparse.Namespace,
-    reader: CellReader | None = None,
 ) -> dict[str, Result]:
     """Return each picture's result by id, as `screen` makes it; kept in a ledger in `folder`.
+
+    The chromosomes are read one by one where the bundle can.
 
     What the ledger already holds for this bundle and these options is not computed again.
     """
@@ -166,12 +167,9 @@ def score_pictures(
     from screening.worklist.ledger import FILE_NAME, Ledger
     from screening.worklist.pipeline import run_pipeline
     from screening.worklist.progress import RunProgress
+    from screening.worklist.reader import reader_of
     from screening.worklist.run import options_hash
 
-    if bundle.info.fusion is not None and reader is None:
-        raise ScreeningError(
-            f"{bundle.folder} decides with the chromosomes read one by one, which was not asked for"
-        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -185,7 +183,7 @@ def score_pictures(
                 found,
                 scorer,
                 ledger,
-                reader=reader,
+                reader=reader_of(bundle, scorer.passes, args.seed),
                 batch_size=args.batch_size,
                 workers=args.workers or min(4, os.cpu_count() or 1),
                 advance=progress.advance,

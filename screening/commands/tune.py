@@ -54,10 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cluster",
-        choices=("mean", "any"),
-        default="mean",
-        help="several abnormal cases of a patient count as the share missed, or as missed when any "
-        "is (%(default)s)",
+        choices=("bet", "mean", "any"),
+        default="bet",
+        help="how several abnormal cases of a patient count: by the share missed (bet; mean: a "
+        "simpler bound), or as missed when any is (%(default)s)",
     )
     parser.add_argument("--out", type=Path, help="folder for the tuned bundle (default: in place)")
     parser.add_argument(

@@ -8,11 +8,14 @@ threshold whose risk is too high is certified with a probability of at most 1 - 
 
 One case per patient: the number of missed cases is binomial, and the exact tail is used; that is
 the one-sided bound of Clopper & Pearson 1934. Several cases of one patient are not independent, so
-a patient counts once, in one of two ways. `MEAN`: by the share of the patient's cases that is
-missed, which promises for a random abnormality of a random patient; the Hoeffding–Bentkus tail
-holds for any mean of independent values in 0–1. `ANY`: a patient with one missed case counts as
-missed, exact binomial again, a stricter promise. Neither makes do with fewer patients than one
-abnormality each: without a miss all three tails are (1 - risk) ** patients.
+a patient counts once, in one of three ways, to be chosen before the data is seen. `BET` and `MEAN`:
+by the share of the patient's cases that is missed, which promises for a random abnormality of a
+random patient. `BET` is a fixed bet against the hypothesis (Waudby-Smith & Ramdas 2024): a patient
+missed by a fifth costs little, one missed altogether much. `MEAN` is the Hoeffding–Bentkus tail,
+which holds for any mean of independent values in 0–1 and uses nothing but the mean. `ANY`: a
+patient with one missed case counts as missed, exact binomial again, a stricter promise. None makes
+do with fewer patients than one abnormality each takes: without a miss the exact tail and that of
+MEAN and ANY are (1 - risk) ** patients, that of BET is a little above.
 """
 
 from __future__ import annotations
@@ -25,12 +28,15 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-MEAN, ANY = CLUSTERINGS = ("mean", "any")
+BET, MEAN, ANY = CLUSTERINGS = ("bet", "mean", "any")
 EXACT = "exact binomial"
 METHODS = {
+    BET: "share missed per patient, betting",
     MEAN: "share missed per patient, Hoeffding–Bentkus",
     ANY: "patients with any miss, exact binomial",
 }
+_STAKE = 0.95
+"""Share of the largest bet that cannot lose everything; at 1 one missed patient ends it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,9 @@ class Promise:
 class Certificate:
     """The least cautious threshold that keeps the promise.
 
-    `index` of it among the thresholds; `missed`: cases missed there (with `MEAN` the sum over
-    patients of the share missed); `units` tested: patients, or cases where each is a patient's
-    only one; `bound`: lower confidence bound of the recall there, taken alone.
+    `index` of it among the thresholds; `missed`: cases missed there (with `BET` and `MEAN` the sum
+    of the patients' shares); `units` tested: patients, or cases where each is a patient's only one;
+    `bound`: lower confidence bound of the recall there, taken alone.
     """
 
     promise: Promise
@@ -110,7 +116,7 @@ def certify(
     thresholds: Sequence[float],
     promise: Promise,
     patients: Sequence[Hashable] | None = None,
-    clustering: str = MEAN,
+    clustering: str = BET,
 ) -> Certificate | NotCertified:
     """Return the least cautious threshold that keeps `promise`, or why there is none.
 
@@ -125,17 +131,16 @@ def certify(
             f"expected a column for each of {len(thresholds)} thresholds, "
             f"received {losses.shape[1]}"
         )
-    sums, units, cases = losses.sum(axis=0), len(losses), len(missed)
-    p_values = tail(sums, units, promise.risk, method)
-    passed = fixed_sequence(p_values, promise.delta)
+    units, cases = len(losses), len(missed)
+    passed = fixed_sequence(p_values(losses, promise.risk, method), promise.delta)
+    column = max(passed - 1, 0)
+    total = float(losses[:, column].sum())
+    bound = 1 - upper_bound(losses[:, column], promise.delta, method)
     if not passed:
-        best = 1 - upper_bound(sums[0], units, promise.delta, method)
-        needed = needed_units(promise)
-        return NotCertified(promise, float(sums[0]), units, cases, best, needed, method)
-    last = passed - 1
-    bound = 1 - upper_bound(sums[last], units, promise.delta, method)
+        needed = needed_units(promise, method=method)
+        return NotCertified(promise, total, units, cases, bound, needed, method)
     return Certificate(
-        promise, last, float(thresholds[last]), float(sums[last]), units, cases, bound, method
+        promise, column, float(thresholds[column]), total, units, cases, bound, method
     )
 
 
@@ -146,7 +151,7 @@ def certify_pair(
     promise: Promise,
     most_false_flags: float,
     patients: tuple[Sequence[Hashable] | None, Sequence[Hashable] | None] = (None, None),
-    clustering: str = MEAN,
+    clustering: str = BET,
 ) -> tuple[Certificate | NotCertified, Certificate | NotCertified]:
     """Return the certificates of two thresholds that hold together with `promise.confidence`.
 
@@ -171,16 +176,16 @@ def certify_pair(
             losses, method = losses_per_unit(
                 np.asarray(false_flags)[:, [low.index]], patients[1], clustering
             )
-            total = float(losses.sum())
-            bound = 1 - upper_bound(total, flag.units, flag.promise.delta, method)
+            bound = 1 - upper_bound(losses[:, 0], flag.promise.delta, method)
             flag = Certificate(
-                flag.promise, floor, low.threshold, total, flag.units, flag.cases, bound, method
-            )
+                flag.promise, floor, low.threshold, float(losses.sum()), flag.units, flag.cases,
+                bound, method,
+            )  # fmt: skip
     return low, flag
 
 
 def losses_per_unit(
-    missed: np.ndarray, patients: Sequence[Hashable] | None = None, clustering: str = MEAN
+    missed: np.ndarray, patients: Sequence[Hashable] | None = None, clustering: str = BET
 ) -> tuple[np.ndarray, str]:
     """Return the losses of independent units in 0–1, (units, thresholds), and the tail to use.
 
@@ -200,11 +205,23 @@ def losses_per_unit(
         return missed, EXACT
     number = {name: i for i, name in enumerate(names)}
     row = np.array([number[name] for name in patients])
-    sums = np.zeros((len(names), missed.shape[1]))
-    np.add.at(sums, row, missed)
+    order = np.argsort(row, kind="stable")
+    starts = np.searchsorted(row[order], np.arange(len(names)))
+    sums = np.add.reduceat(missed[order], starts, axis=0)
     if clustering == ANY:
         return (sums > 0).astype(np.float64), METHODS[ANY]
-    return sums / np.bincount(row)[:, None], METHODS[MEAN]
+    return sums / np.bincount(row)[:, None], METHODS[clustering]
+
+
+def p_values(losses: np.ndarray, risk: float, method: str = EXACT) -> np.ndarray:
+    """Return the p-value of "the risk is above `risk`" for each column of losses (units, n)."""
+    losses = np.asarray(losses, np.float64)
+    if method != METHODS[BET]:
+        return tail(losses.sum(axis=0), len(losses), risk, method)
+    # The wealth of a gambler who stakes the same on every unit having a loss below `risk`: its
+    # expectation is at most 1 when the mean loss is above, so Markov's inequality bounds it.
+    wealth = np.log1p(_STAKE / (1 - risk) * (risk - losses)).sum(axis=0)
+    return np.exp(np.minimum(0.0, -wealth))
 
 
 def tail(total: np.ndarray | float, units: int, risk: float, method: str = EXACT) -> np.ndarray:
@@ -226,23 +243,27 @@ def fixed_sequence(p_values: np.ndarray, delta: float) -> int:
     return int(np.argmax(above)) if above.any() else len(above)
 
 
-def upper_bound(total: float, units: int, delta: float, method: str = EXACT) -> float:
-    """Return the smallest risk that is rejected at `delta`: the upper confidence bound."""
-    if total >= units:
-        return 1.0
+def upper_bound(losses: np.ndarray, delta: float, method: str = EXACT) -> float:
+    """Return the smallest risk that losses (units,) reject at `delta`: upper confidence bound."""
+    losses = np.asarray(losses, np.float64)
 
     def excess(risk: float) -> float:
-        return float(tail(total, units, risk, method)) - delta
+        return float(p_values(losses[:, None], risk, method)[0]) - delta
 
-    # The tail is 1 up to the observed mean and falls from there: one crossing.
-    low, high = total / units, 1 - 1e-12
-    return 1.0 if excess(high) > 0 else float(brentq(excess, low, high, xtol=1e-12))
+    # The p-value is large up to about the observed mean and falls from there: one crossing.
+    low, high = float(losses.mean()), 1 - 1e-9
+    return 1.0 if low >= high or excess(high) > 0 else float(brentq(excess, low, high, xtol=1e-12))
 
 
-def needed_units(promise: Promise, misses: int = 0) -> int:
-    """Return how many independent cases certify `promise` when `misses` of them are missed."""
-    least = math.ceil(math.log(promise.delta) / math.log(promise.recall) - 1e-9)
-    while binom.cdf(misses, least, promise.risk) > promise.delta * (1 + 1e-9):
+def needed_units(promise: Promise, misses: int = 0, method: str = EXACT) -> int:
+    """Return how many independent units certify `promise` when `misses` of them are missed."""
+    least = max(math.ceil(math.log(promise.delta) / math.log(promise.recall) - 1e-9), misses)
+
+    def enough(units: int) -> bool:
+        losses = (np.arange(units) < misses).astype(float)[:, None]
+        return bool(p_values(losses, promise.risk, method)[0] <= promise.delta * (1 + 1e-9))
+
+    while not enough(least):
         least += 1
     return least
 
