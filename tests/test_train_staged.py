@@ -93,7 +93,7 @@ def test_cached_and_recomputed_give_the_same_losses(tmp_path):
     assert len(list((tmp_path / "a" / "frozen").glob("*.npy"))) == 2 * (2 + 1)
 
     class Slow(Run):
-        def _sources(self, frozen):
+        def sources(self, frozen):
             return Recomputed(frozen, self.train), Recomputed(frozen, self.validation)
 
     model = screener(config)

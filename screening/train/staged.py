@@ -130,7 +130,7 @@ class Run:
                 parts.rest, self.devices, loss_for(config.imbalance, labels), stage.learning_rate,
                 config.weight_decay, seed=config.seed * 31 + number,
             )  # fmt: skip
-        train, validation = self._sources(parts.frozen)
+        train, validation = self.sources(parts.frozen)
         weights = example_weights(config.imbalance, labels)
         scored = plain_batches(len(self.validation), config.batch_size)
         truth = np.asarray(self.validation.labels)
@@ -187,7 +187,8 @@ class Run:
             f"{reason}; {kept} is kept",
         )  # fmt: skip
 
-    def _sources(self, frozen: keras.Model | None) -> tuple[Source, Source]:
+    def sources(self, frozen: keras.Model | None) -> tuple[Source, Source]:
+        """Return what a stage reads to train and to validate; `frozen` None: the pictures."""
         if frozen is None:
             return self.train, self.validation
         folder = self.cache_folder or self.folder / "frozen"

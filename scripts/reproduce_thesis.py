@@ -1,0 +1,351 @@
+"""The thesis' table on composed karyograms, once with its leak and once without.
+
+    python scripts/reproduce_thesis.py --data FOLDER --out runs/thesis
+
+Chu (KTH 2020) augmented 105 normal and 41 abnormal karyograms to 376 and 316 and split afterwards,
+so near-copies of one picture stood on both sides. Here the very same pool of pictures is split
+twice: over pictures, as there, and over people, as everywhere in this project. Every model is also
+scored on people who are in no pool: what a split claims minus what the same model reaches there is
+the size of the leak. Finished parts are kept in --out, so the command can be stopped and repeated;
+the report is written anew after every part. Writes reports/thesis.md and its figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from thesis_report import ARMS, PICTURES, write_report
+
+from screening.bundle import default_bundle, load_bundle
+from screening.config import TrainConfig
+from screening.data.augment import augment
+from screening.data.chromosomes import CellRecord, load_cell, read_cells
+from screening.data.split import TRAIN, case_key, split_by_case
+from screening.errors import ScreeningError
+from screening.metrics import auroc
+from screening.models.backbones import get_backbone
+from screening.train.cache import Cached, Pictures, Source
+from screening.train.job import new_screener
+from screening.train.karyogram_set import COMPOSED, SIMULATED, Entry, KaryogramSet, build_set
+from screening.train.pictures import resized
+from screening.train.staged import Run, StageResult
+from screening.train.strategy import devices
+
+PAGE = 416
+"""Pixels at which the thesis augmented; the network then sees --size."""
+ORIGINALS = {0: 105, 1: 41}
+AUGMENTED = {0: 376, 1: 316}
+FRACTIONS = {"train": 0.64, "validation": 0.16, "test": 0.20}
+LEFT_OUT = "xihu"
+"""The laboratory on which the shipped bundle was never taught: all its people may serve here."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One network: base, data, and stages (name, depth, learning rate, epochs, patience)."""
+
+    backbone: str
+    augmented: bool
+    stages: tuple[tuple[str, str, float, int, int], ...]
+
+
+_HEAD = ("head", "head", 1e-3, 40, 10)
+_BLOCKS = (
+    ("last-block", "last-block", 1e-4, 8, 4),
+    ("last-two-blocks", "last-two-blocks", 5e-5, 4, 3),
+)
+FAMILIES = {
+    "original-vgg16": Family("vgg16", False, (_HEAD,)),
+    "original-inceptionv3": Family("inceptionv3", False, (_HEAD,)),
+    "vgg16": Family("vgg16", True, (_HEAD, *_BLOCKS)),
+    "inceptionv3": Family("inceptionv3", True, (_HEAD, ("whole", "whole", 2e-4, 6, 4))),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Pictures uint8 (n, s, s), labels 0/1, the person and the original picture of each."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    people: np.ndarray
+    originals: np.ndarray
+
+
+class PoolRun(Run):
+    """A run on some rows of a pool, whose frozen features are shared by all runs on that pool."""
+
+    pool: Pictures
+    rows: dict[str, np.ndarray]
+
+    def sources(self, frozen: keras.Model | None) -> tuple[Source, Source]:
+        """Return views of the pool's features."""
+        every = self.pool if frozen is None else Cached(frozen, self.pool, self.cache_folder)
+        return Some(every, self.rows["train"]), Some(every, self.rows["validation"])
+
+
+@dataclass(frozen=True, eq=False)
+class Some:
+    """Some rows of a source."""
+
+    source: Source
+    rows: np.ndarray
+
+    def take(self, rows: np.ndarray, variants: np.ndarray) -> np.ndarray:
+        """Return the source's values for these of the rows."""
+        return self.source.take(self.rows[rows], variants)
+
+
+def main() -> int:
+    """Make what is missing, then the report."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of single chromosomes")
+    parser.add_argument("--out", type=Path, default=Path("runs/thesis"))
+    parser.add_argument("--size", type=int, default=150)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument(
+        "--inceptionv3", type=Path, help="weights of a base pretrained on other people (none: "
+        "random); VGG16's base is the shipped bundle's"
+    )  # fmt: skip
+    parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--report-only", action="store_true")
+    options = parser.parse_args()
+    tf.get_logger().setLevel("ERROR")
+    if not options.report_only:
+        originals, fresh = make_pools(options)
+        for seed in range(options.seeds):
+            for name in options.families:
+                for arm in ARMS:
+                    train(name, arm, seed, originals, fresh, options)
+                write(options)
+    write(options)
+    return 0
+
+
+def write(options: argparse.Namespace) -> None:
+    """Write the report from all results at --size."""
+    taught = "random weights"
+    if options.inceptionv3 is not None:
+        taught = "a base pretrained on the 24 classes of single crops of another source"
+    folder = options.out / f"results_{options.size}"
+    write_report(folder, options.size, taught, sys.argv[1:])
+
+
+def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
+    """Return the 146 originals, and a normal and an abnormal picture of every cell of the others.
+
+    Nobody on whose chromosomes the shipped bundle was taught is in either.
+    """
+    records = [r for r in read_cells(options.data) if r.chromosomes[0].stain == "G"]
+    split = split_by_case(records)
+    stated = load_bundle(default_bundle()).info.data.get("split")
+    if split.hash != stated:
+        raise ScreeningError(
+            f"expected the data on which the shipped bundle was split ({stated}), received others "
+            f"({split.hash}): who taught the base would not be known"
+        )
+    usable = [
+        record
+        for record in records
+        if record.label == "normal" and (record.source == LEFT_OUT or split.of(record) != TRAIN)
+    ]
+    people = sorted({case_key(record) for record in usable})
+    order = np.random.default_rng(0).permutation(len(people))
+    pooled = {people[i] for i in order[: round(len(people) * 2 / 3)]}
+    pool_cells = [r for r in usable if case_key(r) in pooled]
+    fresh_cells = [r for r in usable if case_key(r) not in pooled]
+    kinds = [COMPOSED] * ORIGINALS[0] + [SIMULATED] * ORIGINALS[1]
+    kinds = list(np.random.default_rng(1).permutation(kinds))
+    turns = np.random.default_rng(2).permutation(len(pool_cells))
+    chosen = [pool_cells[turns[i % len(turns)]] for i in range(len(kinds))]
+    pool = _entries(chosen, kinds, 10_000)
+    twice = [record for record in fresh_cells for _ in range(2)]
+    fresh = _entries(twice, [COMPOSED, SIMULATED] * len(fresh_cells), 20_000)
+    return (
+        _built(options, "pool", pool, pool_cells),
+        _built(options, "fresh", fresh, fresh_cells),
+    )
+
+
+def _entries(records: Sequence[CellRecord], kinds: Sequence[str], seed: int) -> list[Entry]:
+    return [
+        Entry(record.source, record.case, record.cell, str(kind), seed + number)
+        for number, (record, kind) in enumerate(zip(records, kinds, strict=True))
+    ]
+
+
+def _built(
+    options: argparse.Namespace, name: str, entries: list[Entry], records: list[CellRecord]
+) -> Pool:
+    folder = options.out / "sets" / name
+    progress = folder / "progress"
+    if progress.exists() and int(progress.read_text()) == len(entries):
+        made = KaryogramSet(folder)
+    else:
+        cells = [load_cell(record) for record in records]
+        made = build_set(folder, entries, cells, (PAGE,), options.workers)
+    people = np.array([f"{row['source']}/{row['case']}" for row in made.rows])
+    return Pool(np.asarray(made.images(PAGE)), made.labels, people, np.arange(len(made.rows)))
+
+
+def augmented(pool: Pool) -> Pool:
+    """Return 376 normal and 316 abnormal pictures: the originals and copies, evenly shared out."""
+    change = augment(0)
+    images, rows = [], []
+    for label, wanted in AUGMENTED.items():
+        own = np.flatnonzero(pool.labels == label)
+        for number in range(wanted):
+            row, variant = own[number % len(own)], number // len(own)
+            image = pool.images[row]
+            images.append(change(image, f"pool-{row}", variant) if variant else image)
+            rows.append(row)
+    return Pool(np.stack(images), pool.labels[rows], pool.people[rows], np.array(rows))
+
+
+def parts(pool: Pool, arm: str, seed: int) -> dict[str, np.ndarray]:
+    """Return part -> rows of the pool, 64/16/20: over pictures or over people."""
+    if arm == PICTURES:
+        order = np.random.default_rng([seed, 5]).permutation(len(pool.labels))
+        ends = np.round(np.cumsum([FRACTIONS["train"], FRACTIONS["validation"]]) * len(order))
+        cut = np.split(order, ends.astype(int))
+        return dict(zip(FRACTIONS, (np.sort(rows) for rows in cut), strict=True))
+
+    @dataclass(frozen=True)
+    class One:
+        case: str
+        label: str
+
+    names = ("normal", "abnormal")
+    items = [One(p, names[y]) for p, y in zip(pool.people, pool.labels, strict=True)]
+    split = split_by_case(items, FRACTIONS, seed)
+    where = np.array([split.of(item) for item in items])
+    return {part: np.flatnonzero(where == part) for part in FRACTIONS}
+
+
+def train(
+    name: str, arm: str, seed: int, originals: Pool, fresh: Pool, options: argparse.Namespace
+) -> None:
+    """Train one family under one split, unless its result is there already."""
+    path = options.out / f"results_{options.size}" / f"{name}_{arm}_{seed}.json"
+    if path.exists():
+        return
+    family = FAMILIES[name]
+    pool = augmented(originals) if family.augmented else originals
+    rows = parts(pool, arm, seed)
+    config = TrainConfig.model_validate(
+        {
+            "data": {"manifest": "composed"},
+            "model": {
+                "backbone": family.backbone, "size": options.size, "dropout": 0.5,
+                "preprocess": "ink",
+            },
+            "stages": [
+                dict(zip(("name", "unfreeze", "learning_rate", "epochs", "patience"), stage,
+                         strict=True))
+                for stage in family.stages
+            ],
+            "batch_size": 16, "imbalance": "class_weights", "seed": seed,
+            "precision": options.precision,
+        }
+    )  # fmt: skip
+    where = devices("one")
+    screener = new_screener(config, where)
+    teach_base(screener, family.backbone, options)
+    pictures = _pictures(pool, options.size)
+    unseen = _pictures(fresh, options.size)
+    stages: list[dict[str, Any]] = []
+
+    def keep(result: StageResult, model: keras.Model) -> None:
+        test = rows["test"]
+        stages.append(
+            {
+                "result": {**vars(result), "trained": len(result.trained)},
+                "test": _scores(model, Some(pictures, test), pictures.labels[test]),
+                "fresh": _scores(model, unseen, unseen.labels),
+            }
+        )
+        print(f"{path.stem} {result.name}: test AUC {_auc(stages[-1]['test']):.3f}, "
+              f"other people {_auc(stages[-1]['fresh']):.3f}", flush=True)  # fmt: skip
+
+    folder = options.out / "runs" / f"{path.stem}_{options.size}"
+    run = PoolRun(
+        config, get_backbone(family.backbone), _subset(pictures, rows["train"]),
+        _subset(pictures, rows["validation"]), folder, where, on_stage=keep,
+        cache_folder=options.out / f"frozen_{options.size}",
+    )  # fmt: skip
+    run.pool, run.rows = pictures, rows
+    run.fit(screener, resume=True)
+    people = [set(pool.people[rows[part]]) for part in ("train", "test")]
+    pictured = [set(pool.originals[rows[part]].tolist()) for part in ("train", "test")]
+    content = {
+        "counts": {part: [len(r), int(pool.labels[r].sum())] for part, r in rows.items()},
+        "people_on_both_sides": len(people[0] & people[1]),
+        "originals_on_both_sides": len(pictured[0] & pictured[1]),
+        "test_originals": len(pictured[1]),
+        "fresh_people": len(set(fresh.people)),
+        "stages": stages,
+        "history": run.history,
+        "config": config.hash,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    part.replace(path)
+    for heavy in (folder / "stages").glob("*.npz"):
+        heavy.unlink()
+
+
+def teach_base(screener: keras.Model, backbone: str, options: argparse.Namespace) -> None:
+    """Give the screener, in place, a base that has seen chromosomes of other people only."""
+    if backbone == "vgg16":
+        donor = load_bundle(default_bundle()).load_model()
+        for layer in donor.layers:
+            if layer.name.startswith("block"):
+                screener.get_layer(layer.name).set_weights(layer.get_weights())
+    elif options.inceptionv3 is not None:
+        from screening.models.weights import load_base_weights
+
+        base = keras.Model(screener.input, screener.get_layer("feature_dropout").input)
+        load_base_weights(base, get_backbone(backbone), options.size, options.inceptionv3)
+
+
+def _pictures(pool: Pool, size: int) -> Pictures:
+    ids = [str(number) for number in range(len(pool.labels))]
+    return Pictures(ids, np.asarray(pool.labels).astype(int), resized(pool.images, size))
+
+
+def _subset(pictures: Pictures, rows: np.ndarray) -> Pictures:
+    return Pictures([pictures.ids[r] for r in rows], pictures.labels[rows], pictures.plain[rows])
+
+
+def _scores(model: keras.Model, source: Source, labels: np.ndarray) -> dict[str, list[float]]:
+    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    found = []
+    for start in range(0, len(labels), 16):
+        at = np.minimum(np.arange(start, start + 16), len(labels) - 1)
+        p = np.asarray(run(source.take(at, np.zeros(16, int))))[:, 0]
+        found.append(p[: len(labels) - start])
+    p = np.concatenate(found)
+    return {"labels": [int(y) for y in labels], "p": [round(float(v), 6) for v in p]}
+
+
+def _auc(scores: dict[str, list[float]]) -> float:
+    return auroc(np.array(scores["labels"]), np.array(scores["p"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The report of `reproduce_thesis.py`: tables and figures from its results."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from screening.metrics import markdown_table
+from screening.train import figures
+from screening.train.choice import measured
+from screening.train.job import confusion_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES, PEOPLE = ARMS = ("pictures", "people")
+COLOURS = dict(zip(ARMS, ("tab:red", "tab:blue"), strict=True))
+
+ROWS = (
+    ("original data, VGG16", (0.83, 0.83, 0.56, 0.79), "original-vgg16", 0),
+    ("original data, InceptionV3", (0.77, 0.58, 0.78, 0.86), "original-inceptionv3", 0),
+    ("augmented, VGG16", (0.97, 0.98, 0.95, 0.99), "vgg16", 0),
+    ("augmented, InceptionV3", (0.94, 0.98, 0.86, 0.99), "inceptionv3", 0),
+    ("VGG16, last block trained", (0.97, 0.98, 0.96, 0.99), "vgg16", 1),
+    ("VGG16, last two blocks", (0.98, 0.93, 0.96, 0.99), "vgg16", 2),
+    ("InceptionV3, whole", (0.95, 1.00, 0.89, 0.99), "inceptionv3", 1),
+)
+"""The thesis' rows: label, (accuracy, precision, recall, AUC) there, family and stage here."""
+
+STAGES = {"vgg16": ("head", "last block", "last two blocks"), "inceptionv3": ("head", "whole")}
+
+
+TEXT = """# The thesis' table, with its leak and without
+
+`{command}` at {commit}. Chu (KTH 2020) split after augmentation. The same pool of composed
+karyograms is split here over **pictures**, as there, and over **people**; each model is then scored
+on other people, who are in no pool.
+
+Pictures: composed from real single chromosomes in random looks, 46 chromosomes or one known
+numerical abnormality, the thesis' numbers: 105 + 41, augmented (brightness, noise, blur) to
+376 + 316; 64/16/20; network input {size} × {size}. VGG16 starts from the base of the shipped
+bundle, InceptionV3 from {taught}; nobody of the pool or of the other people taught either. Thesis:
+ImageNet weights, real karyograms, 150 × 150. Absolute values are therefore not comparable with the
+thesis; the two splits are comparable with one another.
+
+## The seven rows
+
+Test part of each split, mean over the seeds; in brackets the lowest and the highest.
+
+{table}
+
+## The size of the leak
+
+AUC. *Claimed*: on the test part of the split. *True*: the very same models on people in no pool.
+*Leak*: claimed minus true. {sizes}
+
+{leak}
+
+A split over people claims what is true, up to the noise of a small test part; a split over pictures
+after augmentation does not. The rows on original data split over pictures leak only where two cells
+of one person stand on both sides.
+
+![ROC](thesis_roc.png)
+
+![training curves](thesis_curves.png)
+
+![confusion matrices](thesis_confusion.png)
+
+![AUC by stage](thesis_stages.png)
+"""
+
+Results = dict[tuple[str, str, int], dict[str, Any]]
+
+
+def write_report(results_folder: Path, size: int, taught: str, arguments: Sequence[str]) -> None:
+    """Write reports/thesis.md and its figures from all results in the folder; nothing without any.
+
+    `taught`: in words, from what InceptionV3 started; `arguments`: of the command line.
+    """
+    results: Results = {}
+    for path in sorted(results_folder.glob("*.json")):
+        name, arm, seed = path.stem.rsplit("_", 2)
+        results[name, arm, int(seed)] = json.loads(path.read_text())
+    if not results:
+        return
+    folder = ROOT / "reports"
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    ).stdout.strip()  # fmt: skip
+    command = " ".join(["python scripts/reproduce_thesis.py", *_shown(arguments)])
+    text = TEXT.format(
+        command=command, commit=commit, size=size, taught=taught,
+        table=_table(results), leak=_leak_table(results), sizes=_sizes(results),
+    )  # fmt: skip
+    (folder / "thesis.md").write_text(text, "utf-8")
+    _figures(results, folder)
+
+
+def _shown(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without the places of one machine."""
+    return [Path(a).name if a.startswith("/") else a for a in arguments if a != "--report-only"]
+
+
+def _seeds(results: Results, name: str, arm: str) -> list[dict[str, Any]]:
+    return [content for (n, a, _), content in sorted(results.items()) if (n, a) == (name, arm)]
+
+
+def _each_row(results: Results) -> list[tuple[str, tuple[float, ...], str, int]]:
+    """Return the rows for which there is any result, in the thesis' order."""
+    return [row for row in ROWS if any(_seeds(results, row[2], arm) for arm in ARMS)]
+
+
+def _values(contents: list[dict[str, Any]], stage: int, of: str) -> list[dict[str, float]]:
+    found = []
+    for content in contents:
+        scores = content["stages"][stage][of]
+        found.append(measured(np.array(scores["labels"]), np.array(scores["p"]), 0.95))
+    return found
+
+
+def _spread(values: Sequence[float]) -> str:
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return "–"
+    if len(known) == 1:
+        return f"{known[0]:.2f}"
+    return f"{np.mean(known):.2f} ({min(known):.2f}–{max(known):.2f})"
+
+
+def _table(results: Results) -> str:
+    rows = []
+    for label, thesis, name, stage in _each_row(results):
+        rows.append((label, "thesis", *(f"{value:.2f}" for value in thesis)))
+        for arm in ARMS:
+            found = _values(_seeds(results, name, arm), stage, "test")
+            keys = ("accuracy", "precision", "recall", "auc")
+            rows.append(
+                ("", f"over {arm}", *(_spread([one[key] for one in found]) for key in keys))
+            )
+    return markdown_table(("model", "split", "accuracy", "precision", "recall", "AUC"), rows)
+
+
+def _leak_table(results: Results) -> str:
+    rows = []
+    for label, _, name, stage in _each_row(results):
+        cells: list[str] = [label]
+        for arm in ARMS:
+            contents = _seeds(results, name, arm)
+            claimed = [one["auc"] for one in _values(contents, stage, "test")]
+            true = [one["auc"] for one in _values(contents, stage, "fresh")]
+            leak = [a - b for a, b in zip(claimed, true, strict=True)]
+            cells += [_spread(claimed), _spread(true), _signed(leak)]
+        rows.append(tuple(cells))
+    header = ["model"]
+    for arm in ARMS:
+        header += [f"over {arm}: claimed", "true", "leak"]
+    return markdown_table(tuple(header), rows)
+
+
+def _signed(values: Sequence[float]) -> str:
+    known = [value for value in values if not np.isnan(value)]
+    return f"**{np.mean(known):+.2f}**" if known else "–"
+
+
+def _sizes(results: Results) -> str:
+    def first(arm: str) -> dict[str, Any] | None:
+        augmented_runs = [r for (n, a, _), r in results.items() if a == arm and "orig" not in n]
+        return augmented_runs[0] if augmented_runs else None
+
+    said = []
+    for arm in ARMS:
+        one = first(arm)
+        if one is not None:
+            said.append(
+                f"Split over {arm}, augmented: {one['originals_on_both_sides']} of the "
+                f"{one['test_originals']} originals behind the test part are also behind the "
+                f"training part ({one['people_on_both_sides']} people on both sides)."
+            )
+    any_one = next(iter(results.values()))
+    labels = any_one["stages"][0]["fresh"]["labels"]
+    seeds = len({seed for _, _, seed in results})
+    said.append(
+        f"Other people: {any_one['fresh_people']}, {len(labels)} pictures, {sum(labels)} abnormal. "
+        f"Seeds: {seeds}."
+    )
+    return " ".join(said)
+
+
+def _figures(results: Results, folder: Path) -> None:
+    rows = _each_row(results)
+    figure = Figure(figsize=(15, 5.2), layout="constrained")
+    shown: tuple[tuple[str, str, str], ...] = (
+        (PICTURES, "test", "over pictures: claimed"),
+        (PICTURES, "fresh", "over pictures: true"),
+        (PEOPLE, "test", "over people: claimed"),
+    )
+    for axes, (arm, of, title) in zip(figure.subplots(1, 3), shown, strict=True):
+        figures.roc_into(axes, {label: _joined(_seeds(results, name, arm), stage, of)
+                                for label, _, name, stage in rows
+                                if _seeds(results, name, arm)})  # fmt: skip
+        axes.set_title(title)
+    figure.savefig(folder / "thesis_roc.png", dpi=90)
+    matrices = {}
+    for label, _, name, stage in rows:
+        for arm in ARMS:
+            contents = _seeds(results, name, arm)
+            if contents:
+                matrices[f"{label}\nover {arm}"] = confusion_of(*_joined(contents, stage, "test"))
+    figures.confusion(matrices, folder / "thesis_confusion.png")
+    _curves(results, folder / "thesis_curves.png")
+    _by_stage(results, folder / "thesis_stages.png")
+
+
+def _joined(contents: list[dict[str, Any]], stage: int, of: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and p of all seeds together."""
+    scores = [content["stages"][stage][of] for content in contents]
+    return tuple(np.concatenate([one[key] for one in scores]) for key in ("labels", "p"))
+
+
+def _curves(results: Results, path: Path) -> None:
+    names = list(dict.fromkeys(name for name, _, _ in results))
+    figure = Figure(figsize=(4 * len(names), 6), layout="constrained")
+    places = figure.subplots(2, len(names), squeeze=False)
+    for column, name in enumerate(names):
+        for arm in ARMS:
+            contents = _seeds(results, name, arm)
+            if not contents:
+                continue
+            history, colour = contents[0]["history"], COLOURS[arm]
+            for axes, key in zip(places[:, column], ("loss", "auc"), strict=True):
+                axes.plot([r[key] for r in history], color=colour, linestyle=":")
+                axes.plot([r[f"val_{key}"] for r in history], color=colour, label=f"over {arm}")
+                axes.set(title=f"{name}: {key}", xlabel="epoch")
+        places[0, column].legend(fontsize=7, title="validation; dotted: train")
+    figure.savefig(path, dpi=80)
+
+
+def _by_stage(results: Results, path: Path) -> None:
+    names = [name for name in STAGES if any(_seeds(results, name, arm) for arm in ARMS)]
+    if not names:
+        return
+    figure = Figure(figsize=(4.5 * len(names), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for arm in ARMS:
+            contents = _seeds(results, name, arm)
+            for of, style, word in (("test", "-", "claimed"), ("fresh", "--", "true")):
+                if not contents:
+                    continue
+                means = [
+                    np.mean([one["auc"] for one in _values(contents, number, of)])
+                    for number in range(len(STAGES[name]))
+                ]
+                axes.plot(STAGES[name], means, style, color=COLOURS[arm], marker="o",
+                          label=f"over {arm}: {word}")  # fmt: skip
+        axes.set(title=name, ylabel="AUC", ylim=(0.4, 1.02))
+    figure.axes[0].legend(fontsize=7)
+    figure.savefig(path, dpi=90)
