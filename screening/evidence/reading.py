@@ -35,7 +35,7 @@ from screening.evidence.karyotypes import (
 from screening.evidence.likelihood import Rates, likelihood
 from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
-from screening.evidence.weights import object_weights, tilted
+from screening.evidence.weights import object_weights, tilted, with_print
 from screening.evidence.words import GOOD_LAYOUT, POOR_BANDS, doubts_of, notes_of
 
 CONFUSED = (0.01, 0.05, 0.2, 0.45)
@@ -132,10 +132,10 @@ def read_cell(
         replace(rates, confused=rate, unreadable=max(rates.unreadable, 0.2 * rate))
         for rate in CONFUSED
     ]
-    seen = [likelihood(p, choice) for choice in choices]
+    seen = [with_print(likelihood(p, choice), p, page, rates) for choice in choices]
     chosen, slots = align_best(seen, _CONFUSED_PRIOR, page, rates)
-    weights = object_weights(seen[chosen], slots, choices[chosen])
-    disorder = _disorder(lengths, slots)
+    weights = object_weights(seen[chosen], slots, choices[chosen], page)
+    disorder = _disorder(np.where(p[:, CLASSES] < 0.5, lengths, np.nan), slots)
     if not FEWEST <= n <= MOST:
         return _not_a_cell(tilted(weights, normal_complements().mean(0)), slots, disorder)
     counts, posterior = _posterior(weights, choices[chosen])
@@ -155,7 +155,7 @@ def read_cell(
         "lengths": disorder,
         "doubtful": float(sum(one.doubtful for one in objects)),
         "missorted": float(sum(one.missorted for one in objects)),
-        "count": float(abs(n - 46)),
+        "count": float(abs(found - 46)),
         "rejected": float(n - found),
         "confused": float(np.log10(CONFUSED[chosen] / CONFUSED[0])),
         "homologs": float(homologs),

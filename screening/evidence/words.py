@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from screening.evidence.reading import Read
 
 GOOD_LAYOUT = 0.5
-_MOST_DOUBTFUL, _MOST_MISSORTED, _MOST_REJECTED = 4, 4, 3
+_MOST_DOUBTFUL, _MOST_MISSORTED = 4, 4
+_MOST_REJECTED = 12  # print that was found as objects, each surely no chromosome
 _MOST_DISORDER = 0.4
 _SURELY_NOTHING = 0.9
 POOR_BANDS = 0.2
