@@ -36,7 +36,7 @@ from screening.karyogram.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
 
-SINGLES, PAGES = "singles", "pages"
+PLAIN, SINGLES, PAGES = "plain", "singles", "pages"
 STEPS = 260
 CALIBRATION = 20
 """Number of the set of pages on which the temperature is fitted; no epoch reaches it."""
@@ -50,7 +50,7 @@ def main() -> None:
     records = [r for r in read_cells(args.data) if r.chromosomes[0].stain == "G"]
     split = _split(args.split or out / "split.json", records)
     kept = [r for r in records if r.source != args.leave_out]
-    jobs = [(SINGLES, "train", n) for n in range(args.sets)]
+    jobs = [(PLAIN, "train", 0)] + [(SINGLES, "train", n) for n in range(args.sets)]
     jobs += [(PAGES, "train", n) for n in range(args.sets)]
     jobs += [(PAGES, "calibration", CALIBRATION), (PAGES, "validation", CALIBRATION)]
     cut = partial(make_crops, out / "crops", kept, split)
@@ -81,10 +81,9 @@ def train(out: Path, kept: Sequence[CellRecord], split: Split, args: argparse.Na
     held_out["pages"] = read_crops(out / "crops" / f"{PAGES}_validation_{CALIBRATION}.npz")
 
     def draw(epoch: int) -> Crops:
-        number = epoch % args.sets
-        return Crops.joined(
-            [read_crops(out / "crops" / f"{kind}_train_{number}.npz") for kind in (SINGLES, PAGES)]
-        )
+        n = epoch % args.sets
+        names = (f"{PLAIN}_train_0", f"{SINGLES}_train_{n}", f"{PAGES}_train_{n}")
+        return Crops.joined([read_crops(out / "crops" / f"{name}.npz") for name in names])
 
     return fit_classifier(out, draw, held_out, args.epochs, args.steps)
 
@@ -101,7 +100,9 @@ def make_crops(
         return name
     rng = np.random.default_rng((("train", "validation", "calibration").index(part), number))
     chosen = split.select(records, part)
-    if kind == SINGLES:
+    if kind == PLAIN:
+        crops = plain_crops([load_cell(r) for r in chosen])
+    elif kind == SINGLES:
         crops = varied_crops([load_cell(r) for r in chosen], rng)
     else:
         crops = page_crops(complete_cells(chosen, rng), rng)
@@ -162,7 +163,7 @@ def _arguments() -> argparse.Namespace:
     add("--leave-out", default="", metavar="SOURCE", help="laboratory never trained on")
     add("--bundle", type=Path, help="bundle that the classifier is added to")
     add("--into", type=Path, help="where the new bundle goes (default: in the old one's place)")
-    add("--epochs", type=int, default=24)
+    add("--epochs", type=int, default=30)
     add("--steps", type=int, default=STEPS, help="batches of an epoch")
     add("--sets", type=int, default=8, help="sets of crops that the epochs take turns with")
     add("--workers", type=int, default=2, help="processes that make crops")

@@ -27,6 +27,9 @@ LENGTH_OF_CHROMOSOME_1 = (42.0, 230.0)
 """Pixels along chromosome 1 on pages of 400 to 2000 px width."""
 
 _CHR1 = RELATIVE_LENGTH["1"]
+_SOFT = 0.35
+"""Share of crops as soft as a poor microscope or a small scan makes them: half as sharp as the
+sources themselves, where fine bands melt together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +232,8 @@ def _optics(image: np.ndarray, rng: np.random.Generator, page: float, stout: boo
         image = np.where((ring > 0) & (mask == 0), grey, image)
         mask = ring
     blur = rng.uniform(0.6, 2.6) if stout else abs(rng.normal(0, 0.8))
+    if rng.random() < _SOFT:
+        blur = rng.uniform(2.0, 5.5)
     blur *= page
     if blur > 0.3:
         image = cv2.GaussianBlur(image, (0, 0), blur)

@@ -9,6 +9,7 @@ that the classifier can choose between them later.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,7 @@ which it is not; between them it teaches nothing."""
 
 _OTHER_SHARE = 0.25
 _ABNORMAL_SHARE = 0.3
+_SOFT = 0.35
 
 
 def page_crops(
@@ -41,6 +43,8 @@ def page_crops(
 
 def _one_page(cell: Cell, rng: np.random.Generator, size: tuple[int, int]) -> Crops:
     style = clinical_style(rng) if rng.random() < 0.4 else random_style(rng)
+    if rng.random() < _SOFT:
+        style = replace(style, chromosome_blur=rng.uniform(1.0, 4.0) * style.width / 900)
     if rng.random() < _ABNORMAL_SHARE:
         cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
     karyogram = compose(widen(cell, rng), style, rng)
