@@ -113,7 +113,7 @@ def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
     assert certificate is not None and certificate.flag_threshold is not None
     assert certificate.flag_threshold >= certificate.threshold
     assert load_bundle(bundle.folder).hash == bundle.hash
-    assert "At most 0.3 of normal cases are flagged" in capsys.readouterr().out
+    assert "at most 0.3 of normal cases are flagged" in capsys.readouterr().out
     (tmp_path / "mine").mkdir()
     with pytest.raises(ScreeningError, match="a bundle to replace"):
         tune.write_tuned(bundle, bundle.info, tmp_path / "mine")

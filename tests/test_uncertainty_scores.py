@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, logit
 
 from screening import metrics
-from screening.uncertainty import calibration, selective, shift
+from screening.uncertainty import calibration, features, selective, shift
 from screening.uncertainty.cost import (
     Minutes,
     cheapest_for,
@@ -243,7 +243,7 @@ def test_drift_of_a_run_also_compares_what_could_not_be_judged():
     assert not any(d.shifted for d in shift.drift_of_run(batch, reference, (2, 52), (4, 200)))
 
 
-@pytest.mark.parametrize("kind", shift.KINDS)
+@pytest.mark.parametrize("kind", features.KINDS)
 def test_pictures_unlike_any_training_picture_get_small_p_values(kind):
     rng = np.random.default_rng(0)
     basis = rng.normal(size=(6, 40))
@@ -251,12 +251,17 @@ def test_pictures_unlike_any_training_picture_get_small_p_values(kind):
     def pictures(n: int) -> np.ndarray:
         return rng.normal(size=(n, 6)) @ basis + rng.normal(0, 0.1, (n, 40))
 
-    reference = shift.FeatureReference.fit(pictures(400), pictures(200))
+    reference = features.FeatureReference.fit(pictures(400), pictures(200))
     assert np.median(reference.likeness(pictures(200), kind)) == pytest.approx(0.5, abs=0.15)
     assert reference.likeness(pictures(50) + rng.normal(0, 1, (50, 40)), kind).max() < 0.05
     assert reference.likeness(10 * pictures(50), kind).mean() < 0.1
+    again = features.FeatureReference.from_npz(reference.to_npz())
+    some = pictures(30)
+    np.testing.assert_allclose(again.distance(some, kind), reference.distance(some, kind), 1e-3)
 
 
 def test_too_few_pictures_are_no_reference():
     with pytest.raises(ValueError, match="20 pictures"):
-        shift.FeatureReference.fit(np.zeros((5, 3)), np.zeros((50, 3)))
+        features.FeatureReference.fit(np.zeros((5, 3)), np.zeros((50, 3)))
+    with pytest.raises(ValueError, match="written by this tool"):
+        features.FeatureReference.from_npz(b"PK not a zip")

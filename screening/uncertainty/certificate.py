@@ -34,7 +34,10 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
         f"{c.min_confidence:g} or more."
     )
     if c.flag_threshold is not None and c.most_false_flags is not None:
-        text += f" At most {c.most_false_flags:g} of normal cases are flagged."
+        text += (
+            f" With a threshold of {c.flag_threshold:.4f} for flag, at most "
+            f"{c.most_false_flags:g} of normal cases are flagged."
+        )
     return text
 
 

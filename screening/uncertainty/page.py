@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from screening.bundle import BundleInfo
 from screening.metrics import Proportion, markdown_table
 from screening.uncertainty.certificate import certificate_sentence
-from screening.uncertainty.cost import cheapest_for
+from screening.uncertainty.cost import Workload, cheapest_for
 from screening.uncertainty.evaluation import Evaluation, promise_kept
 from screening.uncertainty.selective import WORKLOADS, SelectiveRow
 
@@ -113,9 +113,11 @@ def _ranking(evaluation: Evaluation) -> Section:
 def _cost(evaluation: Evaluation) -> Section:
     here = evaluation.here
     rows = [("the bundle's", here.recall, here.opened, here.minutes, here.npv, here.npv_low)]
+    shown: list[Workload] = []
     for recall in COST_RECALLS:
         point = cheapest_for(evaluation.cost, recall)
-        if point is not None:
+        if point is not None and point not in shown:
+            shown.append(point)
             rows.append(
                 (f"{point.threshold:.4f}", point.recall, point.opened, point.minutes, point.npv,
                  point.npv_low)

@@ -1,14 +1,10 @@
-"""Has what comes in left what the tool was calibrated on: a run's scores, a picture's features.
+"""Has a run left what the tool was calibrated on: its scores against those in the bundle.
 
-Drift of a run: the scores of a batch are compared with those of the calibration cases kept in the
+The scores of a batch are compared with those of the calibration cases kept in the
 bundle. How common abnormal cases are differs between the two for good reasons, so the batch is
 compared with the mixture of the normal and abnormal calibration scores that fits it best; the
 Kolmogorov–Smirnov distance to that mixture is never above the one to the true mixture, so the
 p-value is on the safe side. A warning takes a small p-value and a distance worth a warning.
-
-Unlike anything seen: the distance of a picture's features to those of the training pictures, by
-Mahalanobis distance under probabilistic PCA (Tipping & Bishop 1999) or to the k-th neighbour, told
-as a conformal p-value against held-out pictures: the share of them that lie as far or farther.
 """
 
 from __future__ import annotations
@@ -127,81 +123,6 @@ def drift_of_run(
     if both:
         found.append(_unread(unread, reference_unread, level))
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureReference:
-    """What the features of training pictures look like.
-
-    `mean` (d,), `axes` (k, d) principal axes, `variances` (k,) along them, `noise` the variance in
-    each other direction; `neighbours` (n, k + 1) training pictures in those coordinates, their
-    distance from the axes last; `held_out`: distances of pictures that fitted none of this, by
-    kind of distance, sorted.
-    """
-
-    mean: np.ndarray
-    axes: np.ndarray
-    variances: np.ndarray
-    noise: float
-    neighbours: np.ndarray
-    held_out: Mapping[str, np.ndarray]
-
-    @classmethod
-    def fit(
-        cls, features: ArrayLike, held_out: ArrayLike, axes: int = 32, kept: int = 512
-    ) -> FeatureReference:
-        """Return the reference of training `features` (n, d), judged by `held_out` (m, d).
-
-        ValueError for fewer than 20 of either, or another width.
-        """
-        features, held_out = np.asarray(features, np.float64), np.asarray(held_out, np.float64)
-        if features.ndim != 2 or features.shape[1:] != held_out.shape[1:]:
-            raise ValueError(
-                f"expected two arrays (n, d), received {features.shape}, {held_out.shape}"
-            )
-        if min(len(features), len(held_out)) < 20:
-            raise ValueError(
-                f"expected 20 pictures or more, received {len(features)}, {len(held_out)}"
-            )
-        n, d = features.shape
-        k = max(1, min(axes, n // 4, d - 1))
-        mean = features.mean(axis=0)
-        _, singular, rows = np.linalg.svd(features - mean, full_matrices=False)
-        spectrum = singular**2 / (n - 1)
-        noise = max(float(spectrum[k:].sum() / (d - k)), 1e-12 * float(spectrum[0]) + 1e-300)
-        step = max(1, n // kept)
-        bare = cls(mean, rows[:k], spectrum[:k], noise, np.zeros((0, k + 1)), {})
-        whole = cls(mean, rows[:k], spectrum[:k], noise, bare._coordinates(features[::step]), {})
-        distances = {kind: np.sort(whole.distance(held_out, kind)) for kind in KINDS}
-        return cls(mean, rows[:k], spectrum[:k], noise, whole.neighbours, distances)
-
-    def distance(self, features: ArrayLike, kind: str = "mahalanobis", k: int = 5) -> np.ndarray:
-        """Return the distance of each picture, float64 (n,), of a `kind` in KINDS."""
-        at = self._coordinates(np.asarray(features, np.float64))
-        if kind == "mahalanobis":
-            return np.sqrt((at**2).sum(axis=1))
-        if kind != "neighbour":
-            raise ValueError(f"expected a distance of {KINDS}, received {kind!r}")
-        squared = (at**2).sum(1)[:, None] - 2 * at @ self.neighbours.T + (self.neighbours**2).sum(1)
-        nearest = np.partition(squared, min(k, len(self.neighbours)) - 1, axis=1)
-        return np.sqrt(np.maximum(nearest[:, min(k, len(self.neighbours)) - 1], 0))
-
-    def likeness(self, features: ArrayLike, kind: str = "mahalanobis") -> np.ndarray:
-        """Return the conformal p-value of each picture, 0–1: small for what was never seen."""
-        farther = len(self.held_out[kind]) - np.searchsorted(
-            self.held_out[kind], self.distance(features, kind), side="left"
-        )
-        return (1 + farther) / (1 + len(self.held_out[kind]))
-
-    def _coordinates(self, features: np.ndarray) -> np.ndarray:
-        """Whitened coordinates along the axes, then the whitened distance from them."""
-        centred = features - self.mean
-        along = centred @ self.axes.T
-        off = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-        return np.column_stack([along / np.sqrt(self.variances), np.sqrt(off / self.noise)])
-
-
-KINDS = ("mahalanobis", "neighbour")
 
 
 def _ecdf(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,80 @@
+"""The measuring scripts on small numbers: simulation against closed form, changes by grade."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_simulated_breaks_agree_with_the_closed_form():
+    guarantee = script("measure_guarantee")
+    line = guarantee.one_each("normal", 0.9, 60, 400, np.random.default_rng(0))
+    broken, exact, plugged = line[4], line[5], line[6]
+    assert exact <= 0.05
+    assert binomtest(broken.successes, broken.total, exact).pvalue > 1e-3
+    assert (
+        plugged.value > 0.3
+    )  # a threshold read off the sample breaks its recall about half of all times
+
+
+def test_real_splits_certify_one_half_and_count_the_other(tmp_path):
+    guarantee = script("measure_guarantee")
+    rng = np.random.default_rng(0)
+    lines = ["case,patient,abnormal,simulated,route,p_abnormal,last_from"]
+    for i in range(400):
+        start = rng.uniform(0.5, 0.9) if i % 2 else rng.uniform(0.1, 0.3)
+        lines.append(f"c{i},p{i},{i % 2},1,flag,0.5,{start:.6f}")
+    lines.append("never,p400,1,1,flag,0.9,")
+    (tmp_path / "cases.csv").write_text("\n".join(lines) + "\n")
+    rows = guarantee.real_splits([tmp_path], 20, rng)
+    promised, certified, achieved = rows[2][0], rows[2][1], rows[2][2]
+    assert promised == 0.9 and certified.value == 1 and 0.85 < achieved <= 1 and rows[2][4] > 0.9
+
+
+@pytest.mark.parametrize(
+    "name", ["contrast", "stain", "magnification", "blur", "JPEG", "noise", "uneven light"]
+)
+def test_changes_are_pictures_and_stronger_with_their_grade(name):
+    stress = script("measure_stress")
+    change, grades = stress.CORRUPTIONS[name]
+    rng = np.random.default_rng(0)
+    page = np.full((400, 1000), 255, np.uint8)
+    page[100:300, 200:300] = rng.integers(60, 160, (200, 100))
+    made = [change(page, grade, np.random.default_rng(1)) for grade in grades]
+    assert all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in made)
+    if name == "magnification":
+        assert [picture.shape[1] for picture in made] == [round(1000 * g) for g in grades]
+    elif name != "stain":
+        apart = [np.abs(picture.astype(float) - page).mean() for picture in made]
+        assert apart == sorted(apart) and apart[0] > 0
+
+
+def test_confidences_of_two_evaluations_are_ranked_together_and_apart(tmp_path):
+    selective = script("measure_selective")
+    for name, flip in (("known", 0), ("unseen", 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = ["image,case,patient,abnormal,route,p_abnormal,predicted,votes,std"]
+        for i in range(20):
+            wrong = i < 2 + 3 * flip
+            rows.append(f"i{i},c,p,1,flag,0.9,{int(not wrong)},{0.5 + i / 40},0.5")
+        rows.append("unread,c,p,1,review,,,,")
+        (folder / "pictures.csv").write_text("\n".join(rows) + "\n")
+    text = selective.report([tmp_path / "known", tmp_path / "unseen"], None)
+    assert "40 pictures, 7 errors" in text and "**votes**" in text
+    assert "| unseen | votes | 20 | 5/20" in text
