@@ -1,4 +1,4 @@
-"""Measure the whole rule of a bundle and its parts alone, per group, on pages composed inside parts.
+"""Measure the whole rule of a bundle and its parts alone, on pages composed inside parts.
 
     python scripts/measure_fused.py --bundle screening/bundles/default --pages runs/fusion \\
         [--karyograms ../shared/data/karyograms]
