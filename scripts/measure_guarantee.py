@@ -37,6 +37,7 @@ from screening.uncertainty.risk_control import (
     certify_pair,
     fixed_sequence,
     needed_units,
+    p_values,
     tail,
 )
 
@@ -139,6 +140,24 @@ def clustered(
          proportion(broken, repetitions), _mean(achieved[name]), _mean(saved[name]))
         for name, (certified, broken) in tally.items()
     ]  # fmt: skip
+
+
+def patients_needed() -> list[tuple[object, ...]]:
+    """Return lines: recall, how many patients have one of five abnormalities missed, and how many
+    patients certify the recall then, by each bound."""
+    lines = []
+    for recall in (0.9, 0.95, 0.99):
+        promise = Promise(recall)
+        for missed in (0, 1, 2, 5, 10):
+            needed: list[object] = []
+            for method in METHODS.values():
+                loss = 1.0 if method == METHODS[ANY] else 0.2
+                n = max(20, missed)
+                while p_values(_losses(n, missed, loss), promise.risk, method)[0] > promise.delta:
+                    n += 1
+                needed.append(n)
+            lines.append((f"{recall:g}", missed, *needed))
+    return lines
 
 
 def curve(n: int, repetitions: int, rng: np.random.Generator) -> list[tuple[float, ...]]:
@@ -280,6 +299,10 @@ def main() -> None:
             ("patients", "abnormalities each", "bound", "certified", "promise broken",
              "mean true recall", "normal cases put last"), groups,
         ),
+        "Patients needed when this many of them have one of five abnormalities missed:\n",
+        markdown_table(
+            ("recall", "patients with one of five missed", *METHODS.values()), patients_needed()
+        ),
         "## Achieved against promised\n",
         "300 abnormal cases. ![achieved against promised](guarantee.svg)\n",
         markdown_table(
@@ -301,6 +324,10 @@ def main() -> None:
         ]  # fmt: skip
     (args.reports / "guarantee.md").write_text("\n".join(text).rstrip() + "\n", "utf-8")
     print(f"worst: {worst}; written to {args.reports / 'guarantee.md'}")
+
+
+def _losses(patients: int, missed: int, loss: float) -> np.ndarray:
+    return (loss * (np.arange(patients) < missed))[:, None]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.uncertainty.certificate import (
+    SEEN,
     case_hash,
     certificate_covers,
     certificate_sentence,
     data_hash,
     overlap,
+    seen,
 )
 
 CERTIFICATE = CertificateInfo(
@@ -64,7 +66,7 @@ def test_data_hash_ignores_order_and_nothing_else():
 def test_overlap_counts_what_trained_and_what_calibrated():
     info = BundleInfo(
         name="b", created="2026-01-01", parts={},
-        data={"seen": {"images": ["aa"], "cases": [case_hash("lab", "1")]}},
+        data={SEEN: seen([("lab", "1"), ("lab", "1")], ["aa"])},
         calibration=CalibrationInfo(
             scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
             images=("bb",), cases=(case_hash("lab", "2"),),

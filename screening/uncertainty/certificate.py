@@ -60,6 +60,12 @@ def case_hash(source: str, case: str) -> str:
     return hashlib.sha256(f"{source}\0{case}".encode()).hexdigest()[:16]
 
 
+def seen(cases: Iterable[tuple[str, str]], images: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Return what to keep under SEEN: (source, case) of all that trained, sha256 of their files."""
+    hashed = sorted({case_hash(source, case) for source, case in cases})
+    return {"images": sorted(set(images)), "cases": hashed}
+
+
 def data_hash(pictures: Iterable[tuple[str, str, str]]) -> str:
     """Return the sha256 of (file's sha256, label, case) of each picture, in any order."""
     lines = sorted("\t".join(picture) for picture in pictures)
