@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -81,6 +85,8 @@ def test_train_writes_a_bundle_metrics_and_figures(config, tmp_path, capsys):
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics["parts"]) == {"train", "validation", "test"}
     assert [stage["name"] for stage in metrics["stages"]] == ["head", "last"]
+    kept = metrics["stages"][-1]["best"]["val_loss"]  # what the bundle holds is what was chosen
+    assert metrics["parts"]["validation"]["loss"] == pytest.approx(kept, abs=1e-4)
     history = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
     assert [(row["stage"], row["epoch"]) for row in history] == [
         ("head", "1"), ("head", "2"), ("last", "1"), ("last", "2"),
@@ -188,6 +194,48 @@ def test_search_skips_what_fails_resumes_and_writes_the_best(config, tmp_path, c
     assert main(["search", str(config), "--out", str(out), "--resume", "--quiet"]) == 0
     assert len(json.loads((out / "search.json").read_text())) == 4
     assert len(calls) == 4
+
+
+TOGETHER = """
+import sys
+from screening.models import backbones
+from tiny_base import TINY
+backbones.BACKBONES["tiny"] = TINY
+from screening.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_chief_and_two_workers_share_one_search(config, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    out, tests = tmp_path / "search", Path(__file__).parent
+    jobs = []
+    for name in ("chief", "tuner0", "tuner1"):
+        variables = os.environ | {
+            "KERASTUNER_TUNER_ID": name,
+            "KERASTUNER_ORACLE_IP": "127.0.0.1",
+            "KERASTUNER_ORACLE_PORT": str(port),
+            "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}",
+        }
+        command = [sys.executable, "-c", TOGETHER, "search", str(config), "--out", str(out)]
+        jobs.append(
+            subprocess.Popen(
+                command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+    try:
+        said = [job.communicate(timeout=240) for job in jobs]
+    finally:
+        for job in jobs:
+            job.kill()
+    assert [job.returncode for job in jobs] == [0, 0, 0], said
+    trials = json.loads((out / "search.json").read_text())
+    assert len(trials) == 3 and all(trial["score"] is not None for trial in trials)
+    assert "best settings" in said[0][0] and (out / "best.yaml").is_file()
+    assert sum("-> AUC" in line for _, err in said[1:] for line in err.splitlines()) == 3
 
 
 def test_searched_values_are_put_in(config):

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         from screening.train.job import Job
         from screening.train.strategy import devices
 
-        begun = (args.out / search.PROJECT).exists()
+        begun = (args.out / search.PROJECT / "oracle.json").exists()
         if begun and not args.resume and not search.is_worker():
             raise ScreeningError(
                 f"{args.out} already holds a search: go on with --resume, or choose another folder"

@@ -7,6 +7,7 @@ epochs then cost only the rest.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,8 @@ class Cached(Recomputed):
             return super().take(rows, np.full(len(rows), variant))
         path = self._folder / f"{self._key}-{variant}.npy"
         if not path.exists():
-            part = path.with_name(f"{path.stem}.part.npy")
+            # Workers of one search share the folder: each writes a file of its own.
+            part = path.with_name(f"{path.stem}.{os.getpid()}.part")
             store = np.lib.format.open_memmap(part, "w+", np.float32, (len(rows), *self.shape))
             for start in range(0, len(rows), FROZEN_BATCH):
                 some = rows[start : start + FROZEN_BATCH]
@@ -134,9 +136,9 @@ class Cached(Recomputed):
 
 
 def _hash_of(model: keras.Model) -> str:
-    digest = hashlib.sha256(str(model.compute_dtype).encode())
+    digest = hashlib.sha256()
     for layer in model.layers:
-        digest.update(type(layer).__name__.encode())
+        digest.update(f"{type(layer).__name__} {layer.compute_dtype}".encode())
         for weight in layer.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

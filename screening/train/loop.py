@@ -62,7 +62,7 @@ class Trainer:
                 optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
             else:
                 optimizer = keras.optimizers.Adam(learning_rate)
-            if keras.config.dtype_policy().name == "mixed_float16":
+            if any(layer.compute_dtype == "float16" for layer in layers):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(model.trainable_variables)
         self.optimizer = optimizer

@@ -227,7 +227,9 @@ class Run:
         if not self.devices.chief or not self._history:
             return
         part = self.folder / "history.part"
-        part.write_text(json.dumps(self._history, indent=1), "utf-8")
+        # JSON knows no nan: a precision of nothing is null.
+        rows = [{k: None if v != v else v for k, v in row.items()} for row in self._history]
+        part.write_text(json.dumps(rows, indent=1, allow_nan=False), "utf-8")
         part.replace(self.folder / "history.json")
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self._history[0]), lineterminator="\n")
