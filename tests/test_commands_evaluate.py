@@ -99,6 +99,9 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
     # A second evaluation of the same pictures computes nothing anew.
     scored = scorer.scored
     assert evaluate.run(parse(*words, "--quiet")) == 0 and scorer.scored == scored
+    assert metrics["warnings"] == [] and "does not cover" not in page
+    assert evaluate.run(parse(*words, "--quiet", "--min-confidence", 0.6)) == 0
+    assert "does not cover these settings" in (out / "evaluation.html").read_text()
 
 
 def test_cases_seen_before_are_refused_or_named_on_every_page(data, scorer, tmp_path):

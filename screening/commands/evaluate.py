@@ -215,9 +215,11 @@ def write(
     )
     figures = draw_figures(evaluation, "; ".join(warnings))
     parts = sections(evaluation, bundle.info)
+    told = [*warnings, *doubts(bundle, rule, args.passes, evaluation)]
     metrics = {
         "tool": "screening", "version": __version__, "intended_use": "research use only",
         "bundle": bundle.hash, "date": date, "forced": list(warnings),
+        "warnings": told,
         "threshold": rule.threshold, "min_confidence": rule.min_confidence,
         "passes": args.passes, "seed": args.seed, "cases": len(cases), "pictures": len(shown),
         "promise": promise_kept(evaluation, bundle.info), **as_json(evaluation),
@@ -231,8 +233,8 @@ def write(
             {
                 **tables(evaluation, shown, cases, starts),
                 "metrics.json": json.dumps(metrics, indent=1, ensure_ascii=False) + "\n",
-                "report.md": markdown_page(parts, facts, warnings),
-                "evaluation.html": html_page(parts, facts, warnings, figures),
+                "report.md": markdown_page(parts, facts, told),
+                "evaluation.html": html_page(parts, facts, told, figures),
             },
         )
     except OSError as error:
@@ -240,6 +242,23 @@ def write(
             f"cannot write the results into {args.out} ({error.strerror}): what was scored is kept "
             "there, so free space and run again"
         ) from error
+
+
+def doubts(bundle: Bundle, rule: Rule, passes: int, evaluation: Evaluation) -> list[str]:
+    """Why the bundle's promise may not be read from this evaluation, in words."""
+    from screening.uncertainty.certificate import certificate_covers
+
+    found = [str(drift) for drift in evaluation.drift if drift.shifted]
+    certificate = bundle.info.certificate
+    if certificate is not None and not certificate_covers(
+        certificate, rule.threshold, rule.min_confidence, passes
+    ):
+        found.append(
+            f"The certificate is for {certificate.passes} passes, a threshold up to "
+            f"{certificate.threshold:.4f} and a minimum confidence of "
+            f"{certificate.min_confidence:g} or more: it does not cover these settings."
+        )
+    return found
 
 
 def tables(
