@@ -1,0 +1,70 @@
+"""A bundle's reader: from a page to the evidence that ledger, rule and page use."""
+
+from __future__ import annotations
+
+import base64
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from screening.evidence.record import PictureEvidence
+from screening.images.normalise import normalise
+from screening.karyogram.compose import compose
+from screening.karyogram.drawn import draw_cell
+from screening.karyogram.locate import locate
+from screening.karyogram.style import clinical_style
+from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
+from screening.worklist.reader import BundleReader, reader_of
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    import keras
+
+    from screening.models.classifier import build_classifier
+
+    keras.utils.set_random_seed(0)
+    model = build_classifier()
+    part = SimpleNamespace(temperature=1.0)
+    return SimpleNamespace(
+        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
+    )
+
+
+@pytest.fixture(scope="module")
+def paper():
+    rng = np.random.default_rng(3)
+    return normalise(compose(draw_cell(rng, "XY"), clinical_style(rng), rng).image)
+
+
+def test_a_page_becomes_evidence_that_survives_the_ledger(bundle, paper, tmp_path):
+    located = locate(paper)
+    evidence = BundleReader(bundle, 5, chromosomes=tmp_path).read(paper, located, 7, "a/b.png")
+    assert len(evidence.chromosomes) >= 40
+    for placed in evidence.chromosomes:
+        assert 0 <= placed.x and placed.x + placed.w <= 1
+        assert 0 <= placed.y and placed.y + placed.h <= 1
+        assert 0 <= placed.probability <= 1
+    assert {"reading", "count", "doubtful"} <= set(evidence.features)
+    for _, picture in evidence.crops:
+        assert base64.b64decode(picture)[:2] == b"\xff\xd8"  # JPEG
+    assert PictureEvidence.from_json(evidence.to_json()) == evidence
+    saved = picture_folder(tmp_path, "a/b.png")
+    assert (saved / KARYOGRAM).is_file()
+    assert len(list(saved.glob("*_p*.png"))) == len(evidence.chromosomes)
+
+
+def test_an_untrained_classifier_clears_nobody(bundle, paper):
+    evidence = BundleReader(bundle, 5).read(paper, locate(paper), 7, "a.png")
+    assert evidence.p_normal < 0.5 or evidence.doubts
+
+
+def test_a_page_without_chromosomes_is_read_as_none(bundle):
+    blank = np.full((300, 400), 255, np.uint8)
+    evidence = BundleReader(bundle, 5).read(blank, locate(blank), 7, "a.png")
+    assert not evidence.chromosomes and evidence.doubts and evidence.p_normal == 0
+
+
+def test_a_bundle_without_a_classifier_reads_nothing():
+    assert reader_of(SimpleNamespace(info=SimpleNamespace(parts={"screener": None}))) is None
