@@ -190,6 +190,28 @@ def test_litter_is_left_out_and_a_missing_chromosome_is_a_doubt():
     assert got.p_normal < 0.5 or got.doubts
 
 
+def test_print_found_as_objects_is_left_out_in_any_number():
+    drawn = draw(chromosomes("", "XY"))
+    for n in (3, 9):
+        letters = np.array([[40 + 60 * i, 415, 12, 14] for i in range(n)])
+        boxes = np.vstack([drawn.page.boxes, letters])
+        page = Page(boxes, np.append(drawn.page.rows, [0] * n), None)
+        p = np.vstack([say(drawn.names), 0.7 * say(["?"] * n) + 0.3 * say(["21"] * n)])
+        got = read_cell(p, page)
+        assert got.karyotypes[0][0] == "46,XY" and got.p_normal > 0.9
+        assert [one.name for one in got.chromosomes[46:]] == ["?"] * n
+        assert got.features["count"] == 0 and got.features["rejected"] == n
+
+
+def test_a_single_small_object_may_be_a_marker():
+    drawn = draw(chromosomes("+mar", "XY"))
+    assert drawn.names[-1] == "mar"
+    boxes = drawn.page.boxes.copy()
+    boxes[-1, 2:] = 12, 14
+    got = read_cell(say(drawn.names), Page(boxes, drawn.page.rows, drawn.page.groups))
+    assert got.p_normal < 0.5 or got.doubts
+
+
 def test_two_homologs_found_as_one_are_not_a_loss():
     drawn = draw(chromosomes())
     keep = np.ones(46, bool)

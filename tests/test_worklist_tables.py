@@ -7,10 +7,15 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from screening.evidence.record import PictureEvidence
+from screening.triage.rule import Rule
 from screening.worklist import files
 from screening.worklist.files import replace_files
+from screening.worklist.ledger import Result
+from screening.worklist.rows import case_table, row_of
 from screening.worklist.tables import csv_text, jsonl_text
 
 HOSTILE = ["=1+1", "+x", "-x", "@x", "\tx", "a,b", 'say "hi"', "two\nlines", "ü 染", ""]
@@ -52,3 +57,32 @@ def test_a_failed_write_leaves_the_old_files_and_no_litter(
     with pytest.raises(OSError, match="No space"):
         replace_files(tmp_path, {"a": "new a", "b": "new b"})
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "old a", "b": "old b"}
+
+
+def _read(image: str, karyotype: str, changes: tuple[str, ...], layout: float = 1.0) -> Result:
+    evidence = PictureEvidence(
+        {}, karyotypes=((karyotype, 0.95),), p_normal=0.9, layout_score=layout,
+        gains_and_losses=changes,
+    )  # fmt: skip
+    p = np.full(10, 0.1, np.float32)
+    return Result(image, "case", "0" * 64, "ok", objects=46, p=p, evidence=evidence)
+
+
+def test_the_findings_of_a_case_stand_in_its_line() -> None:
+    results = [
+        _read("a", "46,XX", ()),
+        _read("b", "47,XX,+21", ("+21",)),
+        _read("c", "47,XX,+21", ("+21",)),
+        _read("d", "45,XX,-1", ("-1",), layout=0.1),
+    ]
+    rows = [row_of(result, Rule(min_layout=0.5)) for result in results]
+    assert [row.read is None for row in rows] == [False, False, False, True]
+    columns, (line,) = case_table(rows)
+    assert columns[-1] == "findings" and set(columns) == set(line)
+    assert line["findings"] == (
+        "2 of 3 cells show +21; possible mosaic: 47,XX,+21 in 2 of 3, 46,XX in 1 of 3; "
+        "1 cell not read"
+    )
+    assert line["route"] == "review"
+    text = csv_text(columns, [line])
+    assert list(csv.DictReader(io.StringIO(text)))[0]["findings"] == line["findings"]

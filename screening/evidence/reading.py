@@ -36,7 +36,7 @@ from screening.evidence.likelihood import Rates, likelihood
 from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted, with_print
-from screening.evidence.words import GOOD_LAYOUT, POOR_BANDS, doubts_of, notes_of
+from screening.evidence.words import GOOD_LAYOUT, NO_KARYOTYPE, POOR_BANDS, doubts_of, notes_of
 
 CONFUSED = (0.01, 0.05, 0.2, 0.45)
 """Rates of misread chromosomes among which a page chooses, and how common they are."""
@@ -172,7 +172,10 @@ def read_cell(
         confused=CONFUSED[chosen],
         iscn=first if sure else "",
         features=features,
-        doubts=doubts_of(objects, slots, disorder, int(best.sum()), bool(karyotypes)),
+        doubts=(
+            *([] if karyotypes else [NO_KARYOTYPE]),
+            *doubts_of(objects, slots, disorder, int(best.sum()), p_normal),
+        ),
         notes=notes_of(objects, karyotypes, changes, CONFUSED[chosen]),
     )
 

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from screening.evidence.reading import Read
 
 GOOD_LAYOUT = 0.5
+NO_KARYOTYPE = "the chromosomes do not add up to a karyotype: too many gains and losses"
 _MOST_DOUBTFUL, _MOST_MISSORTED = 4, 4
 _MOST_REJECTED = 12  # print that was found as objects, each surely no chromosome
 _MOST_DISORDER = 0.4
 _SURELY_NOTHING = 0.9
+_WHATEVER_IT_IS = 0.97  # posterior of a normal cell with every object left out allowed for
 POOR_BANDS = 0.2
 """Rate of misread chromosomes from which on the looks alone prove nothing."""
 
 
 def doubts_of(
-    objects: Sequence[Read], slots: Slots, disorder: float, expected: int, named: bool = True
+    objects: Sequence[Read], slots: Slots, disorder: float, expected: int, p_normal: float = 0.0
 ) -> tuple[str, ...]:
     """Return why the page must be seen by a person; `expected`: chromosomes of the complement that
-    was read, `disorder` as of `reading`, `named`: whether any karyotype can be put in words."""
+    was read, `disorder` as of `reading`, `p_normal`: posterior of a normal complement."""
     doubts = []
-    if not named:
-        doubts.append("the chromosomes do not add up to a karyotype: too many gains and losses")
     if slots.reading not in (UPRIGHT, UNORDERED):
         doubts.append(f"the chromosomes stand as in a karyogram that is {slots.reading}")
     elif slots.score < GOOD_LAYOUT:
@@ -45,7 +45,8 @@ def doubts_of(
         doubts.append(f"{len(doubtful)} chromosomes could not be told: {_list(doubtful)}")
     if len(objects) - len(found) > _MOST_REJECTED:
         doubts.append(f"{len(objects) - len(found)} objects do not look like one chromosome")
-    if any(one.name == "?" and one.probability < _SURELY_NOTHING for one in objects):
+    unsure = any(one.name == "?" and one.probability < _SURELY_NOTHING for one in objects)
+    if unsure and p_normal < _WHATEVER_IT_IS:
         doubts.append("an object left out may be a chromosome")
     missorted = [one for one in found if one.missorted]
     if len(missorted) > _MOST_MISSORTED:
