@@ -64,11 +64,12 @@ def one_each(
     promise = Promise(recall)
     risk = cdf(PATH - MEAN_ABNORMAL)
     cleared = cdf(PATH - MEAN_NORMAL)
+    p_of = tail(np.arange(n + 1), n, promise.risk)
     certified = broken = plugged = 0
     achieved, saved = [], []
     for _ in range(repetitions):
         below = counts_below(MEAN_ABNORMAL + draw(rng, n))
-        passed = fixed_sequence(tail(below, n, promise.risk), promise.delta)
+        passed = fixed_sequence(p_of[below], promise.delta)
         if passed:
             certified += 1
             broken += bool(risk[passed - 1] > promise.risk)
@@ -81,7 +82,7 @@ def one_each(
     # Misses only grow along the path, so the promise breaks exactly when the first threshold that
     # is truly too risky still passes: a binomial probability.
     first = int(np.argmax(risk > promise.risk))
-    allowed = int(np.sum(tail(np.arange(n + 1), n, promise.risk) <= promise.delta)) - 1
+    allowed = int(np.sum(p_of <= promise.delta)) - 1
     exact = float(binom.cdf(allowed, n, risk[first])) if allowed >= 0 else 0.0
     return (
         shape, recall, n, proportion(certified, repetitions), proportion(broken, repetitions),
@@ -115,25 +116,30 @@ def clustered(
     A patient's own effect (standard deviation 1.2) is shared by all of them, each has its own
     (0.6): over patients the score of one abnormality is normal with the root of the sum of squares.
     """
-    promise, who = Promise(0.95), np.repeat(np.arange(patients), each)
+    promise = Promise(0.95)
     risk = norm.cdf(PATH, MEAN_ABNORMAL, np.hypot(1.2, 0.6))
     cleared = norm.cdf(PATH, MEAN_NORMAL, np.hypot(1.2, 0.6))
     tally: dict[str, list[int]] = {name: [0, 0] for name in ("cases", BET, MEAN, ANY)}
     achieved: dict[str, list[float]] = defaultdict(list)
     saved: dict[str, list[float]] = defaultdict(list)
+    p_of_cases = tail(np.arange(patients * each + 1), patients * each, promise.risk)
     for _ in range(repetitions):
-        effect = np.repeat(rng.normal(MEAN_ABNORMAL, 1.2, patients), each)
-        missed = (effect + rng.normal(0, 0.6, len(effect)))[:, None] < PATH
+        scores = rng.normal(MEAN_ABNORMAL, 1.2, (patients, 1)) + rng.normal(
+            0, 0.6, (patients, each)
+        )
+        counts = (scores[:, :, None] < PATH).sum(axis=1)
         for name in tally:
-            found = certify(
-                missed, PATH, promise, None if name == "cases" else who,
-                BET if name == "cases" else name,
-            )  # fmt: skip
-            if isinstance(found, Certificate):
+            if name == "cases":
+                p = p_of_cases[counts.sum(axis=0)]
+            else:
+                losses = counts > 0 if name == ANY else counts / each
+                p = p_values(losses, promise.risk, METHODS[name])
+            passed = fixed_sequence(p, promise.delta)
+            if passed:
                 tally[name][0] += 1
-                tally[name][1] += bool(risk[found.index] > promise.risk)
-                achieved[name].append(1 - risk[found.index])
-                saved[name].append(cleared[found.index])
+                tally[name][1] += bool(risk[passed - 1] > promise.risk)
+                achieved[name].append(1 - risk[passed - 1])
+                saved[name].append(cleared[passed - 1])
     words = {"cases": f"cases as if independent ({EXACT})", **METHODS}
     return [
         (patients, each, words[name], proportion(certified, repetitions),
@@ -168,7 +174,8 @@ def curve(n: int, repetitions: int, rng: np.random.Generator) -> list[tuple[floa
     lines = []
     for recall in (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995):
         promise = Promise(recall)
-        passed = [fixed_sequence(tail(b, n, promise.risk), promise.delta) for b in drawn]
+        p_of = tail(np.arange(n + 1), n, promise.risk)
+        passed = [fixed_sequence(p_of[below], promise.delta) for below in drawn]
         reached = np.array([1 - risk[k - 1] for k in passed if k])
         if len(reached):
             low = float(np.quantile(reached, 0.05))
