@@ -13,6 +13,7 @@ import numpy as np
 from screening.bundle import Bundle, BundleInfo, PartInfo, write_bundle
 from screening.config import TrainConfig, write_config
 from screening.data.manifest import Item
+from screening.data.pipeline import verify
 from screening.data.split import TRAIN, VALIDATION
 from screening.models.backbones import get_backbone
 from screening.models.screener import build_screener
@@ -30,7 +31,10 @@ SMOKE_CASES = 12
 
 
 class Job:
-    """One training in the folder `out`; `smoke` uses a few pictures only."""
+    """One training in the folder `out`; `smoke` uses a few pictures only.
+
+    Making one reads every picture once and raises ManifestError with all that is wrong.
+    """
 
     def __init__(
         self, config: TrainConfig, out: Path, devices: Devices, quiet: bool, smoke: bool = False
@@ -39,6 +43,7 @@ class Job:
         self.split, self.parts = read_parts(config.data)
         if smoke:
             self.parts = {part: _few(items) for part, items in self.parts.items()}
+        verify([item for items in self.parts.values() for item in items])
 
     def run(self, resume: bool) -> Bundle | None:
         """Train, measure and write everything; return the bundle (None on hosts but the chief)."""

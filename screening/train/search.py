@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
 import tensorflow as tf
 
@@ -112,6 +113,8 @@ class Search(keras_tuner.BayesianOptimization):
             (folder / "failed.txt").write_text(reason + "\n", "utf-8")
             self.say(f"trial {trial.trial_id} failed and is skipped: {reason}")
             raise keras_tuner.errors.FailedTrialError(reason) from error
+        finally:
+            keras.utils.clear_session()  # else every trial's graphs stay in memory
         for heavy in ("stages", "state.npz"):  # 60 MB each, and only the values are wanted
             path = folder / heavy
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -104,7 +104,8 @@ class Run:
     def _begin(self, screener: keras.Model, resume: bool) -> None:
         self._history: list[dict[str, Any]] = []
         start = load_state(self.folder / "stages" / "start.npz")
-        if start is None:
+        if start is None or not (resume or self.devices.chief):
+            # Other hosts may see what the chief has just written; TensorFlow gave them its weights.
             self._save(self.folder / "stages" / "start.npz", packed("w", weights_of(screener)),
                        {"config": self.config.hash})  # fmt: skip
             return
