@@ -1,32 +1,60 @@
-"""ISCN strings for whole-chromosome gains and losses of a single cell.
+"""ISCN strings for gains, losses and structural abnormalities of a single cell.
 
-Source: ISCN 2024, chapters on sex-chromosome and autosome number. Mosaic or clonal notation is
-never produced: one cell cannot support it.
+Source: ISCN 2024, chapters on number and on structural rearrangements. Mosaic or clonal notation
+is never produced: one cell cannot support it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from screening.classes import AUTOSOMES
+from screening.classes import AUTOSOMES, CHROMOSOMES
 
 
-def karyotype(counts: Mapping[str, int], markers: int = 0) -> str:
+def karyotype(counts: Mapping[str, int], markers: int = 0, structural: Collection[str] = ()) -> str:
     """Return the ISCN string of one cell, e.g. "46,XX", "47,XY,+21", "45,X" or "69,XXY".
 
     `counts` maps chromosome names ("1"…"22", "X", "Y") to how many stand in the cell (missing
     names count 0); `markers` is the number of marker chromosomes. Gains and losses are given
     against the ploidy (2, or 3 and 4 when the autosomes' median says so), sex chromosomes in the
-    order X, Y. ValueError for a negative count.
+    order X, Y. `structural` are abnormalities in ISCN, "t(9;22)(q34;q11.2)": rearranged chromosomes
+    are counted with the class of their centromere, a Robertsonian one with the first it names.
+    ValueError for a negative count.
     """
     if markers < 0 or any(n < 0 for n in counts.values()):
         raise ValueError(f"expected counts of 0 or more, received {dict(counts)}, {markers=}")
-    autosomes = [counts.get(name, 0) for name in AUTOSOMES]
-    ploidy = max(2, sorted(autosomes)[len(autosomes) // 2])
     sex = "X" * counts.get("X", 0) + "Y" * counts.get("Y", 0)
-    parts = [str(sum(autosomes) + len(sex) + markers), sex or "-X"]
-    for name, count in zip(AUTOSOMES, autosomes, strict=True):
-        parts += [f"{'+' if count > ploidy else '-'}{name}"] * abs(count - ploidy)
+    total = sum(counts.get(name, 0) for name in AUTOSOMES) + len(sex) + markers
+    explained = dict(counts)
+    for change in structural:
+        names = chromosomes_of(change)
+        if change.startswith("rob"):
+            explained[names[1]] = explained.get(names[1], 0) + 1
+        for name in names:
+            # ISCN writes the normal sex chromosomes first and the rearranged one by itself.
+            sex = sex.replace(name, "", 1)
+    autosomes = [explained.get(name, 0) for name in AUTOSOMES]
+    ploidy = max(2, sorted(autosomes)[len(autosomes) // 2])
+    found: list[tuple[int, str]] = []
+    for place, (name, count) in enumerate(zip(AUTOSOMES, autosomes, strict=True)):
+        found += [(place, f"{'+' if count > ploidy else '-'}{name}")] * abs(count - ploidy)
+    for change in structural:
+        first = chromosomes_of(change)[0]
+        found.append((-1 if first in ("X", "Y") else CHROMOSOMES.index(first), change))
+    parts = [str(total), *([sex] if sex or structural else ["-X"])]
+    # The sort is stable: a number comes before a rearrangement of the same chromosome.
+    parts += [change for _, change in sorted(found, key=lambda entry: entry[0])]
     if markers:
         parts.append("+mar" if markers == 1 else f"+{markers}mar")
-    return ",".join(parts)
+    return ",".join(filter(None, parts))
+
+
+def chromosomes_of(change: str) -> list[str]:
+    """Return the chromosomes that a structural abnormality names: ["9", "22"] of "t(9;22)(…)".
+
+    ValueError when its first parentheses hold anything but chromosomes.
+    """
+    names = change.partition("(")[2].partition(")")[0].split(";")
+    if not all(name in CHROMOSOMES for name in names):
+        raise ValueError(f"expected an abnormality such as t(9;22)(q34;q11.2), received {change!r}")
+    return names

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from screening.classes import CHROMOSOMES
+from screening.errors import ScreeningError
 
 STAIN: dict[str, float] = {
     "gneg": 0.0, "gpos25": 0.3, "gpos50": 0.55, "gpos75": 0.8, "gpos100": 1.0,
@@ -23,13 +24,15 @@ STAIN: dict[str, float] = {
 class Bands:
     """One chromosome's bands from the short arm's end; positions are fractions of its length.
 
-    `edges` float (n + 1,), `stains` tuple of n keys of `STAIN`; `centromere` and `megabases`.
+    `edges` float (n + 1,), `stains` tuple of n keys of `STAIN`, `names` of the n bands ("q34.11");
+    `centromere` and `megabases`.
     """
 
     edges: np.ndarray
     stains: tuple[str, ...]
     centromere: float
     megabases: float
+    names: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -47,5 +50,25 @@ def band_table() -> dict[str, Bands]:
         acen = rows[rows["stain"] == "acen"]
         # Where the two centromeric bands meet: the end of the short arm's one.
         centromere = float(acen["end"].min()) / total
-        found[name] = Bands(edges, tuple(map(str, rows["stain"])), centromere, total / 1e6)
+        stains, names = (tuple(map(str, rows[column])) for column in ("stain", "band"))
+        found[name] = Bands(edges, stains, centromere, total / 1e6, names)
     return found
+
+
+def band_span(name: str, band: str) -> tuple[float, float]:
+    """Return where `band` of chromosome `name` starts and ends, as fractions of the length.
+
+    A band may be named coarser than the table: "q11.2" spans q11.21 to q11.23, "q34" all of q34.
+    "p10" and "q10" are the centromere. ScreeningError for a band the chromosome does not have.
+    """
+    bands = band_table()[name]
+    if band in ("p10", "q10"):
+        return bands.centromere, bands.centromere
+    finer = f"{band}." if "." not in band else band
+    inside = [i for i, full in enumerate(bands.names) if full == band or full.startswith(finer)]
+    if not inside or band[-1:] == ".":
+        raise ScreeningError(
+            f"expected a band of chromosome {name}, {bands.names[0]} to {bands.names[-1]}, "
+            f"received {band!r}; name it as ISCN does, such as q11.2"
+        )
+    return float(bands.edges[inside[0]]), float(bands.edges[inside[-1] + 1])

@@ -17,12 +17,15 @@ class Chromosome:
     """One chromosome: a cropped upright picture, its class and where the picture came from.
 
     `image`: uint8 (h, w), dark ink on white 255, p arm up. `name`: "1"…"22", "X", "Y" or "mar".
-    `origin`: unique identifier of the original picture; a re-sampled one appends "~".
+    `origin`: unique identifier of the original picture; a re-sampled one appends "~". `derived`:
+    ISCN name of a rearranged chromosome, "der(9)" or "del(5)(q13q33)"; `name` is then the class of
+    its centromere, under which it stands.
     """
 
     image: np.ndarray
     name: str
     origin: str
+    derived: str = ""
 
     def __post_init__(self) -> None:
         if self.name not in CHROMOSOMES and self.name != MARKER:
@@ -41,12 +44,16 @@ class Chromosome:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The chromosomes of one metaphase with the source, case (person) and cell they belong to."""
+    """The chromosomes of one metaphase with the source, case (person) and cell they belong to.
+
+    `structural`: its structural abnormalities in ISCN, such as ("t(9;22)(q34;q11.2)",).
+    """
 
     chromosomes: tuple[Chromosome, ...]
     source: str
     case: str
     cell: str
+    structural: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return how many chromosomes of each class (and of "mar") stand in the cell."""
@@ -61,16 +68,19 @@ class Cell:
 
     @property
     def iscn(self) -> str:
-        """The ISCN string of the counts."""
+        """The ISCN string of the counts and the structural abnormalities."""
         counts = self.counts()
-        return karyotype({name: counts[name] for name in CHROMOSOMES}, counts[MARKER])
+        return karyotype(
+            {name: counts[name] for name in CHROMOSOMES}, counts[MARKER], self.structural
+        )
 
     @property
     def label(self) -> str:
-        """Return "normal" for 46,XX and 46,XY by count, else "abnormal"."""
+        """Return "normal" for 46,XX and 46,XY without a structural abnormality, else "abnormal"."""
         counts = self.counts()
-        two_each = all(counts[name] == 2 for name in AUTOSOMES)
-        return NORMAL if two_each and self.sex in ("XX", "XY") and not counts[MARKER] else ABNORMAL
+        two_each = all(counts[name] == 2 for name in AUTOSOMES) and not counts[MARKER]
+        usual = two_each and self.sex in ("XX", "XY") and not self.structural
+        return NORMAL if usual else ABNORMAL
 
 
 def length_unit(chromosomes: Sequence[Chromosome]) -> float:

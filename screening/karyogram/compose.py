@@ -20,7 +20,10 @@ _GROUP_OF = {name: letter for letter, names in DENVER_GROUPS.items() for name in
 
 @dataclass(frozen=True)
 class Box:
-    """One chromosome's tight box in pixels, its true class and the slot in which it stands."""
+    """One chromosome's tight box in pixels, its true class and the slot in which it stands.
+
+    `derived`: the ISCN name of a rearranged chromosome, else "".
+    """
 
     name: str
     x: int
@@ -28,6 +31,7 @@ class Box:
     w: int
     h: int
     slot: str
+    derived: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
     One scale for the whole cell, so that relative sizes stay true. `rng` decides the order of
     homologs, small rotations, bends and the noise: the same state gives the same picture.
     """
-    ink = render(cell, style, rng)
+    rendered = render(cell, style, rng)
+    ink = {name: [image for image, _ in pictures] for name, pictures in rendered.items()}
+    derived = {name: [iscn for _, iscn in pictures] for name, pictures in rendered.items()}
     widths = {name: [image.shape[1] for image in images] for name, images in ink.items()}
     every = [w for row in widths.values() for w in row]
     unit = float(np.median(every)) if every else style.width * style.chr1 * 0.25
@@ -85,10 +91,11 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
                 top = axis - _above(slot.name, image.shape[0], style)
                 top += rng.normal(0, style.shift_jitter * unit)
                 stood.append((image, round(max(1.0, left)), round(max(1.0, top))))
-            for image, left, top in _leaned(stood, style, unit, rng):
+            leaned = _leaned(stood, style, unit, rng)
+            for (image, left, top), iscn in zip(leaned, derived.get(slot.name, ()), strict=True):
                 h, w = image.shape
                 pastes.append((image, left, top))
-                boxes.append(Box(slot.name, left, top, w, h, slot.name))
+                boxes.append(Box(slot.name, left, top, w, h, slot.name, iscn))
                 region = [min(region[0], left), min(region[1], top),
                           max(region[2], left + w), max(region[3], top + h)]  # fmt: skip
             if slot.name in CHROMOSOMES:

@@ -148,7 +148,7 @@ def sample(
         along, across = along * factor, across * factor
     rows = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2)
     columns = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
-    points, normals = _walk(
+    points, normals = walk(
         axis, rows * along + jitter.along * outline.length * factor, spread=0.5 * across * width
     )
     offset = (columns * across + jitter.across * outline.width * factor)[None, :, None]
@@ -356,8 +356,8 @@ def _extended(line: np.ndarray, body: np.ndarray) -> np.ndarray:
     return np.concatenate([ends[0][None], line, ends[1][None]])
 
 
-def _walk(axis: np.ndarray, at: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points (n, 2) and unit normals (n, 2) at distances `at` from the middle of the axis.
+def walk(axis: np.ndarray, at: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return points (n, 2) and unit normals (n, 2) at distances `at` from the middle of the axis.
 
     Normals are averaged over a stretch as long as the canvas is wide, so that rows do not cross on
     the inner side of a bend. Beyond its ends the axis goes straight on.

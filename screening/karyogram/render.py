@@ -24,19 +24,23 @@ _STOUTEST, _SLIMMEST = 0.34, 0.12  # median width : length of chromosome 1, as r
 _DEGREES_PER_BEND = np.rad2deg(8.0)  # an arc whose sagitta is its length turns by 8 radians
 
 
-def render(cell: Cell, style: Style, rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
-    """Return the chromosomes, uint8 (h, w) cropped to ink, per class, homologs in random order.
+def render(
+    cell: Cell, style: Style, rng: np.random.Generator
+) -> dict[str, list[tuple[np.ndarray, str]]]:
+    """Return per class its chromosomes in random order: picture and ISCN name if rearranged.
 
+    Pictures are uint8 (h, w) cropped to ink; the ISCN name is "" for an ordinary chromosome.
     One scale for the whole cell. Nothing here looks at the cell's label or at what was simulated.
     """
     stout = _stoutness(cell, style)
     scale = _scale(cell, style, stout)
     tones = _tones(style)
-    found: dict[str, list[np.ndarray]] = {}
+    found: dict[str, list[tuple[np.ndarray, str]]] = {}
     for index in rng.permutation(len(cell.chromosomes)):
         chromosome = cell.chromosomes[index]
         image = _prepare(_shape(chromosome, scale, stout, style, rng), style, rng)
-        found.setdefault(chromosome.name, []).append(crop(cv2.LUT(image, tones)))
+        ready = crop(cv2.LUT(image, tones))
+        found.setdefault(chromosome.name, []).append((ready, chromosome.derived))
     return found
 
 

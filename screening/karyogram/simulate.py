@@ -42,7 +42,7 @@ def simulate(
     them, brought to this cell's size and stain. ScreeningError for an incomplete or aneuploid
     cell, an unknown name, or an abnormality that this cell's sex chromosomes do not allow.
     """
-    _check_complete(cell)
+    check_complete(cell)
     chromosomes = list(cell.chromosomes)
     for name, change in recipe_for(abnormality, cell.sex).items():
         for _ in range(change):
@@ -68,7 +68,7 @@ def sham(
     Which ones: those that `abnormality` (drawn as `random_abnormality` draws when None) would have
     added. Each replaces the homolog beside its original, as a gain would have stood there.
     """
-    _check_complete(cell)
+    check_complete(cell)
     name = abnormality or random_abnormality(rng, cell.sex)
     chromosomes = list(cell.chromosomes)
     for gained, change in recipe_for(name, cell.sex).items():
@@ -82,13 +82,15 @@ def sham(
     return Cell(tuple(chromosomes), cell.source, cell.case, cell.cell)
 
 
-def _check_complete(cell: Cell) -> None:
+def check_complete(cell: Cell) -> None:
+    """Raise ScreeningError unless `cell` has 46 chromosomes and no known abnormality."""
     counts = cell.counts()
     wrong = [f"{counts[n]} of {n}" for n in AUTOSOMES if counts[n] != 2]
     if cell.sex not in ("XX", "XY"):
         wrong.append(f"sex chromosomes {cell.sex or 'missing'}")
     if counts[MARKER]:
         wrong.append("a marker")
+    wrong += cell.structural
     if wrong:
         raise ScreeningError(
             f"expected a complete normal cell of 46 chromosomes, received {cell.source}/"
@@ -134,6 +136,7 @@ __all__ = [
     "ABNORMALITIES",
     "DONOR_SHARE",
     "Abnormality",
+    "check_complete",
     "gain_of",
     "loss_of",
     "random_abnormality",

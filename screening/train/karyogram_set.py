@@ -12,7 +12,7 @@ import json
 import multiprocessing
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -90,9 +90,9 @@ def widen(cell: Cell, rng: np.random.Generator) -> Cell:
     def wide(one: Chromosome) -> Chromosome:
         h, w = one.image.shape
         image = cv2.resize(one.image, (max(2, round(w * factor)), h), interpolation=cv2.INTER_AREA)
-        return Chromosome(image, one.name, one.origin)
+        return replace(one, image=image)
 
-    return Cell(tuple(map(wide, cell.chromosomes)), cell.source, cell.case, cell.cell)
+    return replace(cell, chromosomes=tuple(map(wide, cell.chromosomes)))
 
 
 def scramble(cell: Cell, rng: np.random.Generator, share: float = 0.3) -> Cell:
