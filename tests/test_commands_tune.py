@@ -112,8 +112,11 @@ def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
     certificate = load_bundle(tmp_path / "tuned").info.certificate
     assert certificate is not None and certificate.flag_threshold is not None
     assert certificate.flag_threshold >= certificate.threshold
+    assert (
+        Rule.of(load_bundle(tmp_path / "tuned").info).flag_threshold == certificate.flag_threshold
+    )
     assert load_bundle(bundle.folder).hash == bundle.hash
-    assert "at most 0.3 of normal cases are flagged" in capsys.readouterr().out
+    assert "At most 0.3 of normal cases are flagged" in capsys.readouterr().out
     (tmp_path / "mine").mkdir()
     with pytest.raises(ScreeningError, match="a bundle to replace"):
         tune.write_tuned(bundle, bundle.info, tmp_path / "mine")
@@ -261,3 +264,9 @@ def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
     values = json.loads((bundle.folder / "bundle.json").read_text())
     assert values["certificate"]["recall"] == 0.7
     assert sha256_of(data.parent / "k000.png") in values["calibration"]["images"]
+
+
+def test_between_the_two_thresholds_a_picture_goes_to_review():
+    rule = Rule(threshold=0.3, flag_threshold=0.7)
+    routes = [judgement_of(rule, result(p, "x")).decision.route for p in (0.1, 0.5, 0.9)]
+    assert routes == ["low-priority", "review", "flag"]

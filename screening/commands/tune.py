@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     units = units_of(pictures)
     check_enough(units, LEAST, needs(args))
     refuse_training(bundle, pictures)
-    rule = Rule.of(bundle.info, args.min_confidence)
+    # An earlier certificate's threshold for flag must not hide what a new one could be.
+    rule = replace(Rule.of(bundle.info, args.min_confidence), flag_threshold=None)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     with tempfile.TemporaryDirectory() as scratch:
         results = score_pictures(pictures, bundle, scorer, args.keep or Path(scratch), args)

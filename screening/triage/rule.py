@@ -6,7 +6,7 @@ Everything that decides stands here once; screening, tuning and evaluation all c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from screening.bundle import BundleInfo
 from screening.evidence.fusion import Fusion
 from screening.evidence.record import PictureEvidence
 from screening.predict.statistics import summarise
-from screening.triage.policy import OK, Decision, Evidence, Policy, decide
+from screening.triage.policy import FLAG, OK, REVIEW, Decision, Evidence, Policy, decide
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,27 @@ class Rule:
     """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
     which a picture goes to a person. `fusion`: how the network and the cell's reading are joined
     (None: the network's passes alone). A picture that was read is put last only with a posterior of
-    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`."""
+    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`.
+    `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
+    passes reach it too, else it goes to review."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
     fusion: Fusion | None = None
     min_p_normal: float = 0.5
     min_layout: float = 0.0
+    flag_threshold: float | None = None
 
     @staticmethod
     def of(info: BundleInfo, min_confidence: float | None = None) -> Rule:
         """Return the rule of a bundle, with the user's own minimum confidence if there is one."""
         minimum = info.min_confidence if min_confidence is None else min_confidence
+        flag = info.certificate.flag_threshold if info.certificate is not None else None
         if info.fusion is None:
-            return Rule(info.threshold, minimum)
+            return Rule(info.threshold, minimum, flag_threshold=flag)
         fusion = Fusion(info.fusion.intercept, info.fusion.weights)
         return Rule(
-            info.threshold, minimum, fusion, info.fusion.min_p_normal, info.fusion.min_layout
+            info.threshold, minimum, fusion, info.fusion.min_p_normal, info.fusion.min_layout, flag
         )
 
 
@@ -88,7 +92,19 @@ def judge(
         status, said.mean, said.std, round(share * said.passes), said.passes, objects, problem,
         warnings, evidence is not None, findings, doubts,
     )  # fmt: skip
-    return Judgement(decide(known, policy), said.mean, said.std, fused, contributions)
+    decision = _flagged_only_above(rule, decide(known, policy), fused)
+    return Judgement(decision, said.mean, said.std, fused, contributions)
+
+
+def _flagged_only_above(rule: Rule, decision: Decision, fused: np.ndarray) -> Decision:
+    """Send to review what has the votes against normal, but not those for flag."""
+    if rule.flag_threshold is None or decision.route != FLAG:
+        return decision
+    share = float((fused.astype(np.float64) >= rule.flag_threshold).mean())
+    if share >= rule.min_confidence - 1e-9:
+        return decision
+    reason = f"not sure enough to flag: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
+    return replace(decision, route=REVIEW, reasons=(*decision.reasons, reason))
 
 
 def _doubts(rule: Rule, evidence: PictureEvidence) -> tuple[str, ...]:

@@ -35,8 +35,8 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
     )
     if c.flag_threshold is not None and c.most_false_flags is not None:
         text += (
-            f" With a threshold of {c.flag_threshold:.4f} for flag, at most "
-            f"{c.most_false_flags:g} of normal cases are flagged."
+            f" At most {c.most_false_flags:g} of normal cases are flagged (threshold "
+            f"{c.flag_threshold:.4f})."
         )
     return text
 
