@@ -36,7 +36,7 @@ from screening.karyogram.warp import crop, warp
 
 _STRAIGHT = 0.85
 """Least height of a chromosome over the longer homolog's length, and of the slimmer homolog's width
-over its own: which end of a folded chromosome is up is anybody's guess."""
+over its own (of whole pictures: 1.2 times as much): which end of a folded one is up, who knows."""
 
 _LEAST_END = 0.4
 """Least distance of a break from the end of a chromosome, in widths."""
@@ -186,10 +186,13 @@ def _choose(cell: Cell, name: str, rng: np.random.Generator) -> int:
     outlines = [outline_of(cell.chromosomes[at].image) for at in places]
     longest = max((o.length for o in outlines if o), default=1.0)
     slimmest = min((o.width for o in outlines if o), default=1.0)
-    # A folded homolog is shorter and wider than the other, or does not rise from end to end.
+    across = [cell.chromosomes[at].image.shape[1] for at in places]
+    # A folded homolog is shorter or wider than the other, or does not rise from end to end.
     straight = [
-        min((o.axis[-1, 1] - o.axis[0, 1]) / longest, slimmest / o.width) if o else 0.0
-        for o in outlines
+        min((o.axis[-1, 1] - o.axis[0, 1]) / longest, slimmest / o.width, 1.2 * min(across) / wide)
+        if o
+        else 0.0
+        for o, wide in zip(outlines, across, strict=True)
     ]
     usable = [at for at, share in zip(places, straight, strict=True) if share >= _STRAIGHT]
     if not usable:
@@ -256,7 +259,7 @@ def _joined(parts: Sequence[_Part], host: _Picture, rng: np.random.Generator) ->
     for end, piece in (("upper", parts[0].piece), ("lower", parts[-1].piece)):
         if 0 < (piece.start if end == "upper" else piece.end) < 1:
             inside = rows if end == "upper" else edges[-1] - rows
-            joined *= _rounding(joined, inside, columns, _CAP * width, rng)
+            joined *= _rounding(joined, inside, columns, width, rng)
     return joined
 
 
@@ -271,10 +274,10 @@ def _breadth(ink: np.ndarray, host: _Picture) -> float:
 
 
 def _rounding(
-    ink: np.ndarray, inside: np.ndarray, columns: np.ndarray, cap: float, rng: np.random.Generator
+    ink: np.ndarray, inside: np.ndarray, columns: np.ndarray, width: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Factor 0–1 for every pixel that gives the ink a round end; `inside`: rows from that end."""
-    cap *= rng.uniform(0.7, 1.2)
+    cap = _CAP * width * rng.uniform(0.7, 1.2)
     near = (inside >= 0) & (inside <= 2 * cap)
     level = 0.3 * float(np.percentile(ink[near], 95)) if near.any() else 1.0
     body = ink[near] > level
@@ -283,7 +286,9 @@ def _rounding(
     depth = np.clip(inside / cap, 0, 1)
     limit = half * np.sqrt(np.clip(1 - (1 - depth) ** 2, 0, 1))
     limit = np.where(inside < 0, -3.0, np.where(inside >= cap, 1e3, limit))
-    return np.clip((limit[:, None] - np.abs(columns - centre)[None]) / 2 + 0.5, 0, 1)
+    sharp = np.clip(limit[:, None] - np.abs(columns - centre)[None] + 0.5, 0, 1)
+    # As soft as the other edges, which are softer the larger the picture.
+    return cv2.GaussianBlur(sharp.astype(np.float32), (0, 0), max(0.7, 0.08 * width))
 
 
 def _finished(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
