@@ -36,6 +36,7 @@ from screening.data.split import TRAIN, case_key, split_by_case
 from screening.errors import ScreeningError
 from screening.metrics import auroc
 from screening.models.backbones import get_backbone
+from screening.models.unfreezing import unfreeze
 from screening.train.cache import Cached, Pictures, Source
 from screening.train.job import new_screener
 from screening.train.karyogram_set import COMPOSED, SIMULATED, Entry, KaryogramSet, build_set
@@ -239,9 +240,9 @@ def parts(pool: Pool, arm: str, seed: int) -> dict[str, np.ndarray]:
 def train(
     name: str, arm: str, seed: int, originals: Pool, fresh: Pool, options: argparse.Namespace
 ) -> None:
-    """Train one family under one split, unless its result is there already."""
+    """Train one family under one split, unless its result is whole; kept after every stage."""
     path = options.out / f"results_{options.size}" / f"{name}_{arm}_{seed}.json"
-    if path.exists():
+    if path.exists() and len(json.loads(path.read_text())["stages"]) == len(FAMILIES[name].stages):
         return
     family = FAMILIES[name]
     pool = augmented(originals) if family.augmented else originals
@@ -271,40 +272,43 @@ def train(
 
     def keep(result: StageResult, model: keras.Model) -> None:
         test = rows["test"]
+        cut = unfreeze(model, get_backbone(family.backbone), result.unfreeze)
+        sources = [pictures, unseen]
+        if cut.frozen is not None:
+            sources = [Cached(cut.frozen, each, cache) for each in sources]
         stages.append(
             {
                 "result": {**vars(result), "trained": len(result.trained)},
-                "test": _scores(model, Some(pictures, test), pictures.labels[test]),
-                "fresh": _scores(model, unseen, unseen.labels),
+                "test": _scores(cut.rest, Some(sources[0], test), pictures.labels[test]),
+                "fresh": _scores(cut.rest, sources[1], unseen.labels),
             }
         )
         print(f"{path.stem} {result.name}: test AUC {_auc(stages[-1]['test']):.3f}, "
               f"other people {_auc(stages[-1]['fresh']):.3f}", flush=True)  # fmt: skip
+        content = {**facts, "stages": stages, "history": run.history, "config": config.hash}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(content))
+        part.replace(path)
 
-    folder = options.out / "runs" / f"{path.stem}_{options.size}"
-    run = PoolRun(
-        config, get_backbone(family.backbone), _subset(pictures, rows["train"]),
-        _subset(pictures, rows["validation"]), folder, where, on_stage=keep,
-        cache_folder=options.out / f"frozen_{options.size}",
-    )  # fmt: skip
-    run.pool, run.rows = pictures, rows
-    run.fit(screener, resume=True)
+    cache = options.out / f"frozen_{options.size}"
     people = [set(pool.people[rows[part]]) for part in ("train", "test")]
     pictured = [set(pool.originals[rows[part]].tolist()) for part in ("train", "test")]
-    content = {
+    facts = {
         "counts": {part: [len(r), int(pool.labels[r].sum())] for part, r in rows.items()},
         "people_on_both_sides": len(people[0] & people[1]),
         "originals_on_both_sides": len(pictured[0] & pictured[1]),
         "test_originals": len(pictured[1]),
         "fresh_people": len(set(fresh.people)),
-        "stages": stages,
-        "history": run.history,
-        "config": config.hash,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content))
-    part.replace(path)
+    folder = options.out / "runs" / f"{path.stem}_{options.size}"
+    run = PoolRun(
+        config, get_backbone(family.backbone), _subset(pictures, rows["train"]),
+        _subset(pictures, rows["validation"]), folder, where, on_stage=keep,
+        cache_folder=cache,
+    )  # fmt: skip
+    run.pool, run.rows = pictures, rows
+    run.fit(screener, resume=True)
     for heavy in (folder / "stages").glob("*.npz"):
         heavy.unlink()
 
@@ -333,11 +337,11 @@ def _subset(pictures: Pictures, rows: np.ndarray) -> Pictures:
 
 
 def _scores(model: keras.Model, source: Source, labels: np.ndarray) -> dict[str, list[float]]:
-    run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     found = []
     for start in range(0, len(labels), 16):
         at = np.minimum(np.arange(start, start + 16), len(labels) - 1)
-        p = np.asarray(run(source.take(at, np.zeros(16, int))))[:, 0]
+        x = tf.cast(source.take(at, np.zeros(16, int)), model.inputs[0].dtype)
+        p = np.asarray(model(x, training=False))[:, 0]
         found.append(p[: len(labels) - start])
     p = np.concatenate(found)
     return {"labels": [int(y) for y in labels], "p": [round(float(v), 6) for v in p]}
