@@ -52,7 +52,7 @@ COMMANDS: dict[str, Command] = {
         "name the chromosomes in a folder of single-chromosome pictures",
         (
             "screening classify chromosomes --out result",
-            "screening classify chromosomes --out result --no-lengths",
+            "screening classify chromosomes --out result --no-cells",
         ),
     ),
     "compose": Command(

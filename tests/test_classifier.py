@@ -135,3 +135,20 @@ def test_an_empty_page_is_read_as_nothing(classifier):
     paper = np.full((300, 400), 255, np.uint8)
     chosen, said = classifier.read(locate(paper), paper)
     assert not chosen.chromosomes and said.p.shape == (0, NOT_ONE + 1)
+
+
+def test_adapting_takes_back_what_a_whole_cell_has_in_common():
+    import keras
+
+    from screening.predict.adapt import adapted
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 6, 1))
+    x = keras.layers.Conv2D(5, 3, name="c")(image)
+    x = keras.layers.BatchNormalization(name="n")(x)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D(name="p")(x))
+    pictures = np.random.default_rng(0).normal(0, 1, (40, 8, 6, 1)).astype(np.float32)
+    np.testing.assert_allclose(adapted(model, 0.0)(pictures), model(pictures), atol=1e-5)
+    whole = adapted(model, 1.0)
+    np.testing.assert_allclose(whole(3 * pictures), whole(pictures), atol=2e-3)
+    assert np.abs(model(3 * pictures) - model(pictures)).max() > 0.05

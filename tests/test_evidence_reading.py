@@ -79,7 +79,7 @@ def test_posterior_equals_brute_force_times_prior():
     log_weight = np.log(list(expected.values())) + log_prior(counts)
     posterior = np.exp(log_weight - np.logaddexp.reduce(log_weight))
     wanted = {tuple(c): p for c, p in zip(counts, posterior, strict=True)}
-    got_counts, got = reading._posterior(weights, Rates(missed=1e-30))
+    got_counts, got = reading.posterior_of(weights, Rates(missed=1e-30))
     for c, p in zip(got_counts, got, strict=True):
         assert p == pytest.approx(wanted.get(tuple(c), 0.0), abs=1e-9)
     assert got.sum() == pytest.approx(1)

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what names the cell a chromosome belongs to (default: its sub-folder)",
     )
     add(
-        "--no-lengths",
+        "--no-cells",
         action="store_true",
-        help="the pictures of a case are not one cell at one scale: judge bands alone",
+        help="the pictures of a case are not one cell at one scale: judge each by itself",
     )
     add("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     add("--overwrite", action="store_true", help="replace an earlier chromosomes.csv")
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         classifier = ChromosomeClassifier(bundle, args.passes, args.seed)
     rows = []
     with RunProgress(len(found.images), args.quiet) as progress:
-        for row in name_singles(found.images, classifier, cells=not args.no_lengths):
+        for row in name_singles(found.images, classifier, cells=not args.no_cells):
             rows.append(row)
             progress.advance(1)
     rows.sort(key=lambda row: row.image)

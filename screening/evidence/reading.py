@@ -138,7 +138,7 @@ def read_cell(
     disorder = _disorder(np.where(p[:, CLASSES] < 0.5, lengths, np.nan), slots)
     if not FEWEST <= n <= MOST:
         return _not_a_cell(tilted(weights, normal_complements().mean(0)), slots, disorder)
-    counts, posterior = _posterior(weights, choices[chosen])
+    counts, posterior = posterior_of(weights, choices[chosen])
     best = counts[0]
     q = tilted(weights, posterior @ counts)
     poor = CONFUSED[chosen] >= POOR_BANDS
@@ -180,9 +180,11 @@ def read_cell(
     )
 
 
-def _posterior(weights: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray]:
-    """Complements (m, 25) and their posterior (m,), most probable first; one may have a chromosome
-    more than was found."""
+def posterior_of(weights: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray]:
+    """Return complements (m, 25) and their posterior (m,) for weights (n, 50).
+
+    Most probable first; a complement may have one chromosome more than was found.
+    """
     sums = assignment_sums(weights)
     few = sums.counts[:_WITH_MISSED]
     more = few[:, None] + np.eye(len(COLUMNS), dtype=np.int64)[None, :CLASSES]

@@ -1,9 +1,10 @@
 """The chromosomes of a karyogram, named: the bundle's 24-class classifier with MC dropout.
 
 The convolutions see every piece once; the head, where the dropout is, sees it with its relative
-length and repeats (Gal & Ghahramani 2016). On a whole karyogram the classifier also chooses between
-the cuttings that `karyogram.locate` holds possible, and the scale of the lengths is taken again
-from the pieces that turn out to be chromosomes.
+length and repeats (Gal & Ghahramani 2016). The chromosomes of a whole cell are seen together, so
+that the network can adapt to the laboratory's look (`predict.adapt`). On a whole karyogram the
+classifier also chooses between the cuttings that `karyogram.locate` holds possible, and the scale
+of the lengths is taken again from the pieces that turn out to be chromosomes.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from screening.classes import CHROMOSOMES
 from screening.karyogram.crops import relative_lengths, scaled_by_class, standardised
 from screening.karyogram.locate import Located
 from screening.models.classifier import length_features
+from screening.predict.adapt import adapted
 from screening.predict.mc_dropout import McDropout
 
 PART = "classifier"
 NOT_ONE = len(CHROMOSOMES)
 """Column of "not one chromosome": print, a cluster, a fragment."""
 
+ADAPTED = 0.5
+"""Share of the normalisation that comes from the cell itself."""
+FEWEST_TO_ADAPT = 35
+"""Fewer pictures than this are no cell: what they have in common may be their class."""
 _FEWEST_FOR_SCALE = 16
 _ONE = (0.02, 0.98)
 """How sure the classifier may be that a piece is one chromosome when it judges a cutting."""
@@ -60,26 +66,31 @@ class ChromosomeClassifier:
         self.passes = passes
         pooled = model.get_layer("pool").output
         self._bands = keras.Model(model.inputs[0], pooled)
+        self._adapted = adapted(self._bands, ADAPTED)
         self._head = _head_of(model)
         self._mc = McDropout(self._head, passes=passes, seed=seed)
 
-    def classify(self, crops: Sequence[np.ndarray], relative: np.ndarray) -> Classified:
+    def classify(
+        self, crops: Sequence[np.ndarray], relative: np.ndarray, cell: bool = False
+    ) -> Classified:
         """Return the classes of single pictures, uint8 (h, w) dark on white, upright.
 
         `relative` float32 (n,): relative lengths in percent (see `karyogram.crops`), nan unknown.
+        `cell`: all are of one whole cell, so that the network may adapt to how it looks.
         """
         images, _ = standardised(crops)
-        return self.of_crops(images, np.asarray(relative, np.float32))
+        return self.of_crops(images, np.asarray(relative, np.float32), cell)
 
-    def of_crops(self, images: np.ndarray, relative: np.ndarray) -> Classified:
+    def of_crops(self, images: np.ndarray, relative: np.ndarray, cell: bool = False) -> Classified:
         """Return the classes of standardised crops uint8 (n, 96, 32), see `classify`."""
-        return self._passes(images, self.bands(images), relative)
+        return self._passes(images, self.bands(images, cell), relative)
 
-    def bands(self, images: np.ndarray) -> np.ndarray:
+    def bands(self, images: np.ndarray, cell: bool = False) -> np.ndarray:
         """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
         if not len(images):
             return np.zeros((0, self._bands.output_shape[-1]), np.float32)
-        return np.asarray(self._bands(images[..., None].astype(np.float32), training=False))
+        model = self._adapted if cell and len(images) >= FEWEST_TO_ADAPT else self._bands
+        return np.asarray(model(images[..., None].astype(np.float32), training=False))
 
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Return p (n, 25) of one pass without dropout."""
@@ -98,7 +109,7 @@ class ChromosomeClassifier:
         extra = [piece for d, a in others for piece in located.doubts[d].alternatives[a]]
         pieces = [*located.chromosomes, *extra]
         images, lengths = standardised([piece.crop(paper) for piece in pieces])
-        bands = self.bands(images)
+        bands = self.bands(images, cell=True)
         count = len(located.chromosomes)
         scale = _scale(lengths[:count], relative_lengths(lengths[:count]))
         p = self.quick(bands, lengths * scale)

@@ -11,6 +11,7 @@ import numpy as np
 
 from screening.classes import CHROMOSOMES
 from screening.errors import ImageError
+from screening.evidence.in_cell import classes_in_cell
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
@@ -61,7 +62,8 @@ def name_singles(
     """Yield the answer for each picture, case by case.
 
     `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
-    with that, each one's relative length helps to tell its class.
+    with that, each one's relative length and its company help to tell its class, and the network
+    adapts to the cell's look.
     """
     cases: dict[str, list[Found]] = defaultdict(list)
     for found in images:
@@ -85,20 +87,22 @@ def _case(
             pictures.append(picture)
     _, lengths = standardised(pictures)
     scale = cell_scale(lengths) if cells and len(pictures) <= _LARGEST_CELL else float("nan")
-    said = classifier.classify(pictures, lengths * scale)
+    one_cell = bool(np.isfinite(scale))
+    said = classifier.classify(pictures, lengths * scale, one_cell)
+    p = classes_in_cell(said.p) if one_cell else said.p
     for found in group:
         if found.name in problems:
             yield Named(found.name, case, problem=problems[found.name])
             continue
         i = at[found.name]
-        not_one = float(said.p[i, -1])
-        best = int(said.p[i, :-1].argmax())
+        not_one = float(p[i, -1])
+        best = int(p[i, :-1].argmax())
         rejected = not_one > 0.5
         yield Named(
             image=found.name,
             case=case,
             name=NOT_ONE if rejected else CHROMOSOMES[best],
-            p=not_one if rejected else float(said.p[i, best]),
+            p=not_one if rejected else float(p[i, best]),
             confidence=float(said.votes[i]),
             p_std=float(said.p_std[i]),
             relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
