@@ -58,12 +58,7 @@ def main() -> None:
         for name in pool.map(cut, jobs):
             print(name, flush=True)
     model = train(out, kept, split, args)
-    from screening.train.calibration import temperature_of
-    from screening.train.classifier import predict_logits
-
-    crops = read_crops(out / "crops" / f"{PAGES}_calibration_{CALIBRATION}.npz")
-    logits = predict_logits(model, crops.images, crops.relative)
-    fitted = temperature_of(logits, crops.labels)
+    fitted = temperature(model, out / "crops" / f"{PAGES}_calibration_{CALIBRATION}.npz")
     print("temperature", json.dumps(fitted))
     if args.bundle:
         put_into(args.bundle, args.into or args.bundle, model, fitted["temperature"], args)
@@ -86,6 +81,23 @@ def train(out: Path, kept: Sequence[CellRecord], split: Split, args: argparse.Na
         return Crops.joined([read_crops(out / "crops" / f"{name}.npz") for name in names])
 
     return fit_classifier(out, draw, held_out, args.epochs, args.steps)
+
+
+def temperature(model, path: Path) -> dict[str, float]:
+    """Return the temperature for whole cells, each adapted to as `screening screen` does."""
+    from screening.models.classifier import length_features
+    from screening.predict.adapt import adapted
+    from screening.predict.chromosomes import ADAPTED
+    from screening.train.calibration import temperature_of
+
+    crops, adapting = read_crops(path), adapted(model, ADAPTED)
+    logits, labels = [], []
+    for cell in np.unique(crops.cells):
+        own = crops.cells == cell
+        images = crops.images[own][..., None].astype(np.float32)
+        logits.append(np.asarray(adapting([images, length_features(crops.relative[own])])))
+        labels.append(crops.labels[own])
+    return temperature_of(np.concatenate(logits), np.concatenate(labels))
 
 
 def make_crops(
