@@ -1,8 +1,10 @@
 """Find every chromosome of a karyogram: what is ink but no chromosome left out, touching ones cut.
 
-`locate` is the way in; the steps are one module each: `objects` (what stands on the page), `seams`
-(where an object could be cut), `arbiter` (whether it should be), `partition` (the cutting of one
-object and its alternatives), `rows` (reading order), `axis` (medial line), `found` (the types).
+`locate` is the way in; the steps are one module each: `segments` (what each pixel is, by a small
+network), `regions` (ink that is surely one chromosome's, and where regions touch), `arbiter`
+(whether two regions are one chromosome), `partition` (regions joined to chromosomes, and the
+alternatives), `masks` (outlines at the page's resolution), `rows` (reading order), `axis` (medial
+line), `found` (the types).
 """
 
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located

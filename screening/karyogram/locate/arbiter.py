@@ -1,8 +1,8 @@
-"""How probable it is that a possible cut runs between two chromosomes: a stored logistic model.
+"""How probable it is that two touching regions belong to one chromosome: a stored small network.
 
-Fitted on composed karyograms of training patients (`scripts/measure_locate.py --fit`). It sees
-only numbers relative to the page's typical chromosome width and to what stands beside the piece in
-its row, so that neither resolution nor laboratory matter.
+Fitted on composed karyograms of training patients (`scripts/make_locate.py`). It sees numbers
+relative to the page's typical chromosome width and to what stands beside the regions in their row,
+so that neither resolution nor laboratory matter.
 """
 
 from __future__ import annotations
@@ -13,36 +13,114 @@ from importlib.resources import files
 
 import numpy as np
 
-from screening.karyogram.locate.cuts import SHAPE, Cut
+from screening.karyogram.locate.regions import DARK, INK, MEETS, TOUCH, XX, XY, YY, Graph, N, X, Y
+from screening.karyogram.locate.segments import WORK_WIDTH
 
-FEATURES = (*SHAPE, "log_least", "log_whole", "whole_of_expected", "least_of_expected",
-            "most_of_expected")  # fmt: skip
-_LOGARITHMIC = 2  # the first two of SHAPE
-
-
-def features(cut: Cut, unit: float, expected: float) -> np.ndarray:
-    """Return float (len(FEATURES),) of a cut; `expected`: area in pixels of a chromosome that
-    stands here, nan when unknown."""
-    shape = cut.shape.copy()
-    shape[:_LOGARITHMIC] = np.log(shape[:_LOGARITHMIC] + 0.05)
-    areas = sorted((cut.first.area, cut.second.area))
-    whole = sum(areas)
-    size = np.log([areas[0] / unit**2, whole / unit**2])
-    relative = np.log(np.array([whole, areas[0], areas[1]]) / expected)
-    return np.concatenate([shape, size, np.nan_to_num(relative)])
+FEATURES = (
+    "touch", "border", "least_border", "most_border", "neck", "neck_of_peak", "gap", "dark",
+    "log_small", "log_large", "touch_of_small", "touch_of_large", "end_on_small", "end_on_large",
+    "parallel", "width", "elongation", "width_gain", "beside", "above", "known", "whole_expected",
+    "small_expected", "large_expected",
+)  # fmt: skip
+"""Names of the numbers that the arbiter sees, in order."""
 
 
-def log_odds(cuts: list[Cut], unit: float, expected: float) -> np.ndarray:
-    """Return float (n,): log odds that each cut runs between two chromosomes."""
-    if not cuts:
+def features(graph: Graph, expected: np.ndarray) -> np.ndarray:
+    """Return float (e, len(FEATURES)) of a graph's contacts; `expected` (r,): area in pixels of a
+    chromosome that stands where a region is, nan when unknown."""
+    first, second = graph.pair.T
+    swap = graph.sums[first, N] > graph.sums[second, N]
+    small, large = np.where(swap, second, first), np.where(swap, first, second)
+    shape = _Shape.of(graph.sums)
+    whole_sums = graph.sums[small] + graph.sums[large]
+    whole = _Shape.of(whole_sums)
+    apart = shape.centre[large] - shape.centre[small]
+    apart /= np.maximum(np.hypot(*apart.T), 1e-6)[:, None]
+    touch = graph.contact[:, TOUCH]
+    per_touch = 1 / np.maximum(touch, 1)
+    darkness = graph.sums[:, INK] / graph.sums[:, N]
+    lighter = np.minimum(darkness[small], darkness[large])
+    a, b = graph.box[small], graph.box[large]
+    overlap = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    overlap /= np.minimum(a[:, 2:] - a[:, :2], b[:, 2:] - b[:, :2])
+    area = np.log(graph.sums[:, N] / WORK_WIDTH**2)
+    here = np.fmax(expected[small], expected[large])
+    known = np.isfinite(here)
+    usual = np.where(known, np.log(np.where(known, here, 1.0) / WORK_WIDTH**2), 0.0)
+    both = np.log(whole_sums[:, N] / WORK_WIDTH**2)
+
+    def end_on(which: np.ndarray) -> np.ndarray:
+        return np.abs((apart * shape.axis[which]).sum(1)) * shape.elongation[which]
+
+    columns = (
+        touch / WORK_WIDTH,
+        graph.contact[:, MEETS] * per_touch,
+        graph.least,
+        graph.most,
+        graph.neck / WORK_WIDTH * 2,
+        graph.neck / np.maximum(np.minimum(graph.peak[small], graph.peak[large]), 0.5),
+        graph.gap / WORK_WIDTH * 2,
+        graph.contact[:, DARK] * per_touch / np.maximum(lighter, 1e-3),
+        area[small],
+        area[large],
+        touch / np.maximum(shape.width[small], 1),
+        touch / np.maximum(shape.width[large], 1),
+        end_on(small),
+        end_on(large),
+        np.abs((shape.axis[small] * shape.axis[large]).sum(1))
+        * shape.elongation[small] * shape.elongation[large],
+        whole.width / WORK_WIDTH,
+        whole.elongation,
+        whole.width / np.maximum(np.maximum(shape.width[small], shape.width[large]), 1),
+        overlap[:, 1],
+        overlap[:, 0],
+        known,
+        np.where(known, both - usual, 0),
+        np.where(known, area[small] - usual, 0),
+        np.where(known, area[large] - usual, 0),
+    )  # fmt: skip
+    return np.stack(columns, 1)
+
+
+def log_odds(graph: Graph, expected: np.ndarray) -> np.ndarray:
+    """Return float (e,): log odds that the two regions of each contact are one chromosome."""
+    if not len(graph.pair):
         return np.zeros(0)
-    weights, intercept = _model(np.isfinite(expected))
-    return np.stack([features(cut, unit, expected) for cut in cuts]) @ weights + intercept
+    mean, spread, layers = _model()
+    x = np.clip((features(graph, expected) - mean) / spread, -6, 6)
+    for weight, bias in layers[:-1]:
+        x = np.maximum(x @ weight + bias, 0)
+    weight, bias = layers[-1]
+    return (x @ weight + bias)[:, 0]
 
 
-@lru_cache(maxsize=2)
-def _model(with_area: bool) -> tuple[np.ndarray, float]:
+class _Shape:
+    """Second moments as an ellipse: `centre` (r, 2), `axis` (r, 2) its long direction, `width`
+    (r,) across it, `elongation` (r,) 0 round to 1 a line."""
+
+    def __init__(self, centre: np.ndarray, axis: np.ndarray, width: np.ndarray, long: np.ndarray):
+        self.centre, self.axis, self.width = centre, axis, width
+        self.elongation = 1 - width / np.maximum(long, 1e-6)
+
+    @classmethod
+    def of(cls, sums: np.ndarray) -> _Shape:
+        n = sums[:, N]
+        x, y = sums[:, X] / n, sums[:, Y] / n
+        xx = sums[:, XX] / n - x * x + 1 / 12
+        xy = sums[:, XY] / n - x * y
+        yy = sums[:, YY] / n - y * y + 1 / 12
+        middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+        angle = np.arctan2(2 * xy, xx - yy) / 2
+        short = np.sqrt(np.maximum(middle - half, 1e-6))
+        axis = np.stack([np.cos(angle), np.sin(angle)], 1)
+        return cls(np.stack([x, y], 1), axis, 4 * short, 4 * np.sqrt(middle + half))
+
+
+@lru_cache(maxsize=1)
+def _model() -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     text = files("screening.karyogram.locate").joinpath("arbiter.json").read_text("utf-8")
-    stored = json.loads(text)["with area" if with_area else "shape alone"]
-    weights = np.array([stored["weights"].get(name, 0.0) for name in FEATURES])
-    return weights, float(stored["intercept"])
+    stored = json.loads(text)
+    if tuple(stored["features"]) != FEATURES:
+        raise ValueError("arbiter.json was fitted to other features: run scripts/make_locate.py")
+    layers = [(np.array(layer["weight"]), np.array(layer["bias"])) for layer in stored["layers"]]
+    return np.array(stored["mean"]), np.array(stored["spread"]), layers

@@ -14,14 +14,21 @@ def medial_axis(mask: np.ndarray, width: float) -> tuple[np.ndarray, float, floa
 
     `mask` bool (h, w) of one chromosome; `width`: its width, roughly, in pixels. Cross-sections
     are the level sets of the way to one end, walked inside the mask, so that a bent chromosome is
-    followed around its bend; their centres, smoothed and led on to both ends, are the axis.
+    followed around its bend; their centres, smoothed and led on to both ends, are the axis. Of an
+    upright chromosome the rows are the cross-sections, which is the same and quicker.
     """
     shrink = min(1.0, _WORK_WIDTH / max(width, 1.0))
     small = _resized(mask, shrink)
-    level, steps = _levels(small)
-    count = np.bincount(level[level >= 0], minlength=steps)
-    ys, xs = np.nonzero(level >= 0)
-    at = level[ys, xs]
+    if cv2.connectedComponents(small)[0] > 2:  # chromatids or satellites that stand apart
+        small = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    ys, xs = np.nonzero(small)
+    if _upright(ys, xs, small):
+        at, steps = ys, small.shape[0]
+    else:
+        level, steps = _levels(small)
+        ys, xs = np.nonzero(level >= 0)
+        at = level[ys, xs]
+    count = np.bincount(at, minlength=steps)
     centre = np.stack([np.bincount(at, xs, steps), np.bincount(at, ys, steps)], 1)
     centre = (centre / np.maximum(count, 1)[:, None])[count > 0]
     line = _smooth(centre, small)
@@ -65,6 +72,26 @@ def _resized(mask: np.ndarray, scale: float) -> np.ndarray:
         if not small.any():
             small[:] = 1
     return small
+
+
+def _upright(ys: np.ndarray, xs: np.ndarray, mask: np.ndarray) -> bool:
+    """Return whether every row holds one run of ink, none much longer than usual, and the middles
+    of the rows do not drift."""
+    h, w = mask.shape
+    if h < 1.5 * w or h < 8:
+        return False
+    length = np.bincount(ys, minlength=h)
+    if not length.all():
+        return False
+    low = np.full(h, w)
+    np.minimum.at(low, ys, xs)
+    high = np.zeros(h, np.int64)
+    np.maximum.at(high, ys, xs)
+    usual = np.median(length)
+    if length.max() > 1.7 * usual or (high - low + 1 > length + 1).any():
+        return False
+    middle = (low + high) / 2
+    return bool(np.abs(np.diff(middle[2:-2])).max() < 0.25 * usual) and np.ptp(middle) < 1.5 * usual
 
 
 def _levels(mask: np.ndarray) -> tuple[np.ndarray, int]:

@@ -1,34 +1,39 @@
-"""How large a chromosome is expected to be where a piece stands: neighbours in a row are alike."""
+"""How large a chromosome is expected to be where a region stands: neighbours in a row are alike."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from screening.karyogram.locate.objects import Piece
+from screening.karyogram.locate.regions import Graph, N
+from screening.karyogram.locate.segments import WORK_WIDTH
 
-_REACH = 8.0  # widths: how far a neighbour's word carries
+_REACH = 8.0 * WORK_WIDTH  # px: how far a neighbour's word carries
 
 
-def expected_areas(pieces: list[Piece], parts: list[list[Piece]], unit: float) -> np.ndarray:
-    """Return float (n,): area in pixels of a chromosome at each piece, nan without neighbours.
+def expected_areas(graph: Graph, part: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """Return float (r,): area in pixels of a chromosome at each region, nan without neighbours.
 
-    `parts`: each piece's present cutting. The weighted median of what other pieces beside it in
-    its row are cut into; near ones count more.
+    `part` int (r,): the present pieces; `apart` int (r,): the object each region is part of. The
+    weighted median of the pieces of other objects beside it in its row; near ones count more.
     """
-    flat = [(i, part) for i, own in enumerate(parts) for part in own]
-    owner = np.array([i for i, _ in flat])
-    x, y, w, h, area = np.array([(p.x, p.y, p.w, p.h, p.area) for _, p in flat], np.float64).T
-    log_area = np.log(area)
-    out = np.full(len(pieces), np.nan)
-    for i, piece in enumerate(pieces):
-        overlap = np.minimum(y + h, piece.y + piece.h) - np.maximum(y, piece.y)
-        beside = (overlap > 0.5 * np.minimum(h, piece.h)) & (owner != i)
-        if not beside.any():
-            continue
-        distance = np.abs(x[beside] + w[beside] / 2 - piece.x - piece.w / 2)
-        weight = np.exp(-distance / (_REACH * unit))
-        values = log_area[beside]
-        order = np.argsort(values)
-        total = np.cumsum(weight[order])
-        out[i] = np.exp(values[order][int(np.searchsorted(total, total[-1] / 2))])
-    return out
+    pieces = graph.joined(part)
+    owner = np.zeros(len(pieces.peak), np.int64)
+    owner[part] = apart
+    box = pieces.box
+    log_area = np.log(pieces.sums[:, N])
+    order = np.argsort(log_area)
+    box, log_area, owner = box[order], log_area[order], owner[order]
+    middle = (box[:, 0] + box[:, 2]) / 2
+    objects, index = np.unique(apart, return_inverse=True)
+    whole = graph.joined(index).box
+    out = np.full(len(objects), np.nan)
+    for k, (x0, y0, x1, y1) in enumerate(whole):
+        overlap = np.minimum(box[:, 3], y1) - np.maximum(box[:, 1], y0)
+        beside = overlap > 0.5 * np.minimum(box[:, 3] - box[:, 1], y1 - y0)
+        beside &= owner != objects[k]
+        if beside.any():
+            distance = np.abs(middle[beside] - (x0 + x1) / 2)
+            total = np.cumsum(np.exp(-distance / _REACH))
+            at = int(np.searchsorted(total, total[-1] / 2))
+            out[k] = np.exp(log_area[beside][at])
+    return out[index]

@@ -5,23 +5,36 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from screening.images.foreground import shrunk
+from screening.images.foreground import ink_of, shrunk
 from screening.karyogram.locate.axis import medial_axis
-from screening.karyogram.locate.expected import expected_areas
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
-from screening.karyogram.locate.objects import Piece, objects, tight
-from screening.karyogram.locate.partition import Cutter, leaves, uncertain
+from screening.karyogram.locate.masks import Outlines, Piece, grown
+from screening.karyogram.locate.partition import Partition, Uncertain, partition
+from screening.karyogram.locate.regions import Graph, flat, regions
 from screening.karyogram.locate.rows import groups_of, rows_of
+from screening.karyogram.locate.segments import (
+    WORK_WIDTH,
+    Segments,
+    familiar,
+    objects_alone,
+    page_copy,
+    segmented,
+    typical_width,
+)
 
-MANY = 400
-"""More objects than this are no karyogram: they are counted, not cut."""
+MANY = 1200
+"""More regions than this are no karyogram: they are counted, not joined."""
+_LEAST = 0.3 * WORK_WIDTH**2  # px of ink: anything smaller is dirt
+_MISJUDGED = 1.2  # times the width assumed; 0.85 to 1.05 on nearly all pages
+_LEAST_MARK = 4  # px of ink: anything smaller is no letter
 
 
 def locate(paper: np.ndarray) -> Located:
     """Return the chromosomes of a normalised page uint8 (h, w) of any resolution.
 
-    Touching chromosomes are cut apart; letters, rules and arrows are left out. Pages larger than
-    1,400 px are analysed on a shrunken copy; all coordinates returned are the given page's.
+    Touching chromosomes are cut apart; letters, rules and arrows are left out. Pages are analysed
+    on a copy on which chromosomes are ten pixels wide; all coordinates returned are the given
+    page's. On a page unlike any karyogram, each connected object of plausible size is returned.
     ValueError for another shape or dtype.
     """
     if paper.ndim != 2 or paper.dtype != np.uint8 or paper.size == 0:
@@ -29,94 +42,136 @@ def locate(paper: np.ndarray) -> Located:
             f"expected a normalised page uint8 (h, w), received {paper.dtype} {paper.shape}: "
             "see images.normalise.normalise"
         )
-    page, scale = shrunk(paper)
-    found = objects(page)
-    other = tuple(tuple(round(v / scale) for v in box) for box in found.other.tolist())
-    if not found.pieces:
-        return Located((), (), 0, other, 0.0)
-    return _Page(paper, page, scale, found.pieces, found.unit).located(other)
+    page, shrink = shrunk(paper)
+    width = typical_width(page)
+    if not width:
+        return Located((), (), 0, (), 0.0)
+    located = _located(paper, page, width)
+    # Chromosomes with open chromatids or white bands look as slender as their halves at first.
+    wider = located.unit * shrink
+    if wider > _MISJUDGED * width:
+        located = _located(paper, page, wider)
+    return located
+
+
+def _located(paper: np.ndarray, page: np.ndarray, width: float) -> Located:
+    """Return what is found when a typical chromosome of `page` is `width` pixels wide."""
+    copy, scale = page_copy(page, width)
+    found = segmented(copy)
+    known = familiar(copy, found)
+    if not known:
+        found = objects_alone(copy)
+    labels, graph = regions(found)
+    # Both resizings round the page's sides: the true scale is that of the sides.
+    sides = [max(8, round(side * scale)) for side in page.shape[::-1]]
+    scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
+    cutting = _cutting(graph, labels, known)
+    outlines = Outlines(ink_of(paper) > 0, grown(labels, found.printed | found.inside), scales)
+    drawn = flat(labels, cutting.part, found.ink)
+    return _Page(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
+        _other(found, scales, paper.shape)
+    )
+
+
+def _cutting(graph: Graph, labels: np.ndarray, known: bool) -> Partition:
+    """Return the pieces; on a page that the network does not know, each connected object is one."""
+    count = len(graph.peak)
+    if count > MANY:
+        return Partition(np.arange(count), ())
+    _, objects = cv2.connectedComponents((labels > 0).astype(np.uint8), connectivity=8)
+    apart = np.zeros(count + 1, np.int64)
+    apart[labels] = objects
+    if not known:
+        return Partition(np.unique(apart[1:], return_inverse=True)[1], ())
+    return partition(graph, apart[1:])
+
+
+def _other(
+    found: Segments, scales: tuple[float, float], shape: tuple[int, int]
+) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the boxes of what is ink but no chromosome, on the page."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(found.printed.astype(np.uint8))
+    boxes = []
+    for x, y, w, h, area in stats[1:].tolist():
+        if area < _LEAST_MARK:
+            continue
+        x0, y0 = int(x / scales[0]), int(y / scales[1])
+        x1 = min(shape[1], max(x0 + 1, round((x + w) / scales[0])))
+        y1 = min(shape[0], max(y0 + 1, round((y + h) / scales[1])))
+        boxes.append((x0, y0, x1 - x0, y1 - y0))
+    return tuple(boxes)
 
 
 class _Page:
-    """The state of one page while its objects are cut."""
+    """The pieces of one page while they become chromosomes."""
 
     def __init__(
-        self, paper: np.ndarray, page: np.ndarray, scale: float, pieces: list[Piece], unit: float
+        self,
+        paper: np.ndarray,
+        outlines: Outlines,
+        cutting: Partition,
+        drawn: np.ndarray,
+        unit: float,
     ) -> None:
-        self.paper, self.page, self.scale, self.pieces, self.unit = paper, page, scale, pieces, unit
+        self.paper, self.outlines, self.cutting, self.unit = paper, outlines, cutting, unit
+        least = _LEAST * (unit / WORK_WIDTH) ** 2
+        self.pieces: dict[int, Piece] = {}
+        self.drawn: list[tuple[int, int, int, int]] = []
+        for k, piece in enumerate(outlines.pieces(cutting.part)):
+            if piece is None or np.count_nonzero(piece.mask) < least:
+                continue
+            if drawn[k]:
+                self.drawn.append((piece.x, piece.y, piece.w, piece.h))
+            else:
+                self.pieces[k] = piece
 
     def located(self, other: tuple[tuple[int, int, int, int], ...]) -> Located:
-        trees = self._trees()
-        pieces: list[Piece] = []
-        doubtful = []
-        for tree in trees:
-            offset = len(pieces)
-            pieces += [leaf.piece for leaf in leaves(tree)]
-            doubtful += [(offset, each) for each in uncertain(tree)]
-        row = rows_of(_boxes(pieces))
-        middle = np.array([p.x + p.w / 2 for p in pieces])
-        order = np.lexsort((middle, row))
-        group = np.empty(len(pieces), np.int64)
-        group[order] = groups_of(_boxes([pieces[i] for i in order]), row[order], self.unit)
-        place = np.empty(len(pieces), np.int64)
-        place[order] = np.arange(len(pieces))
-        made = [self._found(pieces[i], int(row[i]), int(group[i])) for i in order]
-        doubts = []
-        for offset, each in doubtful:
-            members = [offset + m for m in each.members]
-            at = int(row[members[0]]), int(group[members[0]])
-            weights = np.exp(np.array([0.0, *(w for _, w in each.alternatives)]))
-            doubts.append(
-                Doubt(
-                    tuple(sorted(int(place[m]) for m in members)),
-                    tuple(
-                        tuple(self._found(p, *at) for p in sorted(alt, key=lambda p: p.x + p.w / 2))
-                        for alt, _ in each.alternatives
-                    ),
-                    tuple((weights / weights.sum()).tolist()),
-                )
-            )
-        doubts.sort(key=lambda doubt: doubt.members)
-        return Located(
-            tuple(made), tuple(doubts), int(row.max()) + 1, other, self.unit / self.scale
+        other = (*other, *self.drawn)
+        if not self.pieces:
+            return Located((), (), 0, other, 0.0)
+        keys = np.array(list(self.pieces))
+        boxes = np.array([(p.x, p.y, p.w, p.h) for p in self.pieces.values()], np.int64)
+        row = rows_of(boxes)
+        order = np.lexsort((boxes[:, 0] + boxes[:, 2] / 2, row))
+        keys, boxes, row = keys[order], boxes[order], row[order]
+        group = groups_of(boxes, row, self.unit)
+        place = {int(key): i for i, key in enumerate(keys)}
+        made = [
+            self._found(self.pieces[int(key)], int(r), int(g))
+            for key, r, g in zip(keys, row, group, strict=True)
+        ]
+        doubts = [self._doubt(each, place, made) for each in self.cutting.doubts]
+        doubts = sorted((d for d in doubts if d is not None), key=lambda doubt: doubt.members)
+        unit = float(np.median([each.width for each in made]))
+        return Located(tuple(made), tuple(doubts), int(row.max()) + 1, other, unit)
+
+    def _doubt(
+        self, each: Uncertain, place: dict[int, int], made: list[FoundChromosome]
+    ) -> Doubt | None:
+        members = [k for k in each.members if k in place]
+        if not members:
+            return None
+        at = made[place[members[0]]]
+        alternatives, weights = [], [0.0]
+        for parts, weight in each.alternatives:
+            pieces = self.outlines.divided([self.pieces[k] for k in members], parts)
+            kept = [p for p in pieces if p is not None]
+            if kept:
+                kept.sort(key=lambda p: p.x + p.w / 2)
+                alternatives.append(tuple(self._found(p, at.row, at.group) for p in kept))
+                weights.append(weight)
+        if not alternatives:
+            return None
+        share = np.exp(np.array(weights))
+        return Doubt(
+            tuple(sorted(place[k] for k in members)),
+            tuple(alternatives),
+            tuple((share / share.sum()).tolist()),
         )
 
-    def _trees(self) -> list:
-        """Cut every object: first by shape alone, then knowing how large its neighbours are."""
-        cutter = Cutter(self.page, self.unit)
-        unknown = float("nan")
-        if len(self.pieces) > MANY:
-            return [cutter.leaf(piece) for piece in self.pieces]
-        trees = [cutter.tree(piece, unknown) for piece in self.pieces]
-        for _ in range(2):
-            parts = [[leaf.piece for leaf in leaves(tree)] for tree in trees]
-            expected = expected_areas(self.pieces, parts, self.unit)
-            trees = [
-                cutter.tree(piece, area)
-                for piece, area in zip(self.pieces, expected.tolist(), strict=True)
-            ]
-        return trees
-
     def _found(self, piece: Piece, row: int, group: int) -> FoundChromosome:
-        """Return the piece in the coordinates of the page given."""
-        if self.scale < 1:
-            piece = _enlarged(piece, self.paper, self.scale)
-        axis, length, width = medial_axis(piece.mask, self.unit / self.scale)
+        axis, length, width = medial_axis(piece.mask, self.unit)
         axis += np.array([piece.x, piece.y], np.float32)
         return FoundChromosome(
             piece.x, piece.y, piece.w, piece.h, piece.mask, axis, length, width, row, group
         )
-
-
-def _boxes(pieces: list[Piece]) -> np.ndarray:
-    return np.array([(p.x, p.y, p.w, p.h) for p in pieces], np.int64).reshape(-1, 4)
-
-
-def _enlarged(piece: Piece, paper: np.ndarray, scale: float) -> Piece:
-    """Return a piece of the shrunken page at the size of the page given."""
-    x0, y0 = int(piece.x / scale), int(piece.y / scale)
-    x1 = min(paper.shape[1], max(x0 + 1, round((piece.x + piece.w) / scale)))
-    y1 = min(paper.shape[0], max(y0 + 1, round((piece.y + piece.h) / scale)))
-    soft = cv2.resize(piece.mask.astype(np.uint8) * 255, (x1 - x0, y1 - y0))
-    mask = soft >= 128
-    return tight(mask if mask.any() else np.ones_like(mask), x0, y0)

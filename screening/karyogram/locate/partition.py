@@ -1,106 +1,202 @@
-"""The cutting of connected ink into chromosomes, and what else it could be."""
+"""Regions joined to chromosomes, and what else could be joined or parted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from screening.karyogram.locate.arbiter import log_odds
-from screening.karyogram.locate.cuts import Cut, cuts_of
-from screening.karyogram.locate.objects import Piece
+from screening.karyogram.locate.expected import expected_areas
+from screening.karyogram.locate.regions import Graph, N, stacked
 
-DOUBTFUL = 4.0
-"""Log odds nearer to 0 than this leave a doubt: the other decision has more than 2 %."""
-_MOST_CUTS = 64  # of one object: a row that a rule ties together, not a photograph
-_PLAIN_WIDTH = 1.2  # units: what is not wider is one upright chromosome
-
-
-@dataclass(eq=False)
-class Leaf:
-    """A piece that is left whole; `cuts` with their log `odds`, the best first."""
-
-    piece: Piece
-    cuts: list[Cut] = field(default_factory=list)
-    odds: np.ndarray = field(default_factory=lambda: np.zeros(0))
+DOUBTFUL = 6.0
+"""Log odds nearer to 0 than this leave a doubt: the other decision has more than 0.2 %."""
+_MOST_ALTERNATIVES = 3
 
 
-@dataclass(eq=False)
-class Node:
-    """A piece that is cut: `odds` of the cut that was made, `others` that were not."""
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Two base regions through which two parts of one chromosome hang together."""
 
-    piece: Piece
-    odds: float
-    others: list[tuple[Cut, float]]
-    parts: tuple[Tree, Tree]
-
-
-Tree = Leaf | Node
-
-
-class Cutter:
-    """Finds and remembers the possible cuts of the pieces of one page."""
-
-    def __init__(self, page: np.ndarray, unit: float) -> None:
-        self.page, self.unit = page, unit
-        self._known: dict[tuple[int, int, int, int, int], list[Cut]] = {}
-
-    def tree(self, piece: Piece, expected: float) -> Tree:
-        """Return how to cut `piece`; `expected`: a chromosome's area here, nan when unknown."""
-        self._left = _MOST_CUTS
-        return self._grow(piece, expected)
-
-    def leaf(self, piece: Piece) -> Leaf:
-        """Return the piece left whole without looking for cuts."""
-        return Leaf(piece)
-
-    def cuts(self, piece: Piece) -> list[Cut]:
-        """Return the possible cuts of a piece."""
-        if piece.w <= _PLAIN_WIDTH * self.unit:
-            return []
-        key = (piece.x, piece.y, piece.w, piece.h, piece.area)
-        if key not in self._known:
-            self._known[key] = cuts_of(piece, self.page, self.unit)
-        return self._known[key]
-
-    def _grow(self, piece: Piece, expected: float) -> Tree:
-        cuts = self.cuts(piece) if self._left > 0 else []
-        odds = log_odds(cuts, self.unit, expected)
-        order = np.argsort(-odds)
-        cuts, odds = [cuts[i] for i in order], odds[order]
-        if not len(odds) or odds[0] <= 0:
-            return Leaf(piece, cuts, odds)
-        self._left -= 1
-        best = cuts[0]
-        parts = self._grow(best.first, expected), self._grow(best.second, expected)
-        others = list(zip(cuts[1:], odds[1:].tolist(), strict=True))
-        return Node(piece, float(odds[0]), others, parts)
+    first: int
+    second: int
 
 
 @dataclass(frozen=True, eq=False)
 class Uncertain:
-    """Leaves (by index) that could be cut otherwise: alternatives with their log weight relative
-    to the cutting chosen."""
+    """Pieces (by number) that could be cut otherwise: each alternative is a tuple of pieces, each a
+    bool (r,) of its regions, with its log weight relative to the cutting chosen."""
 
     members: tuple[int, ...]
-    alternatives: tuple[tuple[tuple[Piece, ...], float], ...]
+    alternatives: tuple[tuple[tuple[np.ndarray, ...], float], ...]
 
 
-def leaves(tree: Tree) -> list[Leaf]:
-    """Return the leaves of a tree from left to right."""
-    if isinstance(tree, Leaf):
-        return [tree]
-    return leaves(tree.parts[0]) + leaves(tree.parts[1])
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """`part` int (r,): the piece of each region; `doubts` share no piece."""
+
+    part: np.ndarray
+    doubts: tuple[Uncertain, ...]
 
 
-def uncertain(tree: Tree, most: int = 3) -> list[Uncertain]:
-    """Return what could be cut otherwise, each leaf in at most one, the least certain first."""
-    flat = leaves(tree)
-    index = {id(leaf): i for i, leaf in enumerate(flat)}
-    options: list[tuple[float, frozenset[int], tuple[Piece, ...]]] = []
-    _collect(tree, index, options)
+def partition(graph: Graph, apart: np.ndarray) -> Partition:
+    """Return the pieces of a graph of regions; `apart` int (r,): which object each region is part
+    of, objects do not touch.
+
+    Joined first by shape alone, then once more knowing how large the neighbours came out.
+    """
+    n = len(graph.peak)
+    if not n:
+        return Partition(np.zeros(0, np.int64), ())
+    unknown = np.full(n, np.nan)
+    part, _ = joined(graph, unknown)
+    expected = expected_areas(graph, part, apart)
+    part, joints = joined(graph, expected)
+    part, cuts = _parted(graph, part, joints, expected)
+    return Partition(part, _doubts(graph, part, cuts, expected))
+
+
+def joined(
+    graph: Graph, expected: np.ndarray, allowed: np.ndarray | None = None
+) -> tuple[np.ndarray, list[Joint]]:
+    """Return (part int (r,), the joints of all parts as a forest over regions).
+
+    In turns, every contact that is the best of both its regions and more probably one chromosome
+    than two is joined. `allowed` int (r,): regions of different value are never joined.
+    """
+    part = np.arange(len(graph.peak))
+    joints: list[Joint] = []
+    while True:
+        now = graph.joined(part)
+        if not len(now.pair):
+            return part, joints
+        odds = log_odds(now, _over(expected, part, graph.sums[:, N]))
+        if allowed is not None:
+            of_part = np.zeros(len(now.peak), allowed.dtype)
+            of_part[part] = allowed
+            odds = np.where(of_part[now.pair[:, 0]] == of_part[now.pair[:, 1]], odds, -np.inf)
+        best = np.full(len(now.peak), -np.inf)
+        np.maximum.at(best, now.pair.ravel(), np.repeat(odds, 2))
+        chosen = (odds > 0) & (odds >= best[now.pair[:, 0]]) & (odds >= best[now.pair[:, 1]])
+        if not chosen.any():
+            return part, joints
+        target = np.arange(len(now.peak))
+        for a, b in now.pair[chosen]:  # equal odds could chain: always to the smallest
+            ra, rb = _root(target, a), _root(target, b)
+            if ra != rb:
+                joints.append(_joint(graph, part, a, b))
+                target[max(ra, rb)] = min(ra, rb)
+        target = np.array([_root(target, k) for k in range(len(target))])
+        part = np.unique(target[part], return_inverse=True)[1]
+
+
+def _root(target: np.ndarray, k: int) -> int:
+    while target[k] != k:
+        k = int(target[k])
+    return int(k)
+
+
+def _joint(graph: Graph, part: np.ndarray, a: int, b: int) -> Joint:
+    """Return the base contact with the deepest neck between parts `a` and `b`."""
+    ends = np.sort(part[graph.pair], 1)
+    between = np.flatnonzero((ends[:, 0] == min(a, b)) & (ends[:, 1] == max(a, b)))
+    first, second = graph.pair[between[graph.neck[between].argmax()]]
+    return Joint(int(first), int(second))
+
+
+def _over(values: np.ndarray, part: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return each part's mean value, nan where nothing is known."""
+    known = np.isfinite(values)
+    n = int(part.max()) + 1
+    total = np.bincount(part[known], weight[known], n)
+    mean = np.bincount(part[known], (weight * np.where(known, values, 0))[known], n)
+    return np.where(total > 0, mean / np.maximum(total, 1e-9), np.nan)
+
+
+def _trees(own: np.ndarray, joints: Sequence[Joint], without: int) -> np.ndarray:
+    """Return int (n,): the trees of regions `own` (sorted) in the forest without one joint."""
+    place = {int(region): i for i, region in enumerate(own)}
+    target = np.arange(len(own))
+    for k, joint in enumerate(joints):
+        if k != without and joint.first in place:
+            a, b = _root(target, place[joint.first]), _root(target, place[joint.second])
+            target[max(a, b)] = min(a, b)
+    return np.array([_root(target, k) for k in range(len(own))])
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A piece parted at a joint: regions on one side and on the other, bool (r,), and the log odds
+    that the two are one chromosome after all."""
+
+    first: np.ndarray
+    second: np.ndarray
+    odds: float
+
+
+def cut_states(
+    graph: Graph, part: np.ndarray, joints: Sequence[Joint], expected: np.ndarray
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], Graph, np.ndarray]:
+    """Return for each joint its two sides (bool (r,) each); the graph in which these are regions
+    2 k and 2 k + 1 and touch in contact k; and what is expected there, float (2 k,)."""
+    sides, graphs, known = [], [], []
+    for k, joint in enumerate(joints):
+        own = np.flatnonzero(part == part[joint.first])
+        tree = _trees(own, joints, k)
+        one = own[tree == tree[np.searchsorted(own, joint.first)]]
+        label = np.full(len(part), -1)
+        label[own] = 1
+        label[one] = 0
+        sides.append((label == 0, label == 1))
+        inner = graph.among(label)
+        graphs.append(inner)
+        known.append(_over(expected[own], label[own], graph.sums[own, N]))
+    return sides, stacked(graphs), np.concatenate([np.zeros(0), *known])
+
+
+def _cuts(
+    graph: Graph, part: np.ndarray, joints: Sequence[Joint], expected: np.ndarray
+) -> list[Cut]:
+    sides, pairs, known = cut_states(graph, part, joints, expected)
+    odds = log_odds(pairs, known)
+    return [Cut(*side, float(odd)) for side, odd in zip(sides, odds, strict=True)]
+
+
+def _parted(
+    graph: Graph, part: np.ndarray, joints: list[Joint], expected: np.ndarray
+) -> tuple[np.ndarray, list[Cut]]:
+    """Return parts, and the cuts at the joints left, after taking back joints that look wrong now
+    that all is joined."""
+    cuts = _cuts(graph, part, joints, expected)
+    for _ in range(8):
+        worst = min(range(len(cuts)), key=lambda k: cuts[k].odds, default=-1)
+        if worst < 0 or cuts[worst].odds >= 0:
+            break
+        part = np.where(cuts[worst].second, part.max() + 1, part)
+        part = np.unique(part, return_inverse=True)[1]
+        joints = [joint for k, joint in enumerate(joints) if k != worst]
+        cuts = _cuts(graph, part, joints, expected)
+    return part, cuts
+
+
+def _doubts(
+    graph: Graph, part: np.ndarray, cuts: Sequence[Cut], expected: np.ndarray
+) -> tuple[Uncertain, ...]:
+    """Return what could be parted or joined otherwise, each piece in at most one doubt."""
+    options: list[tuple[float, frozenset[int], tuple[np.ndarray, ...]]] = []
+    for cut in cuts:
+        if cut.odds < DOUBTFUL:
+            piece = int(part[cut.first.argmax()])
+            options.append((-cut.odds, frozenset([piece]), (cut.first, cut.second)))
+    now = graph.joined(part)
+    odds = log_odds(now, _over(expected, part, graph.sums[:, N]))
+    for (a, b), odd in zip(now.pair.tolist(), odds.tolist(), strict=True):
+        if odd > -DOUBTFUL:
+            options.append((odd, frozenset([a, b]), ((part == a) | (part == b),)))
     options.sort(key=lambda option: -option[0])
-    # Options that share a leaf become one doubt over all leaves of both.
+    # Options that share a piece become one doubt over all pieces of both.
     clusters: list[set[int]] = []
     for _, members, _ in options:
         touching = [c for c in clusters if c & members]
@@ -110,31 +206,9 @@ def uncertain(tree: Tree, most: int = 3) -> list[Uncertain]:
     for cluster in clusters:
         members = tuple(sorted(cluster))
         made = [
-            ((*pieces, *(flat[i].piece for i in members if i not in own)), weight)
+            ((*pieces, *(part == k for k in members if k not in own)), weight)
             for weight, own, pieces in options
             if own <= cluster
         ]
-        found.append(Uncertain(members, tuple(made[:most])))
-    return found
-
-
-def _collect(
-    tree: Tree,
-    index: dict[int, int],
-    options: list[tuple[float, frozenset[int], tuple[Piece, ...]]],
-) -> None:
-    if isinstance(tree, Leaf):
-        here = frozenset([index[id(tree)]])
-        for cut, odds in zip(tree.cuts, tree.odds.tolist(), strict=True):
-            if odds > -DOUBTFUL:
-                options.append((odds, here, (cut.first, cut.second)))
-        return
-    below = frozenset(index[id(leaf)] for leaf in leaves(tree))
-    if all(isinstance(part, Leaf) for part in tree.parts):
-        if tree.odds < DOUBTFUL:
-            options.append((-tree.odds, below, (tree.piece,)))
-        for cut, odds in tree.others:
-            if odds > max(-DOUBTFUL, tree.odds - DOUBTFUL):
-                options.append((odds - tree.odds, below, (cut.first, cut.second)))
-    for part in tree.parts:
-        _collect(part, index, options)
+        found.append(Uncertain(members, tuple(made[:_MOST_ALTERNATIVES])))
+    return tuple(found)

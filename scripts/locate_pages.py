@@ -1,0 +1,172 @@
+"""Composed karyograms with the truth of every pixel, to teach `karyogram.locate` from.
+
+A set is a folder of `NNNNN.npz`, each a page at the locator's own scale:
+`page` uint8 (h, w) normalised; `kind` uint8 (h, w), an index into `segments.KINDS`; `ids` uint8
+(h, w), which chromosome a pixel belongs to, 0 none.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+
+from screening.data.chromosomes import CellRecord, load_cell
+from screening.data.pool import pool_cells
+from screening.data.split import Split
+from screening.images.foreground import shrunk
+from screening.images.normalise import normalise
+from screening.karyogram import compose as composing
+from screening.karyogram.cell import Cell
+from screening.karyogram.locate.segments import (
+    BODY,
+    BORDER,
+    PRINT,
+    page_copy,
+    typical_width,
+)
+from screening.karyogram.simulate import random_abnormality, sham, simulate
+from screening.karyogram.style import Style, random_style
+
+UNSEEN = "xihu"
+"""The source that is kept out of all that is learned."""
+POOLED = "tseng"
+"""The source of single crops: cells are pooled from several of its people."""
+_INK = 245  # as in the composer: darker is part of a chromosome's picture
+
+
+def harder(style: Style, rng: np.random.Generator) -> Style:
+    """Return the style with more that is difficult: large letters, touching homologs, arrows."""
+    if rng.random() < 0.3:
+        style = replace(style, label_size=style.label_size * rng.uniform(1, 2.2))
+    if rng.random() < 0.4:
+        style = replace(
+            style,
+            homolog_gap=rng.uniform(-0.15, 0.15),
+            gap_jitter=rng.uniform(0.05, 0.2),
+            lean=rng.uniform(0, 0.6),
+        )
+    if rng.random() < 0.2:
+        style = replace(style, arrows=int(rng.integers(1, 4)), underlines=int(rng.integers(0, 4)))
+    if rng.random() < 0.15:
+        style = replace(style, label_gap=rng.uniform(-0.004, 0.002))
+    if rng.random() < 0.35:
+        style = replace(
+            style,
+            cleft=rng.uniform(0.3, 1.0),
+            splay=rng.uniform(0.1, 0.7),
+            satellites=rng.uniform(0, 0.6),
+        )
+    return style
+
+
+def laid_down(
+    cell: Cell, style: Style, rng: np.random.Generator
+) -> tuple[composing.Karyogram, list[tuple[np.ndarray, int, int]]]:
+    """Return a composed karyogram, and each chromosome's picture with its left and top on it.
+
+    The composer tells boxes, not outlines: what it lays onto the page is read on the way.
+    """
+    laid: list[tuple[np.ndarray, int, int]] = []
+    lay = composing._lay
+
+    def record(page: np.ndarray, image: np.ndarray, left: int, top: int) -> None:
+        laid.append((image, left, top))
+        lay(page, image, left, top)
+
+    with patch.object(composing, "_lay", record):
+        return composing.compose(cell, style, rng), laid
+
+
+def complete_cells(records: Sequence[CellRecord], split: Split, part: str) -> list[Cell]:
+    """Return a part's complete normal cells, and cells pooled from its single chromosomes."""
+    chosen = split.select(records, part)
+    cells = [load_cell(r) for r in chosen if r.source != POOLED and r.label == "normal"]
+    crops = [r for r in chosen if r.source == POOLED]
+    rng = np.random.default_rng(0)
+    return cells + (pool_cells(crops, max(len(cells), 40), rng) if crops else [])
+
+
+def labelled(cell: Cell, seed: int) -> dict[str, np.ndarray]:
+    """Return the arrays of one page composed of `cell`, see the module."""
+    rng = np.random.default_rng(seed)
+    style = harder(random_style(rng), rng)
+    if rng.random() < 0.5:
+        cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
+    else:
+        cell = sham(cell, rng)
+    karyogram, laid = laid_down(cell, style, rng)
+    page, shrink = shrunk(normalise(karyogram.image))
+    unit = typical_width(page) * float(np.exp(rng.normal(0, 0.1)))
+    copy, scale = page_copy(page, unit)
+    return _truth(copy, laid, shrink * scale)
+
+
+def _truth(
+    copy: np.ndarray, laid: list[tuple[np.ndarray, int, int]], scale: float
+) -> dict[str, np.ndarray]:
+    height, width = copy.shape
+    best = np.full((height, width), 0.5, np.float32)
+    ids = np.zeros((height, width), np.uint8)
+    near = np.zeros((height, width), np.uint8)
+    kernel = np.ones((3, 3), np.uint8)
+    for number, (image, left, top) in enumerate(laid[:255], start=1):
+        x0, y0 = max(0, int(left * scale) - 3), max(0, int(top * scale) - 3)
+        x1 = min(width, int((left + image.shape[1]) * scale) + 4)
+        y1 = min(height, int((top + image.shape[0]) * scale) + 4)
+        if x1 <= x0 or y1 <= y0:
+            continue
+        mask = (image < _INK).astype(np.float32)
+        pad = 3 + int(1 / scale)
+        mask = cv2.copyMakeBorder(mask, *[pad] * 4, cv2.BORDER_CONSTANT, value=0)
+        if scale < 1:
+            mask = cv2.GaussianBlur(mask, (0, 0), 0.4 / scale)
+        half = 0.5 * scale - 0.5  # pixel centres: the copy's (0, 0) lies inside the page's
+        matrix = np.array(
+            [
+                [scale, 0, (left - pad) * scale + half - x0],
+                [0, scale, (top - pad) * scale + half - y0],
+            ]
+        )
+        soft = cv2.warpAffine(mask, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+        window = (slice(y0, y1), slice(x0, x1))
+        mine = soft > best[window]
+        ids[window][mine] = number
+        best[window][mine] = soft[mine]
+        near[window] += cv2.dilate((soft > 0.5).astype(np.uint8), kernel)
+    ink = copy < 240
+    kind = np.where(ink, PRINT, 0).astype(np.uint8)
+    around = cv2.dilate((ids > 0).astype(np.uint8), kernel) > 0
+    kind[around & (kind == PRINT)] = 0
+    kind[ids > 0] = BODY
+    kind[near >= 2] = BORDER
+    return {"page": copy, "kind": kind, "ids": ids}
+
+
+def _write(job: tuple[Path, Cell, int]) -> Path:
+    cv2.setNumThreads(1)
+    path, cell, seed = job
+    if not path.exists():
+        part = path.with_suffix(".part.npz")  # whoever reads meanwhile finds whole files only
+        np.savez_compressed(part, **labelled(cell, seed))
+        part.rename(path)
+    return path
+
+
+def write_pages(
+    folder: Path, cells: Sequence[Cell], count: int, seed: int, workers: int
+) -> list[Path]:
+    """Write `count` pages, cells by turns, and return their paths; those that exist are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (folder / f"{i:05d}.npz", cells[i % len(cells)], seed * 1_000_000 + i) for i in range(count)
+    ]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(pool.map(_write, jobs, chunksize=8))
