@@ -10,7 +10,7 @@ from screening.karyogram.locate.axis import medial_axis
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
 from screening.karyogram.locate.partition import Partition, Uncertain, partition
-from screening.karyogram.locate.regions import Graph, flat, regions
+from screening.karyogram.locate.regions import Graph, drawn_in, regions
 from screening.karyogram.locate.rows import groups_of, rows_of
 from screening.karyogram.locate.segments import (
     WORK_WIDTH,
@@ -67,7 +67,7 @@ def _located(paper: np.ndarray, page: np.ndarray, width: float) -> Located:
     scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
     cutting = _cutting(graph, labels, known)
     outlines = Outlines(ink_of(paper) > 0, grown(labels, found.printed | found.inside), scales)
-    drawn = flat(labels, cutting.part, found.ink)
+    drawn = drawn_in(labels, cutting.part, found)
     return _Page(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
         _other(found, scales, paper.shape)
     )

@@ -107,18 +107,21 @@ def regions(found: Segments) -> tuple[np.ndarray, Graph]:
     return labels, _graph(labels, depth, found)
 
 
-def flat(labels: np.ndarray, part: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """Return bool (parts,): whether a part is of one tone, as arrows and bars are drawn.
+def drawn_in(labels: np.ndarray, part: np.ndarray, found: Segments) -> np.ndarray:
+    """Return bool (parts,): whether a part is an arrow's head: of one tone, and hanging on print.
 
     Chromosomes have bands: of 4,632, none varied by less than 0.051 of its mean darkness inside.
     """
+    ink = found.ink
+    near = cv2.dilate(found.printed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    hangs = np.bincount(part[labels[near & (labels > 0)] - 1], minlength=part.max(initial=-1) + 1)
     core = cv2.erode((labels > 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     at, value = part[labels[core] - 1], ink[core].astype(np.float64)
     count = int(part.max(initial=-1)) + 1
     n = np.maximum(np.bincount(at, minlength=count), 1)
     mean = np.bincount(at, value, count) / n
     spread = np.sqrt(np.maximum(np.bincount(at, value**2, count) / n - mean**2, 0))
-    return (n > _ENOUGH) & (spread < _FLAT * mean)
+    return (hangs > 1) & (n > _ENOUGH) & (spread < _FLAT * mean)
 
 
 def _seeds(depth: np.ndarray) -> np.ndarray:
