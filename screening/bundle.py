@@ -55,11 +55,13 @@ class FusionInfo(_Strict):
 
     `intercept` and `weights` by feature, in log-odds towards abnormal (see `evidence.fusion`). A
     picture is put last only if the posterior of a normal complement is at least `min_p_normal` and
-    its layout score at least `min_layout`.
+    its layout score at least `min_layout`; it is flagged only if enough passes reach
+    `flag_threshold` (None: the bundle's threshold), else reviewed.
     """
 
     intercept: float
     weights: dict[str, float]
+    flag_threshold: float | None = Field(default=None, gt=0, lt=1)
     min_p_normal: float = Field(default=0.5, ge=0, le=1)
     min_layout: float = Field(default=0.0, ge=0, le=1)
 

@@ -32,14 +32,17 @@ from screening.evidence.reading import CellReading
 from screening.evidence.slots import Page
 from screening.metrics import auroc
 from screening.predict.chromosomes import Classified
-from screening.triage.policy import FLAG, LOW_PRIORITY, OK, REJECTED
+from screening.triage.policy import FLAG as FLAGGED
+from screening.triage.policy import LOW_PRIORITY, OK, REJECTED
 from screening.triage.rule import Judgement, Rule, judge
 from screening.worklist.reader import reading_of
 
 FEATURES = (NETWORK, "reading", "count", "doubtful", "homologs")
 PENALTY = 0.3
 MOST_MISSED = 0.004
-MIN_P_NORMAL, MIN_LAYOUT = 0.5, 0.5
+MIN_P_NORMAL, MIN_LAYOUT = 0.9, 0.5
+FLAG = 0.5
+"""Fused p(abnormal), at even odds of both labels, that the passes must reach to flag."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +133,14 @@ def choose(looks: Sequence[Look], fusion: Fusion, min_confidence: float) -> tupl
     abnormal = np.array([look.abnormal for look in looks])
     best, reached = None, {}
     for threshold in np.round(np.arange(0.02, 0.96, 0.02), 2):
-        rule = Rule(float(threshold), min_confidence, fusion, MIN_P_NORMAL, MIN_LAYOUT)
+        limits = (MIN_P_NORMAL, MIN_LAYOUT, max(FLAG, float(threshold)))
+        rule = Rule(float(threshold), min_confidence, fusion, *limits)
         routes = np.array([look.judged(rule).decision.route for look in looks])
         shares = {
             "missed": float((routes[abnormal] == LOW_PRIORITY).mean()),
-            "flagged": float((routes[abnormal] == FLAG).mean()),
+            "flagged": float((routes[abnormal] == FLAGGED).mean()),
             "cleared": float((routes[~abnormal] == LOW_PRIORITY).mean()),
-            "normals flagged": float((routes[~abnormal] == FLAG).mean()),
+            "normals flagged": float((routes[~abnormal] == FLAGGED).mean()),
         }
         print(threshold, {name: round(share, 4) for name, share in shares.items()})
         if shares["missed"] > MOST_MISSED and best is not None:
@@ -168,6 +172,7 @@ def main() -> None:
                 "fusion": FusionInfo(
                     intercept=fusion.intercept, weights=dict(fusion.weights),
                     min_p_normal=rule.min_p_normal, min_layout=rule.min_layout,
+                    flag_threshold=rule.flag_threshold,
                 ),
                 "metrics": {"validation": reached},
             }

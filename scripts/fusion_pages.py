@@ -38,7 +38,16 @@ from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.karyogram.cell import Cell
 from screening.karyogram.gate import inspect
-from screening.train.karyogram_set import COMPOSED, REAL, SIMULATED, Entry, make, plan
+from screening.train.karyogram_set import (
+    COMPOSED,
+    REAL,
+    REJOINED,
+    SIMULATED,
+    STRUCTURAL,
+    Entry,
+    make,
+    plan,
+)
 
 UNSEEN = "unseen"
 COUNTS = {
@@ -46,8 +55,11 @@ COUNTS = {
     "test": {COMPOSED: 3, SIMULATED: 4, REAL: 3},
     UNSEEN: {COMPOSED: 3, SIMULATED: 3},
     "calibration": {COMPOSED: 2, SIMULATED: 2, REAL: 2},
+    "validation-structural": {REJOINED: 2, STRUCTURAL: 2},
+    "test-structural": {REJOINED: 2, STRUCTURAL: 2},
+    "unseen-structural": {REJOINED: 1, STRUCTURAL: 1},
 }
-"""Karyograms per cell of each part."""
+"""Karyograms per cell of each part; structural abnormalities are measured apart."""
 
 
 def main() -> None:
@@ -81,12 +93,13 @@ def compose_pages(
     if truth.exists():
         return rows_of(out, part)
     folder.mkdir(parents=True, exist_ok=True)
-    if part == UNSEEN:
+    patients = part.removesuffix("-structural")
+    if patients == UNSEEN:
         chosen = [r for r in records if r.source == leave_out and r.label == "normal"]
         cells = {COMPOSED: [load_cell(r) for r in chosen]}
     else:
         others = [r for r in records if r.source != leave_out]
-        cells = part_cells(others, split, part, PARTS.index(part))
+        cells = part_cells(others, split, patients, PARTS.index(patients))
     entries = plan(cells, COUNTS[part], seed=900 + len(part))
     by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
     jobs = [(n, e, by_id[e.source, e.case, e.cell]) for n, e in enumerate(entries)]

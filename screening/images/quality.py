@@ -76,9 +76,9 @@ def _not_chromosomes(found: Components) -> str:
         what = "object looks" if count == 1 else "objects look"
         return f"{count} {what} like chromosomes, a karyogram has about 46: not a whole karyogram"
     boxes = found.of_kind(CHROMOSOME)
-    size = np.hypot(boxes[:, 2], boxes[:, 3])
-    small, large = np.percentile(size, [8, 92])
-    if large < 1.6 * small:
+    # Pairs that touch are of one diagonal: the longer side tells chromosomes 1 from 22.
+    small, large = np.percentile(boxes[:, 2:], [8, 92], axis=0)
+    if (large < 1.6 * small).all():
         return "all objects are of one size, chromosomes 1 to 22 are not: text or a pattern?"
     written = found.areas[found.kind == TEXT].sum()
     if letters > 6 * count or (letters > 2 * count and written > found.areas.sum() / 2):

@@ -19,20 +19,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from screening.classes import ABNORMAL, AUTOSOMES, NORMAL
+from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
-from screening.karyogram.cell import Cell, Chromosome
+from screening.karyogram.cell import Cell, Chromosome, length_unit
 from screening.karyogram.compose import Karyogram, compose
 from screening.karyogram.gate import inspect
+from screening.karyogram.rearrangements import random_structural
 from screening.karyogram.resample import resample
 from screening.karyogram.simulate import random_abnormality, sham, simulate
+from screening.karyogram.structural import structural, structural_sham
 from screening.karyogram.style import random_style
 
+STOUTEST = 0.45
+"""Median width over the length of chromosome 1 in the stoutest laboratory of the shared sources."""
 PAPER, USUAL, GAIN, LOSS = -1, 0, 1, 2
 STRIDE = 32
 """Pixels of the input under one cell of the base's last map (VGG16 and InceptionV3 alike)."""
 
 REAL, COMPOSED, SIMULATED, SCRAMBLED = "real aneuploid", "normal", "simulated", "scrambled"
+STRUCTURAL, REJOINED = "structural", "cut and rejoined"
+"""Rearranged chromosomes, and normal ones that went through the same cuts."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,11 @@ def make(entry: Entry, cell: Cell) -> tuple[Karyogram, str]:
     if entry.kind == SIMULATED:
         name = random_abnormality(rng, cell.sex)
         cell = simulate(cell, name, rng)
+    elif entry.kind in (STRUCTURAL, REJOINED):
+        rearrangement = random_structural(rng, cell.sex)
+        rearrange = structural if entry.kind == STRUCTURAL else structural_sham
+        cell = rearrange(cell, rearrangement, rng)
+        name = rearrangement if entry.kind == STRUCTURAL else ""
     elif entry.kind == SCRAMBLED:
         cell = scramble(cell, rng)
     elif entry.kind == COMPOSED:
@@ -83,9 +94,13 @@ def widen(cell: Cell, rng: np.random.Generator) -> Cell:
     """Return the cell with all its chromosomes widened by one common factor, 0.85–1.5.
 
     Laboratories differ in how far chromosomes are spread and condensed: the same length is half as
-    wide in one as in another, and no single source shows that range.
+    wide in one as in another, and no single source shows that range. None shows chromosomes wider
+    than STOUTEST: cells that are stout already stay as they are.
     """
     factor = float(np.exp(rng.uniform(np.log(0.85), np.log(1.5))))
+    widths = [one.image.shape[1] for one in cell.chromosomes]
+    ratio = float(np.median(widths)) / (length_unit(cell.chromosomes) * RELATIVE_LENGTH["1"])
+    factor = min(factor, max(1.0, STOUTEST / ratio))
 
     def wide(one: Chromosome) -> Chromosome:
         h, w = one.image.shape

@@ -40,10 +40,10 @@ class Rule:
         flag = info.certificate.flag_threshold if info.certificate is not None else None
         if info.fusion is None:
             return Rule(info.threshold, minimum, flag_threshold=flag)
-        fusion = Fusion(info.fusion.intercept, info.fusion.weights)
-        return Rule(
-            info.threshold, minimum, fusion, info.fusion.min_p_normal, info.fusion.min_layout, flag
-        )
+        known = info.fusion
+        fusion = Fusion(known.intercept, known.weights)
+        flag = known.flag_threshold if flag is None else flag
+        return Rule(info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag)
 
 
 @dataclass(frozen=True)
