@@ -20,6 +20,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import numpy as np
 from locate_fit import collected, fit
 from locate_pages import UNSEEN, complete_cells, write_pages
 
@@ -63,10 +64,11 @@ def main() -> None:
         network = teach(pages, weights, args.steps)
     (package / "segments.onnx").write_bytes(onnx_model(network))
     # First from the truth alone, then also from where the arbiter's own decisions lead.
-    x, y = collected(others, learned=False, workers=args.workers)
-    (package / "arbiter.json").write_text(json.dumps(fit(x, y)))
-    more, ys = collected(others, learned=True, workers=args.workers)
-    (package / "arbiter.json").write_text(json.dumps(fit([*x, *more], [*y, *ys])))
+    first = collected(others, learned=False, workers=args.workers)
+    (package / "arbiter.json").write_text(json.dumps(fit(*first)))
+    second = collected(others, learned=True, workers=args.workers)
+    both = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
+    (package / "arbiter.json").write_text(json.dumps(fit(*both)))
 
 
 if __name__ == "__main__":

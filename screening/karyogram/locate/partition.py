@@ -11,8 +11,8 @@ from screening.karyogram.locate.arbiter import log_odds
 from screening.karyogram.locate.expected import expected_areas
 from screening.karyogram.locate.regions import Graph, N, stacked
 
-DOUBTFUL = 6.0
-"""Log odds nearer to 0 than this leave a doubt: the other decision has more than 0.2 %."""
+DOUBTFUL = 4.0
+"""Log odds nearer to 0 than this leave a doubt: the other decision has more than 2 %."""
 _MOST_ALTERNATIVES = 3
 
 
