@@ -63,7 +63,7 @@ def test_upside_down_is_not_the_same(cell):
 
 def test_paper_is_zero_and_nothing_is_nothing():
     assert not standard_crop(np.full((30, 20), 255, np.uint8)).any()
-    images, lengths = standardised([np.full((9, 4), 255, np.uint8)])
+    images, lengths, _ = standardised([np.full((9, 4), 255, np.uint8)])
     assert images.shape == (1, *CANVAS) and lengths[0] == 0
     assert standardised([])[0].shape == (0, *CANVAS)
 

@@ -79,19 +79,19 @@ def standard_crop(crop: np.ndarray, size: tuple[int, int] = CANVAS) -> np.ndarra
 
 def standardised(
     crops: Sequence[np.ndarray], size: tuple[int, int] = CANVAS
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all crops as `standard_crop` makes them, uint8 (n, h, w), and lengths float32 (n,).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all crops as `standard_crop` makes them, uint8 (n, h, w), their lengths and widths.
 
-    Lengths are along the axis in pixels of the page, 0 where a picture holds no ink.
+    float32 (n,) each, along and across the axis in pixels of the page; 0 where there is no ink.
     """
     images = np.zeros((len(crops), *size), np.uint8)
-    lengths = np.zeros(len(crops), np.float32)
+    lengths, widths = np.zeros((2, len(crops)), np.float32)
     for i, crop in enumerate(crops):
         outline = outline_of(crop)
         if outline is not None:
             images[i] = sample(crop, outline, size)
-            lengths[i] = outline.length
-    return images, lengths
+            lengths[i], widths[i] = outline.length, outline.width
+    return images, lengths, widths
 
 
 def outline_of(crop: np.ndarray) -> Outline | None:

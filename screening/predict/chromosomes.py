@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -33,6 +33,9 @@ ADAPTED = 0.5
 FEWEST_TO_ADAPT = 35
 """Fewer pictures than this are no cell: what they have in common may be their class."""
 _FEWEST_FOR_SCALE = 16
+_WIDE, _WIDTH_SPREAD = 1.45, 0.12
+"""Median widths of the page up to which nothing is wide for one chromosome, and how fast it gets
+improbable beyond, in logarithms."""
 _ONE = (0.02, 0.98)
 """How sure the classifier may be that a piece is one chromosome when it judges a cutting."""
 
@@ -78,7 +81,7 @@ class ChromosomeClassifier:
         `relative` float32 (n,): relative lengths in percent (see `karyogram.crops`), nan unknown.
         `cell`: all are of one whole cell, so that the network may adapt to how it looks.
         """
-        images, _ = standardised(crops)
+        images, _, _ = standardised(crops)
         return self.of_crops(images, np.asarray(relative, np.float32), cell)
 
     def of_crops(self, images: np.ndarray, relative: np.ndarray, cell: bool = False) -> Classified:
@@ -108,19 +111,22 @@ class ChromosomeClassifier:
                   for a in range(len(doubt.alternatives))]  # fmt: skip
         extra = [piece for d, a in others for piece in located.doubts[d].alternatives[a]]
         pieces = [*located.chromosomes, *extra]
-        images, lengths = standardised([piece.crop(paper) for piece in pieces])
+        images, lengths, widths = standardised([piece.crop(paper) for piece in pieces])
+        single = _single_by_width(widths, len(located.chromosomes))
         bands = self.bands(images, cell=True)
         count = len(located.chromosomes)
         scale = _scale(lengths[:count], relative_lengths(lengths[:count]))
-        p = self.quick(bands, lengths * scale)
+        p = _with_width(self.quick(bands, lengths * scale), single)
         choices, rows = _choose(located, p, count)
         chosen = located.replaced(choices)
         index = np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64)
         images, lengths, bands, p = images[index], lengths[index], bands[index], p[index]
+        single = single[index]
         for _ in range(2):
             relative = self._rescaled(lengths, p)
             p = self.quick(bands, relative)
-        return chosen, self._passes(images, bands, relative)
+        said = self._passes(images, bands, relative)
+        return chosen, replace(said, p=_with_width(said.p, single))
 
     def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
@@ -147,6 +153,25 @@ class ChromosomeClassifier:
         won = each[np.arange(count), :, best]
         votes = (each.argmax(2) == best[:, None]).mean(1)
         return Classified(p, won.std(1), votes.astype(np.float32), relative, images)
+
+
+def _single_by_width(widths: np.ndarray, count: int) -> np.ndarray:
+    """How well each piece's width fits one chromosome, 0–1 (n,); the first `count` set the scale.
+
+    The crops of two small chromosomes side by side look like one, since their width is taken away.
+    """
+    found = widths[:count][widths[:count] > 0]
+    if len(found) < FEWEST_TO_ADAPT:
+        return np.ones(len(widths), np.float32)
+    excess = np.log(np.maximum(widths / np.median(found), _WIDE) / _WIDE)
+    return np.exp(-0.5 * (excess / _WIDTH_SPREAD) ** 2).astype(np.float32)
+
+
+def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
+    """Return p (n, 25) with what is too wide for one chromosome moved to "not one chromosome"."""
+    p = p * single[:, None]
+    p[:, NOT_ONE] += 1 - p.sum(1)
+    return p
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

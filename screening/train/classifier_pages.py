@@ -56,7 +56,7 @@ def _one_page(cell: Cell, rng: np.random.Generator, size: tuple[int, int]) -> Cr
     crops = [piece.crop(paper) for piece in (*chosen, *others)] + marks
     labels = [label_of(piece, karyogram.boxes) for piece in (*chosen, *others)]
     labels += [NOT_ONE] * len(marks)
-    images, lengths = standardised(crops, size)
+    images, lengths, _ = standardised(crops, size)
     # The scale of a page comes from the pieces taken for chromosomes, as in screening.
     relative = lengths * _scale(lengths[: len(chosen)])
     kept = np.array([label is not None for label in labels], bool)

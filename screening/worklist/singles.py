@@ -85,7 +85,7 @@ def _case(
         else:
             at[found.name] = len(pictures)
             pictures.append(picture)
-    _, lengths = standardised(pictures)
+    _, lengths, _ = standardised(pictures)
     scale = cell_scale(lengths) if cells and len(pictures) <= _LARGEST_CELL else float("nan")
     one_cell = bool(np.isfinite(scale))
     said = classifier.classify(pictures, lengths * scale, one_cell)
