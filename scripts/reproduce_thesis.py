@@ -117,6 +117,8 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument("--stages", type=int, default=3, help="of each family, from the head up")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="splits to run")
     parser.add_argument(
         "--inceptionv3", type=Path, help="weights of a base pretrained on other people (none: "
         "random); VGG16's base is the shipped bundle's"
@@ -130,7 +132,7 @@ def main() -> int:
         originals, fresh = make_pools(options)
         for seed in range(options.seeds):
             for name in options.families:
-                for arm in ARMS:
+                for arm in options.arms:
                     train(name, arm, seed, originals, fresh, options)
                 write(options)
     write(options)
@@ -242,9 +244,10 @@ def train(
 ) -> None:
     """Train one family under one split, unless its result is whole; kept after every stage."""
     path = options.out / f"results_{options.size}" / f"{name}_{arm}_{seed}.json"
-    if path.exists() and len(json.loads(path.read_text())["stages"]) == len(FAMILIES[name].stages):
-        return
     family = FAMILIES[name]
+    chosen = family.stages[: options.stages]
+    if path.exists() and len(json.loads(path.read_text())["stages"]) >= len(chosen):
+        return
     pool = augmented(originals) if family.augmented else originals
     rows = parts(pool, arm, seed)
     config = TrainConfig.model_validate(
@@ -257,7 +260,7 @@ def train(
             "stages": [
                 dict(zip(("name", "unfreeze", "learning_rate", "epochs", "patience"), stage,
                          strict=True))
-                for stage in family.stages
+                for stage in chosen
             ],
             "batch_size": 16, "imbalance": "class_weights", "seed": seed,
             "precision": options.precision,

@@ -36,8 +36,9 @@ STAGES = {"vgg16": ("head", "last block", "last two blocks"), "inceptionv3": ("h
 
 TEXT = """# The thesis' table, with its leak and without
 
-`{command}` at {commit}. Chu (KTH 2020) split after augmentation. The same pool of composed
-karyograms is split here over **pictures**, as there, and over **people**; each model is then scored
+`{command}` at {commit}.
+
+Chu (KTH 2020) split after augmentation. The same pool of composed karyograms is split here over **pictures**, as there, and over **people**; each model is then scored
 on other people, who are in no pool.
 
 Pictures: composed from real single chromosomes in random looks, 46 chromosomes or one known
@@ -49,7 +50,8 @@ thesis; the two splits are comparable with one another.
 
 ## The seven rows
 
-Test part of each split, mean over the seeds; in brackets the lowest and the highest.
+Test part of each split, mean over the seeds (the last column counts them); in brackets the lowest
+and the highest.
 
 {table}
 
@@ -140,14 +142,20 @@ def _spread(values: Sequence[float]) -> str:
 def _table(results: Results) -> str:
     rows = []
     for label, thesis, name, stage in _each_row(results):
-        rows.append((label, "thesis", *(f"{value:.2f}" for value in thesis)))
+        rows.append((label, "thesis", *(f"{value:.2f}" for value in thesis), ""))
         for arm in ARMS:
             found = _values(_seeds(results, name, arm, stage), stage, "test")
             keys = ("accuracy", "precision", "recall", "auc")
             rows.append(
-                ("", f"over {arm}", *(_spread([one[key] for one in found]) for key in keys))
+                (
+                    "",
+                    f"over {arm}",
+                    *(_spread([one[key] for one in found]) for key in keys),
+                    len(found),
+                )
             )
-    return markdown_table(("model", "split", "accuracy", "precision", "recall", "AUC"), rows)
+    header = ("model", "split", "accuracy", "precision", "recall", "AUC", "seeds")
+    return markdown_table(header, rows)
 
 
 def _leak_table(results: Results) -> str:
@@ -168,7 +176,7 @@ def _leak_table(results: Results) -> str:
 
 
 def _found(results: Results) -> str:
-    """Return what the augmented rows say together, in one sentence."""
+    """Return what the augmented rows say together, and which rows have no result."""
     means = {}
     for arm in ARMS:
         leaks = []
@@ -178,7 +186,10 @@ def _found(results: Results) -> str:
             leaks += [a["auc"] - b["auc"] for a, b in zip(claimed, true, strict=True)]
         if leaks:
             means[arm] = f"{np.mean(leaks):+.2f} over {arm} ({len(leaks)} trainings)"
-    return f"Mean leak of the augmented rows: {', '.join(means.values())}." if means else ""
+    shown = _each_row(results)
+    missing = [row[0] for row in ROWS if row not in shown]
+    not_run = f" Not run: {'; '.join(missing)}." if missing else ""
+    return f"Mean leak of the augmented rows: {', '.join(means.values())}.{not_run}"
 
 
 def _signed(values: Sequence[float]) -> str:
