@@ -38,8 +38,9 @@ TEXT = """# The thesis' table, with its leak and without
 
 `{command}` at {commit}.
 
-Chu (KTH 2020) split after augmentation. The same pool of composed karyograms is split here over **pictures**, as there, and over **people**; each model is then scored
-on other people, who are in no pool.
+Chu (KTH 2020) split after augmentation. The same pool of composed karyograms is split here over
+**pictures**, as there, and over **people**; each model is then scored on other people, who are in
+no pool.
 
 Pictures: composed from real single chromosomes in random looks, 46 chromosomes or one known
 numerical abnormality, the thesis' numbers: 105 + 41, augmented (brightness, noise, blur) to
