@@ -112,7 +112,7 @@ def fit(x: np.ndarray, y: np.ndarray, page: np.ndarray, seed: int = 0) -> dict:
     aside = page % 5 == 0
     scaler = StandardScaler().fit(x[~aside])
     model = MLPClassifier(
-        (32, 16), alpha=3e-3, max_iter=80, early_stopping=True, random_state=seed,
+        (32, 16), alpha=0.3, max_iter=60, early_stopping=True, random_state=seed,
         n_iter_no_change=12, tol=1e-5,
     )  # fmt: skip
     model.fit(np.clip(scaler.transform(x[~aside]), -6, 6), y[~aside])
