@@ -1,0 +1,63 @@
+"""The shipped bundle on pages that are no whole upright karyogram: none is put last."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from screening.cli import main
+from screening.karyogram.cell import Cell
+from screening.karyogram.compose import compose
+from screening.karyogram.drawn import draw_cell
+from screening.karyogram.style import clinical_style
+
+pytestmark = pytest.mark.slow
+
+
+def _page(cell: Cell, seed: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return compose(cell, clinical_style(rng), rng).image
+
+
+def _some(cell: Cell, count: int) -> Cell:
+    chromosomes = [cell.chromosomes[i % len(cell.chromosomes)] for i in range(count)]
+    return Cell(tuple(chromosomes), cell.source, cell.case, cell.cell)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("odd")
+    cell = draw_cell(np.random.default_rng(5), "XX")
+    whole = _page(cell)
+    pages = {
+        "whole": whole,
+        "mirrored": whole[:, ::-1],
+        "upside-down": whole[::-1],
+        "turned": whole[::-1, ::-1],
+        "quarter": np.rot90(whole),
+        "upper-half": whole[: whole.shape[0] // 2],
+        "left-half": whole[:, : whole.shape[1] // 2],
+        "twice": np.hstack([whole, whole]),
+        "blank": np.full_like(whole, 255),
+    }
+    pages |= {f"objects-{n}": _page(_some(cell, n)) for n in (1, 20, 92, 200)}
+    (folder / "in").mkdir()
+    for name, page in pages.items():
+        Image.fromarray(np.ascontiguousarray(page)).save(folder / "in" / f"{name}.png")
+    out = folder / "out"
+    assert main(["screen", str(folder / "in"), "--out", str(out), "--quiet"]) in (0, 3)
+    with (out / "triage.csv").open(newline="") as file:
+        return {row["image"].removesuffix(".png"): row for row in csv.DictReader(file)}
+
+
+def test_the_whole_page_is_read(rows):
+    assert rows["whole"]["status"] == "ok" and rows["whole"]["chromosomes"] == "46"
+
+
+def test_no_odd_page_is_put_last(rows):
+    last = [n for n, row in rows.items() if row["route"] == "low-priority" and n != "whole"]
+    assert not last
+    assert all(row["reasons"] for row in rows.values())
