@@ -39,7 +39,8 @@ def confusion(counts: Mapping[str, np.ndarray], path: Path) -> None:
     rows = -(-len(counts) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.7 * rows), layout="constrained")
     places = np.atleast_1d(figure.subplots(rows, columns)).flat
-    for axes, (title, matrix) in zip(places, counts.items(), strict=False):
+    # The places come last: zip would take one too many from the first of its arguments.
+    for (title, matrix), axes in zip(counts.items(), places, strict=False):
         axes.imshow(matrix, cmap="Blues", vmin=0)
         for (i, j), count in np.ndenumerate(matrix):
             dark = count > matrix.max() / 2
