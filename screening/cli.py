@@ -89,7 +89,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "train": Command(
         "train",
-        "train a screener on labelled karyograms, stage by stage, into a bundle",
+        "train a screener on labelled karyograms, stage by stage",
         (
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16",
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16 --resume",
