@@ -38,6 +38,7 @@ from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.karyogram.cell import Cell
 from screening.karyogram.gate import inspect
+from screening.karyogram.style import unworn
 from screening.train.karyogram_set import (
     COMPOSED,
     REAL,
@@ -55,11 +56,14 @@ COUNTS = {
     "test": {COMPOSED: 3, SIMULATED: 4, REAL: 3},
     UNSEEN: {COMPOSED: 3, SIMULATED: 3},
     "calibration": {COMPOSED: 2, SIMULATED: 2, REAL: 2},
+    "test-plain": {COMPOSED: 2, SIMULATED: 2, REAL: 3},
+    "unseen-plain": {COMPOSED: 2, SIMULATED: 2},
     "validation-structural": {REJOINED: 2, STRUCTURAL: 2},
     "test-structural": {REJOINED: 2, STRUCTURAL: 2},
     "unseen-structural": {REJOINED: 1, STRUCTURAL: 1},
 }
-"""Karyograms per cell of each part; structural abnormalities are measured apart."""
+"""Karyograms per cell of each part. Measured apart: structural abnormalities, and good preparations
+("plain") without bends, overlaps and frayed edges, in half of which homologs touch."""
 
 
 def main() -> None:
@@ -93,7 +97,7 @@ def compose_pages(
     if truth.exists():
         return rows_of(out, part)
     folder.mkdir(parents=True, exist_ok=True)
-    patients = part.removesuffix("-structural")
+    patients, _, kind = part.partition("-")
     if patients == UNSEEN:
         chosen = [r for r in records if r.source == leave_out and r.label == "normal"]
         cells = {COMPOSED: [load_cell(r) for r in chosen]}
@@ -104,17 +108,17 @@ def compose_pages(
     by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
     jobs = [(n, e, by_id[e.source, e.case, e.cell]) for n, e in enumerate(entries)]
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        rows = list(pool.map(partial(_page, folder), jobs, chunksize=8))
+        rows = list(pool.map(partial(_page, folder, kind == "plain"), jobs, chunksize=8))
     half = truth.with_suffix(".part")
     half.write_text("".join(json.dumps(row) + "\n" for row in rows))
     half.replace(truth)
     return rows
 
 
-def _page(folder: Path, job: tuple[int, Entry, Cell]) -> dict:
+def _page(folder: Path, plain: bool, job: tuple[int, Entry, Cell]) -> dict:
     cv2.setNumThreads(1)
     number, entry, cell = job
-    karyogram, abnormality = make(entry, cell)
+    karyogram, abnormality = make(entry, cell, unworn if plain else lambda style: style)
     name = f"{number:04d}.png"
     cv2.imwrite(str(folder / name), karyogram.image)
     return dict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -158,6 +158,15 @@ def _rule_gap(rng: np.random.Generator) -> float:
 def _label_gap(rng: np.random.Generator, most: float) -> float:
     """Labels mostly stand clear; on one page in six they nearly touch the feet or do."""
     return rng.uniform(-0.003, 0.003) if rng.random() < 0.17 else rng.uniform(0.004, most)
+
+
+def unworn(style: Style) -> Style:
+    """Return the style for a good preparation: straight chromosomes, at most touching, no marks."""
+    return replace(
+        style, curl=0.0, lean=0.0, stout=1.0, cleft=0.0, splay=0.0, satellites=0.0, crossing=0.0,
+        bands=1.0, grain=0.0, ragged=0.0, sharpen=0.0, arrows=0, underlines=0,
+        label_gap=max(style.label_gap, 0.004), rule_gap=max(style.rule_gap, 0.002),
+    )  # fmt: skip
 
 
 _LAYOUTS = ["clinical", "even", "five", "sex-with-c", "six"]

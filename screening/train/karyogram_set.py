@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -28,7 +28,7 @@ from screening.karyogram.rearrangements import random_structural
 from screening.karyogram.resample import resample
 from screening.karyogram.simulate import random_abnormality, sham, simulate
 from screening.karyogram.structural import structural, structural_sham
-from screening.karyogram.style import random_style
+from screening.karyogram.style import Style, random_style
 
 STOUTEST = 0.45
 """Median width over the length of chromosome 1 in the stoutest laboratory of the shared sources."""
@@ -70,10 +70,15 @@ def plan(cells: Mapping[str, Sequence[Cell]], counts: Mapping[str, int], seed: i
     return [Entry(*entries[i], seed=seed * 1_000_000 + n) for n, i in enumerate(order)]
 
 
-def make(entry: Entry, cell: Cell) -> tuple[Karyogram, str]:
-    """Return the karyogram of an entry and the name of its abnormality ("" when there is none)."""
+def make(
+    entry: Entry, cell: Cell, look: Callable[[Style], Style] = lambda style: style
+) -> tuple[Karyogram, str]:
+    """Return the karyogram of an entry and the name of its abnormality ("" when there is none).
+
+    `look` may change the random style that the entry's seed gives.
+    """
     rng = np.random.default_rng(entry.seed)
-    style = random_style(rng)  # before anything that depends on the label
+    style = look(random_style(rng))  # before anything that depends on the label
     name = ""
     if entry.kind == SIMULATED:
         name = random_abnormality(rng, cell.sex)
