@@ -60,8 +60,14 @@ def harder(style: Style, rng: np.random.Generator) -> Style:
         style = replace(
             style,
             cleft=rng.uniform(0.3, 1.0),
-            splay=rng.uniform(0.1, 0.7),
+            splay=rng.uniform(0.1, 0.9),
             satellites=rng.uniform(0, 0.6),
+        )
+    if rng.random() < 0.4:  # as stout as the stoutest laboratories, and soft as they often are
+        style = replace(
+            style,
+            stout=rng.uniform(1.4, 2.2),
+            chromosome_blur=rng.uniform(0, 2.5) * style.width / 900,
         )
     return style
 

@@ -20,7 +20,7 @@ from screening.karyogram.texture import (
 from screening.karyogram.warp import Hinge, centre_line, crop, curl, random_hinges, warp
 
 ACROCENTRIC = ("13", "14", "15", "21", "22")
-_STOUTEST, _SLIMMEST = 0.34, 0.12  # median width : length of chromosome 1, as real pages have it
+_STOUTEST, _SLIMMEST = 0.45, 0.12  # median width : length of chromosome 1, as real pages have it
 _DEGREES_PER_BEND = np.rad2deg(8.0)  # an arc whose sagitta is its length turns by 8 radians
 
 
