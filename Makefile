@@ -45,7 +45,7 @@ bundle: $(STAMP)  ## rebuild the shipped bundle: make bundle DATA=folder (can be
 	$(BIN)/python scripts/fusion_pages.py --data "$(DATA)" --out runs/fusion \
 		--split runs/bundle/split.json --bundle runs/classifier/bundle
 	$(BIN)/python scripts/fit_fusion.py --pages runs/fusion --bundle runs/classifier/bundle \
-		--into runs/finished
+		--split runs/bundle/split.json --into runs/finished
 
 $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13, found none of them; install one or say PYTHON=/path/to/python3.12"; exit 1; }

@@ -27,6 +27,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from screening.bundle import MODEL_CARD, Bundle, FusionInfo, load_bundle, write_bundle
+from screening.data.split import Split
 from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
 from screening.evidence.reading import CellReading
 from screening.evidence.slots import Page
@@ -35,6 +36,7 @@ from screening.predict.chromosomes import Classified
 from screening.triage.policy import FLAG as FLAGGED
 from screening.triage.policy import LOW_PRIORITY, OK, REJECTED
 from screening.triage.rule import Judgement, Rule, judge
+from screening.uncertainty.certificate import SEEN, seen
 from screening.worklist.reader import reading_of
 
 FEATURES = (NETWORK, "reading", "count", "doubtful", "homologs")
@@ -43,6 +45,7 @@ MOST_NETWORK = 0.25
 """Highest weight of the network's log-odds: at a laboratory that it never saw it loses more than
 the reading (AUROC 0.88 to 0.80, reports/screener_416.md), which validation patients cannot show."""
 MOST_MISSED = 0.002
+TAUGHT = ("train", "validation")
 MIN_P_NORMAL, MIN_LAYOUT = 0.9, 0.5
 FLAG = 0.5
 """Fused p(abnormal), at even odds of both labels, that the passes must reach to flag."""
@@ -153,11 +156,22 @@ def choose(looks: Sequence[Look], fusion: Fusion, min_confidence: float) -> tupl
     return best, {name: round(share, 4) for name, share in reached.items()}
 
 
+def _seen(split: Path | None, bundle: Bundle) -> dict:
+    """What `screening evaluate` must know: the cases that taught or chose anything."""
+    if split is None:
+        return {}
+    parts = Split.from_json(split.read_text()).assignments
+    left_out = bundle.info.data.get("left_out")
+    cases = [key for key, part in parts.items() if part in TAUGHT and key[0] != left_out]
+    return {SEEN: seen(sorted(cases))}
+
+
 def main() -> None:
     """Fit on validation and write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--pages", type=Path, required=True, help="--out of fusion_pages.py")
+    parser.add_argument("--split", type=Path, help="the bundle's split: whom it must not measure")
     parser.add_argument("--into", type=Path, help="where the bundle with the fusion goes")
     args = parser.parse_args()
     bundle = load_bundle(args.bundle)
@@ -179,6 +193,7 @@ def main() -> None:
                     flag_threshold=rule.flag_threshold,
                 ),
                 "metrics": {"validation": reached},
+                "data": bundle.info.data | _seen(args.split, bundle),
             }
         )  # fmt: skip
         models = {name: bundle.load_model(name) for name in info.parts}

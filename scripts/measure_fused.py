@@ -31,6 +31,7 @@ from screening.triage.policy import LOW_PRIORITY, REVIEW
 from screening.triage.rule import Rule
 
 NORMAL_COUNT = 46
+CURVE = (0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.3, 0.5)
 BASELINE, NETWORK_ALONE, READING_ALONE, FUSED = (
     "exactly 46 components", "network alone", "reading alone", "fused (what `screen` does)",
 )  # fmt: skip
@@ -63,6 +64,7 @@ def tables(name: str, looks: Sequence[Look], rule: Rule) -> Iterator[str]:
         routes = [route(look) for look in looks]
         summary = routing_summary(labels, routes, groups) + routing_summary(labels, routes)
         yield f"### {method}\n\n{routing_table(summary)}"
+    yield _curve(looks, labels, rule)
     yield _by_abnormality(looks, rule)
     yield _reasons(looks, rule)
 
@@ -105,6 +107,23 @@ def _counts(looks: Sequence[Look]) -> str:
         markdown_table(head, lines)
         + f"\nMost probable karyotype is the true one: {share(named)}.\n"
     )
+
+
+def _curve(looks: Sequence[Look], labels: np.ndarray, rule: Rule) -> str:
+    """What other thresholds would do: the price of fewer missed."""
+    lines = []
+    for threshold in CURVE:
+        routes = np.array(
+            [look.judged(replace(rule, threshold=threshold)).decision.route for look in looks]
+        )
+        low = routes == LOW_PRIORITY
+        missed, cleared = low[labels == 1], low[labels == 0]
+        lines.append((
+            f"{threshold:g}", str(proportion(int(missed.sum()), len(missed))),
+            str(proportion(int(cleared.sum()), len(cleared))),
+        ))  # fmt: skip
+    head = ("threshold", "abnormal to low-priority", "normal to low-priority")
+    return "### Fused, at other thresholds\n\n" + markdown_table(head, lines)
 
 
 def _by_abnormality(looks: Sequence[Look], rule: Rule) -> str:
