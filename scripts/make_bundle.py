@@ -59,7 +59,7 @@ def main() -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     records = [r for r in read_cells(args.data) if r.chromosomes[0].stain == "G"]
-    split = _split(out / "split.json", records)
+    split = split_of(out / "split.json", records)
     if args.stage in ("sets", "all"):
         make_sets(out, records, split, args.leave_out, args.workers)
     if args.stage in ("base", "all"):
@@ -184,7 +184,8 @@ def _build(
     )
 
 
-def _split(path: Path, records: Sequence[CellRecord]) -> Split:
+def split_of(path: Path, records: Sequence[CellRecord]) -> Split:
+    """Return the split kept at `path`, made and checked there when it is missing."""
     if path.exists():
         return Split.from_json(path.read_text())
     split = split_by_case(records, seed=0)

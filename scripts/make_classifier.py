@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cv2
 import numpy as np
-from make_bundle import POOLED
+from make_bundle import POOLED, split_of
 
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
 from screening.data.pool import pool_cells
-from screening.data.split import Split, check_leaks, split_by_case
+from screening.data.split import Split
 from screening.karyogram.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
@@ -48,7 +48,7 @@ def main() -> None:
     out: Path = args.out
     (out / "crops").mkdir(parents=True, exist_ok=True)
     records = [r for r in read_cells(args.data) if r.chromosomes[0].stain == "G"]
-    split = _split(args.split or out / "split.json", records)
+    split = split_of(args.split or out / "split.json", records)
     kept = [r for r in records if r.source != args.leave_out]
     jobs = [(PLAIN, "train", 0)] + [(SINGLES, "train", n) for n in range(args.sets)]
     jobs += [(PAGES, "train", n) for n in range(args.sets)]
@@ -155,15 +155,6 @@ def put_into(source: Path, target: Path, model, temperature: float, args) -> Non
     card = (source / MODEL_CARD).read_text("utf-8")
     written = write_bundle(target, info, models | {"classifier": model}, card)
     print(f"{written.folder}: {', '.join(written.info.parts)}")
-
-
-def _split(path: Path, records: Sequence[CellRecord]) -> Split:
-    if path.exists():
-        return Split.from_json(path.read_text())
-    split = split_by_case(records, seed=0)
-    check_leaks(split, records)
-    path.write_text(split.to_json())
-    return split
 
 
 def _arguments() -> argparse.Namespace:

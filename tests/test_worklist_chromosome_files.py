@@ -92,7 +92,7 @@ class Reader:
     def __init__(self, save_to: Path | None) -> None:
         self.save_to, self.pictures = save_to, []
 
-    def read(self, paper: np.ndarray, located: Located, key: int, image: str) -> PictureEvidence:
+    def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence:
         self.pictures.append(image)
         if self.save_to is not None:
             found = [("1", 0.9, each.crop(paper)) for each in located.chromosomes]

@@ -40,7 +40,7 @@ def paper():
 
 def test_a_page_becomes_evidence_that_survives_the_ledger(bundle, paper, tmp_path):
     located = locate(paper)
-    evidence = BundleReader(bundle, 5, chromosomes=tmp_path).read(paper, located, 7, "a/b.png")
+    evidence = BundleReader(bundle, 5, chromosomes=tmp_path).read(paper, located, "a/b.png")
     assert len(evidence.chromosomes) >= 40
     for placed in evidence.chromosomes:
         assert 0 <= placed.x and placed.x + placed.w <= 1
@@ -56,13 +56,13 @@ def test_a_page_becomes_evidence_that_survives_the_ledger(bundle, paper, tmp_pat
 
 
 def test_an_untrained_classifier_clears_nobody(bundle, paper):
-    evidence = BundleReader(bundle, 5).read(paper, locate(paper), 7, "a.png")
+    evidence = BundleReader(bundle, 5).read(paper, locate(paper), "a.png")
     assert evidence.p_normal < 0.5 or evidence.doubts
 
 
 def test_a_page_without_chromosomes_is_read_as_none(bundle):
     blank = np.full((300, 400), 255, np.uint8)
-    evidence = BundleReader(bundle, 5).read(blank, locate(blank), 7, "a.png")
+    evidence = BundleReader(bundle, 5).read(blank, locate(blank), "a.png")
     assert not evidence.chromosomes and evidence.doubts and evidence.p_normal == 0
 
 

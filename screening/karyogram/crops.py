@@ -181,6 +181,12 @@ def relative_lengths(lengths: np.ndarray) -> np.ndarray:
     return (lengths / np.median(ratios)).astype(np.float32)
 
 
+def scale_between(lengths: np.ndarray, relative: np.ndarray) -> float:
+    """Return the factor from pixels (n,) to relative lengths (n,); nan when none is known."""
+    known = np.isfinite(relative) & (lengths > 0)
+    return float(np.median(relative[known] / lengths[known])) if known.any() else float("nan")
+
+
 def cell_scale(lengths: np.ndarray) -> float:
     """Return the factor from pixels to relative length if `lengths` (n,) can be those of one cell.
 

@@ -15,10 +15,16 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from screening.bundle import Bundle
 from screening.classes import CHROMOSOMES
-from screening.karyogram.crops import relative_lengths, scaled_by_class, standardised
+from screening.karyogram.crops import (
+    relative_lengths,
+    scale_between,
+    scaled_by_class,
+    standardised,
+)
 from screening.karyogram.locate import Located
 from screening.models.classifier import length_features
 from screening.predict.adapt import adapted
@@ -100,22 +106,20 @@ class ChromosomeClassifier:
         if not len(bands):
             return np.zeros((0, NOT_ONE + 1), np.float32)
         logits = self._head([bands, length_features(relative)], training=False)
-        return softmax(np.asarray(logits) / self.temperature)
+        return softmax(np.asarray(logits) / self.temperature, axis=-1)
 
     def read(self, located: Located, paper: np.ndarray) -> tuple[Located, Classified]:
         """Return the page with its doubtful cuttings chosen, and the classes of its chromosomes.
 
         `paper`: the normalised page that was located. The relative lengths come from the page.
         """
-        others = [(d, a) for d, doubt in enumerate(located.doubts)
-                  for a in range(len(doubt.alternatives))]  # fmt: skip
-        extra = [piece for d, a in others for piece in located.doubts[d].alternatives[a]]
-        pieces = [*located.chromosomes, *extra]
-        images, lengths, widths = standardised([piece.crop(paper) for piece in pieces])
-        single = _single_by_width(widths, len(located.chromosomes))
-        bands = self.bands(images, cell=True)
         count = len(located.chromosomes)
-        scale = _scale(lengths[:count], relative_lengths(lengths[:count]))
+        others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
+        pieces = [*located.chromosomes, *others]
+        images, lengths, widths = standardised([piece.crop(paper) for piece in pieces])
+        single = _single_by_width(widths, count)
+        bands = self.bands(images, cell=True)
+        scale = scale_between(lengths[:count], relative_lengths(lengths[:count]))
         p = _with_width(self.quick(bands, lengths * scale), single)
         choices, rows = _choose(located, p, count)
         chosen = located.replaced(choices)
@@ -132,10 +136,10 @@ class ChromosomeClassifier:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
         one = p[:, NOT_ONE] < 0.5
         relative = relative_lengths(np.where(one, lengths, np.nan))
-        scale = _scale(lengths[one], relative[one])
+        scale = scale_between(lengths[one], relative[one])
         if one.sum() >= _FEWEST_FOR_SCALE:
             names = [CHROMOSOMES[i] for i in p[one, :NOT_ONE].argmax(1)]
-            by_class = _scale(lengths[one], scaled_by_class(lengths[one], names))
+            by_class = scale_between(lengths[one], scaled_by_class(lengths[one], names))
             # Classes may be wrong all in one direction: they fine-tune what the page says.
             scale = by_class if not np.isfinite(scale) else scale * _near(by_class / scale)
         return (lengths * scale).astype(np.float32)
@@ -147,7 +151,7 @@ class ChromosomeClassifier:
             return Classified(np.zeros((0, NOT_ONE + 1), np.float32), none, none, none, images)
         keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
         logits = self._mc.predict([bands, length_features(relative)], keys).p
-        each = softmax(logits / self.temperature)
+        each = softmax(logits / self.temperature, axis=-1)
         p = each.mean(1)
         best = p.argmax(1)
         won = each[np.arange(count), :, best]
@@ -172,13 +176,6 @@ def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
     p = p * single[:, None]
     p[:, NOT_ONE] += 1 - p.sum(1)
     return p
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return float32 probabilities over the last axis."""
-    logits = logits - logits.max(-1, keepdims=True)
-    odds = np.exp(logits, dtype=np.float32)
-    return odds / odds.sum(-1, keepdims=True)
 
 
 def _head_of(model: keras.Model) -> keras.Model:
@@ -212,12 +209,6 @@ def _choose(located: Located, p: np.ndarray, count: int) -> tuple[dict[int, int]
         if best:
             choices[number] = best - 1
     return choices, rows
-
-
-def _scale(lengths: np.ndarray, relative: np.ndarray) -> float:
-    """Factor from pixels to relative length; nan when unknown."""
-    known = np.isfinite(relative) & (lengths > 0)
-    return float(np.median(relative[known] / lengths[known])) if known.any() else float("nan")
 
 
 def _near(ratio: float) -> float:

@@ -17,7 +17,7 @@ from screening.classes import CHROMOSOMES, class_index
 from screening.images.normalise import normalise
 from screening.karyogram.cell import Cell
 from screening.karyogram.compose import Box, compose
-from screening.karyogram.crops import CANVAS, relative_lengths, standardised
+from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
 from screening.karyogram.locate import FoundChromosome, locate
 from screening.karyogram.simulate import random_abnormality, simulate
 from screening.karyogram.style import clinical_style, random_style
@@ -58,7 +58,8 @@ def _one_page(cell: Cell, rng: np.random.Generator, size: tuple[int, int]) -> Cr
     labels += [NOT_ONE] * len(marks)
     images, lengths, _ = standardised(crops, size)
     # The scale of a page comes from the pieces taken for chromosomes, as in screening.
-    relative = lengths * _scale(lengths[: len(chosen)])
+    found = lengths[: len(chosen)]
+    relative = lengths * scale_between(found, relative_lengths(found))
     kept = np.array([label is not None for label in labels], bool)
     return Crops(
         images[kept],
@@ -97,10 +98,3 @@ def _marks(
         if min(window.shape) > 1 and rng.random() < _OTHER_SHARE:
             crops.append(window)
     return crops
-
-
-def _scale(lengths: np.ndarray) -> float:
-    """Factor from pixels to relative length; nan when too few were found."""
-    relative = relative_lengths(lengths)
-    ratio = relative[lengths > 0] / lengths[lengths > 0]
-    return float(ratio[0]) if ratio.size else float("nan")

@@ -59,11 +59,9 @@ class Scorer(Protocol):
 
 class CellReader(Protocol):
     """Anything that reads a karyogram chromosome by chromosome: the normalised page with what was
-    found on it, the number that seeds the picture's passes, and the picture's name."""
+    found on it, and the picture's name."""
 
-    def read(
-        self, paper: np.ndarray, located: Located, key: int, image: str
-    ) -> PictureEvidence: ...
+    def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence: ...
 
 
 class OutOfMemory(ScreeningError):
@@ -230,16 +228,16 @@ def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None)
             raise OutOfMemory(_memory_advice(len(batch))) from error
         raise
     return [
-        _with_passes(_with_reading(prepared, key, reader), answer.p)
-        for prepared, key, answer in zip(batch, keys, scored, strict=True)
+        _with_passes(_with_reading(prepared, reader), answer.p)
+        for prepared, answer in zip(batch, scored, strict=True)
     ]
 
 
-def _with_reading(prepared: Prepared, key: int, reader: CellReader | None) -> Result:
+def _with_reading(prepared: Prepared, reader: CellReader | None) -> Result:
     result = prepared.result
     if reader is None or prepared.paper is None or prepared.located is None:
         return result
-    evidence = reader.read(prepared.paper, prepared.located, key, result.image)
+    evidence = reader.read(prepared.paper, prepared.located, result.image)
     return replace(result, evidence=evidence, objects=len(evidence.chromosomes))
 
 

@@ -44,7 +44,7 @@ class BundleReader:
         self.bundle, self.passes, self.seed, self.chromosomes = bundle, passes, seed, chromosomes
         self._classifier: ChromosomeClassifier | None = None
 
-    def read(self, paper: np.ndarray, located: Located, key: int, image: str) -> PictureEvidence:
+    def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence:
         """Return what was read of the normalised page `paper`, and save it if that is asked for."""
         chosen, classified = self.classifier.read(located, paper)
         reading = reading_of(page_of(chosen), classified)
