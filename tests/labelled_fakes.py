@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from screening.bundle import Bundle, BundleInfo, load_bundle, sha256_of
 from screening.images.quality import Quality
 from screening.worklist.pipeline import key_of
 from worklist_fakes import Scored, karyogram
+
+
+def parsed(command: ModuleType, *words: object) -> argparse.Namespace:
+    """The arguments of a command module, as its parser gives them."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
 
 
 def write_labelled(

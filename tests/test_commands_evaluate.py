@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from labelled_fakes import (
     KnowingScorer,
     accepted,
+    parsed,
     read_rows,
     write_bundle_without_weights,
     write_labelled,
@@ -32,12 +32,6 @@ CERTIFICATE = CertificateInfo(
     abnormal=60, patients=60, simulated=60, missed=0, cleared=90, bound=0.951,
     method="exact binomial", date="2026-11-21T10:00:00+00:00", data_hash="ab" * 32,
 )  # fmt: skip
-
-
-def parse(*words: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +68,7 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
     )
     out = tmp_path / "out"
     words = ("--bundle", bundle.folder, "--data", data, "--out", out, "--passes", 20)
-    assert evaluate.run(parse(*words, "--prevalence", 0.03)) == 0
+    assert evaluate.run(parsed(evaluate, *words, "--prevalence", 0.03)) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     everyone = metrics["routing"][0]
     assert everyone["missed"]["successes"] == 0 and everyone["missed"]["total"] == 7
@@ -98,9 +92,9 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
     assert "7/7" in capsys.readouterr().out
     # A second evaluation of the same pictures computes nothing anew.
     scored = scorer.scored
-    assert evaluate.run(parse(*words, "--quiet")) == 0 and scorer.scored == scored
+    assert evaluate.run(parsed(evaluate, *words, "--quiet")) == 0 and scorer.scored == scored
     assert metrics["warnings"] == [] and "does not cover" not in page
-    assert evaluate.run(parse(*words, "--quiet", "--min-confidence", 0.6)) == 0
+    assert evaluate.run(parsed(evaluate, *words, "--quiet", "--min-confidence", 0.6)) == 0
     assert "does not cover these settings" in (out / "evaluation.html").read_text()
 
 
@@ -110,9 +104,9 @@ def test_cases_seen_before_are_refused_or_named_on_every_page(data, scorer, tmp_
     )
     words = ("--bundle", bundle.folder, "--data", data, "--out", tmp_path / "out", "--quiet")
     with pytest.raises(ScreeningError, match="1 patients and 0 pictures .* --force"):
-        evaluate.run(parse(*words))
+        evaluate.run(parsed(evaluate, *words))
     assert scorer.scored == 0 and not (tmp_path / "out").exists()
-    assert evaluate.run(parse(*words, "--force", "--passes", 20)) == 0
+    assert evaluate.run(parsed(evaluate, *words, "--force", "--passes", 20)) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["forced"]
     for name in ("evaluation.html", "report.md"):
@@ -125,7 +119,11 @@ def test_one_class_and_too_few_cases_are_refused(data, scorer, tmp_path):
     for subset, words in ((rows[:8], "one kind"), (rows[6:10], "at least 5 normal")):
         few = write_rows(data.parent / "few.csv", subset)
         with pytest.raises(ManifestError, match=words):
-            evaluate.run(parse("--bundle", bundle.folder, "--data", few, "--out", tmp_path / "out"))
+            evaluate.run(
+                parsed(
+                    evaluate, "--bundle", bundle.folder, "--data", few, "--out", tmp_path / "out"
+                )
+            )
     assert scorer.scored == 0
 
 
@@ -133,9 +131,11 @@ def test_an_unknown_column_and_wrong_values_are_named(data, tmp_path):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     words = ("--bundle", bundle.folder, "--data", data, "--out", tmp_path / "out")
     with pytest.raises(ManifestError, match="no column weather"):
-        evaluate.run(parse(*words, "--by", "weather"))
+        evaluate.run(parsed(evaluate, *words, "--by", "weather"))
     with pytest.raises(ScreeningError) as caught:
-        evaluate.run(parse(*words, "--prevalence", 1, "--minutes", 5, 10, "--batch-size", 0))
+        evaluate.run(
+            parsed(evaluate, *words, "--prevalence", 1, "--minutes", 5, 10, "--batch-size", 0)
+        )
     for name in ("--prevalence", "--minutes", "--batch-size"):
         assert name in str(caught.value)
 

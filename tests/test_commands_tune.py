@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ import pytest
 from labelled_fakes import (
     KnowingScorer,
     accepted,
+    parsed,
     read_rows,
     write_bundle_without_weights,
     write_labelled,
@@ -32,12 +32,6 @@ from screening.errors import ManifestError, ScreeningError
 from screening.triage.rule import Rule
 from screening.uncertainty.certificate import case_hash
 from screening.worklist.ledger import Result
-
-
-def parse(*words: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    tune.add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +64,9 @@ def picture(name: str, unit: str, abnormal: bool) -> Picture:
 
 def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
-    args = parse(bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept)
+    args = parsed(
+        tune, bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept
+    )
     assert tune.run(args) == 0
     tuned = load_bundle(bundle.folder)
     certificate, calibration = tuned.info.certificate, tuned.info.calibration
@@ -92,7 +88,9 @@ def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, 
 
 def test_what_cannot_be_certified_leaves_the_bundle_alone(data, kept, scorer, tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
-    args = parse(bundle.folder, "--data", data, "--recall", 0.99, "--passes", 20, "--keep", kept)
+    args = parsed(
+        tune, bundle.folder, "--data", data, "--recall", 0.99, "--passes", 20, "--keep", kept
+    )
     assert tune.run(args) == tune.NOT_CERTIFIED
     assert load_bundle(bundle.folder).hash == bundle.hash
     said = capsys.readouterr().out
@@ -104,7 +102,7 @@ def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
     data, kept, scorer, tmp_path, capsys
 ):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
-    args = parse(
+    args = parsed(tune, 
         bundle.folder, "--data", data, "--recall", 0.7, "--max-false-flags", 0.3, "--passes", 20,
         "--keep", kept, "--out", tmp_path / "tuned",
     )  # fmt: skip
@@ -143,7 +141,7 @@ def test_patients_that_trained_the_bundle_are_refused(kind, data, scorer, tmp_pa
     pictures = read_pictures(data)
     if kind == "trained":
         with pytest.raises(ScreeningError, match="1 patients and 0 pictures"):
-            tune.run(parse(bundle.folder, "--data", data, "--recall", 0.7))
+            tune.run(parsed(tune, bundle.folder, "--data", data, "--recall", 0.7))
         assert scorer.scored == 0
     else:
         tune.refuse_training(bundle, pictures)
@@ -154,7 +152,7 @@ def test_too_few_cases_are_refused_with_the_number_needed(normal, abnormal, tmp_
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     data = write_labelled(tmp_path / "few", normal, abnormal)
     with pytest.raises(ManifestError, match="at least 10 normal and 10 abnormal") as caught:
-        tune.run(parse(bundle.folder, "--data", data, "--recall", 0.99))
+        tune.run(parsed(tune, bundle.folder, "--data", data, "--recall", 0.99))
     assert "299 abnormal cases" in str(caught.value) and f"{abnormal} abnormal" in str(caught.value)
 
 
@@ -167,7 +165,7 @@ def test_one_class_and_copies_are_refused(tmp_path, data):
     one = write_rows(folder / "manifest.csv", rows)
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     with pytest.raises(ManifestError, match="a set of one kind says nothing"):
-        tune.run(parse(bundle.folder, "--data", one))
+        tune.run(parsed(tune, bundle.folder, "--data", one))
     (folder / "copy.png").write_bytes((folder / rows[0]["path"]).read_bytes())
     copied = write_rows(folder / "manifest.csv", [*rows, rows[0] | {"path": "copy.png"}])
     with pytest.raises(ManifestError, match=r"copy.png and k000.png are the same picture"):
@@ -222,7 +220,7 @@ def test_a_promise_that_saves_nothing_says_so():
     units = units_of([picture(str(i), str(i), i < 40) for i in range(80)])
     results = {u.name: result(0.5, u.name) for u in units}
     results |= {u.name: result(0.9999, u.name) for u in units if not u.abnormal}
-    args = parse("b", "--data", "d", "--recall", 0.9, "--passes", 20)
+    args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
     certificate, threshold, words = tune.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.cleared == 0 and "saves no work" in words
     assert threshold <= 0.5
@@ -239,26 +237,36 @@ def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
         ]
     )  # fmt: skip
     results = {u.name: result(0.9 if u.abnormal else 0.1, u.name) for u in units}
-    args = parse("b", "--data", "d", "--recall", 0.9, "--passes", 20)
+    args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
     certificate, _, words = tune.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.patients == 30 and certificate.abnormal == 60
     assert words.startswith("Earned on simulated abnormalities")
     assert "betting" in certificate.method
-    args = parse("b", "--data", "d", "--recall", 0.95)
+    args = parsed(tune, "b", "--data", "d", "--recall", 0.95)
     assert "62 without a miss" in tune.certificate_of(units, results, Rule(), args)[2]
 
 
 def test_every_wrong_value_is_named_at_once():
     with pytest.raises(ScreeningError) as caught:
-        tune.run(parse("b", "--data", "d", "--recall", 1, "--confidence", 0, "--passes", 0))
+        tune.run(parsed(tune, "b", "--data", "d", "--recall", 1, "--confidence", 0, "--passes", 0))
     for name in ("--recall", "--confidence", "--passes"):
         assert name in str(caught.value)
 
 
 def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
-    args = parse(
-        bundle.folder, "--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept, "--quiet"
+    args = parsed(
+        tune,
+        bundle.folder,
+        "--data",
+        data,
+        "--recall",
+        0.7,
+        "--passes",
+        20,
+        "--keep",
+        kept,
+        "--quiet",
     )
     assert tune.run(args) == 0
     values = json.loads((bundle.folder / "bundle.json").read_text())
