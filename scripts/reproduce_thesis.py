@@ -26,17 +26,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from thesis_base import in_words, taught_base
 from thesis_report import ARMS, PICTURES, write_report
 
 from screening.bundle import default_bundle, load_bundle
 from screening.config import TrainConfig
 from screening.data.augment import augment
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
-from screening.data.split import TRAIN, case_key, split_by_case
+from screening.data.split import TRAIN, VALIDATION, Split, case_key, split_by_case
 from screening.errors import ScreeningError
 from screening.metrics import auroc
 from screening.models.backbones import get_backbone
 from screening.models.unfreezing import unfreeze
+from screening.models.weights import load_base_weights
 from screening.train.cache import Cached, Pictures, Source
 from screening.train.job import new_screener
 from screening.train.karyogram_set import COMPOSED, SIMULATED, Entry, KaryogramSet, build_set
@@ -119,10 +121,6 @@ def main() -> int:
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--stages", type=int, default=3, help="of each family, from the head up")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="splits to run")
-    parser.add_argument(
-        "--inceptionv3", type=Path, help="weights of a base pretrained on other people (none: "
-        "random); VGG16's base is the shipped bundle's"
-    )  # fmt: skip
     parser.add_argument("--precision", default="mixed_bfloat16")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--report-only", action="store_true")
@@ -141,26 +139,22 @@ def main() -> int:
 
 def write(options: argparse.Namespace) -> None:
     """Write the report from all results at --size."""
-    taught = "random weights"
-    if options.inceptionv3 is not None:
-        taught = "a base pretrained on the 24 classes of single crops of another source"
     folder = options.out / f"results_{options.size}"
+    taught = in_words(base_folder(options, "inceptionv3"))
     write_report(folder, options.size, taught, sys.argv[1:])
+
+
+def base_folder(options: argparse.Namespace, name: str) -> Path:
+    """Return where the base taught here is kept."""
+    return options.out / "bases" / name
 
 
 def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
     """Return the 146 originals, and a normal and an abnormal picture of every cell of the others.
 
-    Nobody on whose chromosomes the shipped bundle was taught is in either.
+    Nobody on whose chromosomes a base was taught is in either.
     """
-    records = [r for r in read_cells(options.data) if r.chromosomes[0].stain == "G"]
-    split = split_by_case(records)
-    stated = load_bundle(default_bundle()).info.data.get("split")
-    if split.hash != stated:
-        raise ScreeningError(
-            f"expected the data on which the shipped bundle was split ({stated}), received others "
-            f"({split.hash}): who taught the base would not be known"
-        )
+    records, split = read_records(options.data)
     usable = [
         record
         for record in records
@@ -182,6 +176,19 @@ def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
         _built(options, "pool", pool, pool_cells),
         _built(options, "fresh", fresh, fresh_cells),
     )
+
+
+def read_records(data: Path) -> tuple[list[CellRecord], Split]:
+    """Return all G-banded cells and the shipped bundle's split of their people."""
+    records = [r for r in read_cells(data) if r.chromosomes[0].stain == "G"]
+    split = split_by_case(records)
+    stated = load_bundle(default_bundle()).info.data.get("split")
+    if split.hash != stated:
+        raise ScreeningError(
+            f"expected the data on which the shipped bundle was split ({stated}), received others "
+            f"({split.hash}): who taught the base would not be known"
+        )
+    return records, split
 
 
 def _entries(records: Sequence[CellRecord], kinds: Sequence[str], seed: int) -> list[Entry]:
@@ -323,11 +330,17 @@ def teach_base(screener: keras.Model, backbone: str, options: argparse.Namespace
         for layer in donor.layers:
             if layer.name.startswith("block"):
                 screener.get_layer(layer.name).set_weights(layer.get_weights())
-    elif options.inceptionv3 is not None:
-        from screening.models.weights import load_base_weights
-
-        base = keras.Model(screener.input, screener.get_layer("feature_dropout").input)
-        load_base_weights(base, get_backbone(backbone), options.size, options.inceptionv3)
+        return
+    records, split = read_records(options.data)
+    known = [r for r in records if r.source != LEFT_OUT]
+    weights = taught_base(
+        backbone,
+        [r for r in known if split.of(r) == TRAIN],
+        [r for r in known if split.of(r) == VALIDATION],
+        base_folder(options, backbone),
+    )
+    base = keras.Model(screener.input, screener.get_layer("feature_dropout").input)
+    load_base_weights(base, get_backbone(backbone), options.size, weights)
 
 
 def _pictures(pool: Pool, size: int) -> Pictures:
