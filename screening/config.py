@@ -53,8 +53,9 @@ class DataConfig(_Strict):
 class ModelConfig(_Strict):
     """The screener: base, input side in pixels, dropout rate, units of the hidden layer.
 
-    `weights`: "imagenet", a weight file, or null for random ones; `preprocess`: how pictures are
-    scaled, null for what the base's published weights expect.
+    `weights`: "imagenet", "shipped" (the base of the bundle that comes with the package), a weight
+    file, or null for random ones; `preprocess`: how pictures are scaled, null for what the weights
+    expect.
     """
 
     backbone: str

@@ -17,13 +17,16 @@ import yaml
 
 from screening.bundle import load_bundle
 from screening.cli import main
+from screening.commands.labelled import read_pictures
 from screening.config import AugmentationConfig, TrainConfig, read_config
 from screening.data.manifest import read_manifest
+from screening.data.split import Split
 from screening.models import backbones
 from screening.models.unfreezing import known_depths
 from screening.train import search
 from screening.train.pictures import load_pictures
 from screening.train.staged import Run
+from screening.uncertainty.certificate import overlap
 from tiny_base import TINY
 
 
@@ -74,7 +77,12 @@ def config(manifest, tmp_path) -> Path:
     return path
 
 
-def test_train_writes_a_bundle_metrics_and_figures(config, tmp_path, capsys):
+def _ids_of(split: Path, manifest: Path, part: str) -> list[str]:
+    found = Split.from_json(split.read_text())
+    return [item.id for item in read_manifest(manifest) if found.of(item) == part]
+
+
+def test_train_writes_a_bundle_metrics_and_figures(config, manifest, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", str(config), "--out", str(out)]) == 0
     said = capsys.readouterr()
@@ -82,6 +90,12 @@ def test_train_writes_a_bundle_metrics_and_figures(config, tmp_path, capsys):
     bundle = load_bundle(out / "bundle")
     part = bundle.info.parts["screener"]
     assert (part.backbone, part.size, part.preprocessing) == ("tiny", 32, "ink")
+    pictures = {p.id: p for p in read_pictures(manifest)}  # `evaluate` refuses what was seen
+    test = [pictures[name] for name in _ids_of(out / "split.json", manifest, "test")]
+    assert test and overlap(bundle.info, [p.sha256 for p in test], [p.hash for p in test]) == (0, 0)
+    every = pictures.values()
+    images, _ = overlap(bundle.info, [p.sha256 for p in every], [p.hash for p in every])
+    assert images == 30 - len(test)
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics["parts"]) == {"train", "validation", "test"}
     assert [stage["name"] for stage in metrics["stages"]] == ["head", "last"]
@@ -202,6 +216,7 @@ from screening.models import backbones
 from tiny_base import TINY
 backbones.BACKBONES["tiny"] = TINY
 from screening.cli import main
+from screening.commands.labelled import read_pictures
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from screening.bundle import default_bundle, load_bundle
 from screening.errors import ScreeningError
 from screening.models.backbones import BACKBONES, get_backbone
 from screening.models.screener import build_screener, preprocessed
@@ -134,3 +135,18 @@ def test_wrong_use_is_named() -> None:
         build_screener("vgg16", size=32, dropout=1.0)
     with pytest.raises(ScreeningError, match="block5"):
         get_backbone("vgg16").stage("block6")
+
+
+def test_the_shipped_base_is_taken_over_with_its_preprocessing():
+    model = build_screener("vgg16", 64, weights="shipped")
+    donor = load_bundle(default_bundle()).load_model()
+    for a, b in zip(
+        model.get_layer("block3_conv2").get_weights(),
+        donor.get_layer("block3_conv2").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert model.get_layer("preprocess_ink")
+    assert build_screener("vgg16", 64).get_layer("preprocess_caffe")
+    with pytest.raises(ScreeningError, match="base of vgg16, not of inceptionv3"):
+        build_screener("inceptionv3", 80, weights="shipped")

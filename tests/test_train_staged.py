@@ -23,6 +23,7 @@ from screening.train.batches import epoch_batches, plain_batches
 from screening.train.cache import Cached, Recomputed
 from screening.train.checkpoint import load_state, save_state
 from screening.train.choice import measured, rank, recall_threshold
+from screening.train.job import new_screener
 from screening.train.loop import weights_of
 from screening.train.losses import example_weights, loss_for
 from screening.train.staged import Run
@@ -179,6 +180,21 @@ def test_two_devices_agree_with_one(tmp_path):
         np.testing.assert_allclose(*losses, atol=1e-3 if key == "val_loss" else 1e-4)
     with pytest.raises(ScreeningError, match="multiple of 2, received 7; use 6"):
         devices("all").check_batch(7)
+
+
+def test_two_devices_draw_the_dropout_of_one(tmp_path):
+    config = gentle()
+    config = config.changed(model=config.model.model_dump() | {"dropout": 0.5})
+    losses = []
+    for name in ("one", "all"):
+        made = Run(
+            config, TINY, tiny_pictures(27), tiny_pictures(13, 1), tmp_path / name, devices(name)
+        )
+        made.fit(new_screener(config, devices(name)))
+        losses.append([row["loss"] for row in made.history])
+    np.testing.assert_allclose(*losses, atol=1e-4)
+    other, _ = run(config, tmp_path / "own", devices("all"))  # Keras' own layer: each its own mask
+    assert abs(other.history[0]["loss"] - losses[0][0]) > 1e-3
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from screening.errors import ScreeningError
 from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
     from screening.config import TrainConfig
+    from screening.train.job import Job
 
 SMOKE_SIZE = 80
 """Pixels of a smoke run; every base of the table takes them."""
@@ -54,10 +55,24 @@ def run(args: argparse.Namespace) -> int:
         where.check_batch(config.batch_size)
         from screening.train.job import Job
 
-        bundle = Job(config, args.out, where, args.quiet, args.smoke).run(args.resume)
+        job = Job(config, args.out, where, args.quiet, args.smoke)
+        job.notes |= _seen(job)
+        bundle = job.run(args.resume)
     if bundle is not None and not args.quiet:
         print(f"Bundle: {bundle.folder}\nFigures: {args.out / 'run.html'}")
     return 0
+
+
+def _seen(job: Job) -> dict[str, Any]:
+    """Return, for the bundle, whose pictures taught or chose it: measuring it refuses them."""
+    from screening.commands.labelled import read_pictures
+    from screening.data.split import TRAIN, VALIDATION
+    from screening.uncertainty.certificate import SEEN, seen
+
+    used = {item.id for part in (TRAIN, VALIDATION) for item in job.parts[part]}
+    pictures = [p for p in read_pictures(job.config.data.manifest) if p.id in used]
+    cases = [(picture.source, picture.patient) for picture in pictures]
+    return {SEEN: seen(cases, [picture.sha256 for picture in pictures])}
 
 
 def settings(args: argparse.Namespace) -> TrainConfig:

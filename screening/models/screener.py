@@ -8,7 +8,7 @@ import keras
 
 from screening.errors import ScreeningError
 from screening.models.backbones import PREPROCESSING, get_backbone
-from screening.models.weights import load_base_weights
+from screening.models.weights import load_base_weights, preprocessing_for
 
 HIDDEN_UNITS = 256
 
@@ -21,6 +21,7 @@ def build_screener(
     preprocess: str | None = None,
     name: str = "screener",
     hidden: int = HIDDEN_UNITS,
+    dropout_layer: type[keras.layers.Dropout] = keras.layers.Dropout,
 ) -> keras.Model:
     """A functional model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
 
@@ -32,9 +33,11 @@ def build_screener(
     and cannot be forgotten. The base's layers lie directly in the graph:
     `model.get_layer("block5_conv1")` works.
 
-    `weights` is None (random), "imagenet" (downloaded by Keras), or the path of a file that
-    screening.models.weights reads. ScreeningError: unknown base, `size` below the base's
-    minimum, a dropout outside [0, 1), or weights that are missing or do not fit.
+    `weights` is None (random), "imagenet" (downloaded by Keras), "shipped" (the base of the bundle
+    that comes with the package), or the path of a file that screening.models.weights reads.
+    `dropout_layer`: what draws the masks, another than Keras' only in training.
+    ScreeningError: unknown base, `size` below the base's minimum, a dropout outside
+    [0, 1), or weights that are missing or do not fit.
     """
     row = get_backbone(backbone)
     if size < row.min_size:
@@ -47,15 +50,15 @@ def build_screener(
     base = row.constructor(
         include_top=False,
         weights=None,
-        input_tensor=preprocessed(images, preprocess or row.preprocess),
+        input_tensor=preprocessed(images, preprocessing_for(row, weights, preprocess)),
     )
     if weights is not None:
         load_base_weights(base, row, size, weights)
-    x = keras.layers.Dropout(dropout, name="feature_dropout")(base.output)
+    x = dropout_layer(dropout, name="feature_dropout")(base.output)
     x = keras.layers.GlobalAveragePooling2D(name="feature_mean")(x)
     x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
     x = keras.layers.BatchNormalization(name="hidden_norm")(x)
-    x = keras.layers.Dropout(dropout, name="hidden_dropout")(x)
+    x = dropout_layer(dropout, name="hidden_dropout")(x)
     # float32 whatever the policy: a sigmoid in half precision saturates at 0.996.
     x = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="p_abnormal")(x)
     return keras.Model(images, x, name=name)

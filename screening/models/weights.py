@@ -8,25 +8,40 @@ from pathlib import Path
 
 import keras
 
+from screening.bundle import default_bundle, load_bundle
 from screening.errors import ScreeningError
 from screening.models.backbones import Backbone
+
+SHIPPED = "shipped"
+"""The base of the bundle that comes with the package: it has seen chromosomes, ImageNet has not."""
+
+
+def preprocessing_for(row: Backbone, weights: str | Path | None, preprocess: str | None) -> str:
+    """Return how pictures are scaled: as asked for, else as the weights of the base expect it."""
+    if preprocess is None and str(weights) == SHIPPED:
+        return load_bundle(default_bundle()).info.parts["screener"].preprocessing
+    return preprocess or row.preprocess
 
 
 def load_base_weights(base: keras.Model, row: Backbone, size: int, weights: str | Path) -> None:
     """Fills `base`, in place, with `weights`.
 
-    "imagenet": what Keras downloads. A path: `.weights.h5` or the published `*_notop.h5` of the
-    same base, or a `.keras` model whose first layers with weights are this base (a screener, a
-    chromosome classifier, with whatever on top). ScreeningError: not reachable, missing, or not
+    "imagenet": what Keras downloads. "shipped": the default bundle's base. A path:
+    `.weights.h5` or the published `*_notop.h5` of the same base, or a
+    `.keras` model whose first layers with weights are this base (a screener, a chromosome
+    classifier, with whatever on top). ScreeningError: not reachable, missing, or not
     fitting; says what to do.
     """
     if str(weights) == "imagenet":
         donor = _download(row, size)
+    elif str(weights) == SHIPPED:
+        donor = _shipped(row)
     else:
         path = Path(weights)
         if not path.is_file():
             raise ScreeningError(
-                f"weights must be None, 'imagenet' or an existing file; there is no file {path}"
+                f"weights must be None, 'imagenet', 'shipped' or an existing file; there is no "
+                f"file {path}"
             )
         donor = _read(row, size, path)
     copy_weights(donor, base, source=str(weights))
@@ -74,6 +89,17 @@ def _download(row: Backbone, size: int) -> keras.Model:
             f"the ImageNet weights of {row.name} could not be fetched ({error}); without a "
             "connection give the path of a weight file instead of 'imagenet'"
         ) from error
+
+
+def _shipped(row: Backbone) -> keras.Model:
+    bundle = load_bundle(default_bundle())
+    backbone = bundle.info.parts["screener"].backbone
+    if backbone != row.name:
+        raise ScreeningError(
+            f"the shipped bundle has a base of {backbone}, not of {row.name}: give 'imagenet' or a "
+            "weight file, or leave the weights out to start from random ones"
+        )
+    return bundle.load_model()
 
 
 def _read(row: Backbone, size: int, path: Path) -> keras.Model:

@@ -16,7 +16,9 @@ from screening.data.manifest import Item
 from screening.data.pipeline import verify
 from screening.data.split import TRAIN, VALIDATION
 from screening.models.backbones import get_backbone
+from screening.models.dropout import SharedDropout
 from screening.models.screener import build_screener
+from screening.models.weights import preprocessing_for
 from screening.train import figures
 from screening.train.batches import plain_batches
 from screening.train.cache import Pictures
@@ -33,13 +35,15 @@ SMOKE_CASES = 12
 class Job:
     """One training in the folder `out`; `smoke` uses a few pictures only.
 
-    Making one reads every picture once and raises ManifestError with all that is wrong.
+    Making one reads every picture once and raises ManifestError with all that is wrong. `notes`
+    may be filled with what the bundle shall keep under `data`.
     """
 
     def __init__(
         self, config: TrainConfig, out: Path, devices: Devices, quiet: bool, smoke: bool = False
     ) -> None:
         self.config, self.out, self.devices, self.quiet = config, out, devices, quiet
+        self.notes: dict[str, Any] = {}
         self.split, self.parts = read_parts(config.data)
         if smoke:
             self.parts = {part: _few(items) for part, items in self.parts.items()}
@@ -138,10 +142,9 @@ class Job:
 
     def _bundle(self, screener: keras.Model, metrics: dict[str, Any]) -> Bundle:
         model = self.config.model
-        row = get_backbone(model.backbone)
         part = PartInfo(
             backbone=model.backbone,
-            preprocessing=model.preprocess or row.preprocess,
+            preprocessing=_preprocessing(self.config),
             size=model.size,
             dropout=model.dropout,
             config="screener.json",
@@ -151,7 +154,8 @@ class Job:
             name=f"{model.backbone}-{model.size}",
             created=date.today().isoformat(),
             parts={"screener": part},
-            data={"split": self.split.hash, "config": self.config.hash, "seed": self.config.seed},
+            data={"split": self.split.hash, "config": self.config.hash, "seed": self.config.seed}
+            | self.notes,
             metrics=metrics["parts"],
         )
         return write_bundle(self.out / "bundle", info, {"screener": screener}, _card(info))
@@ -163,7 +167,7 @@ def new_screener(config: TrainConfig, devices: Devices) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     try:
         with devices.strategy.scope():
-            return _build(config)
+            return _build(config, layer=SharedDropout)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -175,12 +179,21 @@ def confusion_of(labels: np.ndarray, p: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _build(config: TrainConfig, weights: bool = True) -> keras.Model:
+def _build(
+    config: TrainConfig,
+    weights: bool = True,
+    layer: type[keras.layers.Dropout] = keras.layers.Dropout,
+) -> keras.Model:
     model = config.model
     return build_screener(
         model.backbone, model.size, model.dropout, model.weights if weights else None,
-        model.preprocess, hidden=model.hidden,
+        _preprocessing(config), hidden=model.hidden, dropout_layer=layer,
     )  # fmt: skip
+
+
+def _preprocessing(config: TrainConfig) -> str:
+    model = config.model
+    return preprocessing_for(get_backbone(model.backbone), model.weights, model.preprocess)
 
 
 def _plain_copy(config: TrainConfig, trained: keras.Model) -> keras.Model:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from screening.models.dropout import SharedDropout
 from screening.train.batches import Batch
 from screening.train.cache import Source
 from screening.train.strategy import Devices
@@ -33,7 +34,8 @@ class Trainer:
     """Trains `model` (input -> p(abnormal) (b, 1)) in place; make it and the model in one scope.
 
     `loss` is unreduced: (b, 1), (b, 1) -> (b,). With several replicas BatchNormalization takes its
-    statistics over the global batch. Dropout masks depend on (seed, epoch) and the replica.
+    statistics over the global batch. Dropout masks depend on (seed, epoch) and,
+    unless drawn by `models.dropout.SharedDropout`, on the replica.
     """
 
     def __init__(
@@ -52,8 +54,8 @@ class Trainer:
             for layer in layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True
-        self._seeds = [
-            layer.seed_generator
+        self._random = [
+            layer
             for layer in layers
             if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)
         ]
@@ -150,9 +152,12 @@ class Trainer:
         def replica(epoch):
             context = tf.distribute.get_replica_context()
             own = tf.cast(context.replica_id_in_sync_group, tf.int64)
-            for number, generator in enumerate(self._seeds):
-                first = self.seed + 7919 * number + 1_000_003 * own
+            for number, layer in enumerate(self._random):
+                first = self.seed + 7919 * number
+                if not isinstance(layer, SharedDropout):
+                    first += 1_000_003 * own
                 value = tf.stack([first % 2**31, (epoch + 1) * 2**20 % 2**31])
+                generator = layer.seed_generator
                 generator.state.assign(tf.cast(value, generator.state.dtype))
 
         self.devices.strategy.run(replica, args=(epoch,))
