@@ -101,13 +101,16 @@ class CalibrationInfo(_Strict):
     """What the calibration cases showed, for probabilities, drift checks and overlap checks.
 
     `scaling`: as `uncertainty.calibration.to_json` writes it, good for the share `prevalence` of
-    abnormal pictures. `scores`: score name to label to sorted scores. `unread` of `pictures` were
-    not judged. `images` (sha256 of files) and `cases` (see `uncertainty.certificate.case_hash`):
+    abnormal pictures. `points`: of every p(abnormal), how many normal and how many abnormal
+    patients it stands for (see `uncertainty.venn_abers`). `scores`: score name to label to sorted
+    scores, for comparing distributions. `unread` of `pictures` were not judged. `images` (sha256
+    of files) and `cases` (see `uncertainty.certificate.case_hash`):
     what a measurement must not use again.
     """
 
     scaling: dict[str, Any]
     prevalence: float = Field(gt=0, lt=1)
+    points: tuple[tuple[float, float, float], ...] = ()
     scores: dict[str, dict[str, list[float]]]
     unread: int = Field(ge=0)
     pictures: int = Field(gt=0)
@@ -119,10 +122,11 @@ class BundleInfo(_Strict):
     """All that a reader of the bundle needs to know besides the weights.
 
     `threshold` is the probability above which one pass votes abnormal; `min_confidence` the vote
-    share under which a case goes to a person; `fusion` joins network and reading (None: network
-    alone); `certificate` what certifies the threshold (None: nothing does); `calibration` what was
-    seen on calibration cases. `data` names sources, split hash and seeds; `metrics` holds measured
-    figures by group.
+    share under which a case goes to a person; `rule` says whose confidence is told and flags: the
+    calibrated one or the vote share (see `triage.rule`); `fusion` joins network and reading (None:
+    network alone); `certificate` what certifies the threshold (None: nothing does); `calibration`
+    what was seen on calibration cases. `data` names sources, split hash and seeds; `metrics` holds
+    measured figures by group.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -133,6 +137,7 @@ class BundleInfo(_Strict):
     parts: dict[str, PartInfo]
     threshold: float = Field(default=0.5, gt=0, lt=1)
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
+    rule: Literal["calibrated", "votes"] = "votes"
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
     calibration: CalibrationInfo | None = None

@@ -86,6 +86,7 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
         assert "7 of the abnormal cases here are simulated" in text
         assert str(everyone["flagged"]["successes"]) + "/7" in text
     assert not re.search(r'(?:src|href)="(?!data:)', page) and "<script" not in page
+    assert metrics["rule"] == "votes" and "final" in read_rows(out / "pictures.csv")[0]
     assert len(read_rows(out / "pictures.csv")) == 15 == len(read_rows(out / "cases.csv"))
     assert {row["route"] for row in read_rows(out / "cases.csv")} == {"flag", "low-priority"}
     assert len(list((out / "figures").glob("*.png"))) == 4
@@ -182,3 +183,21 @@ def test_pictures_that_were_not_judged_count_as_cases_but_not_in_scores():
     assert found.routing[0].missed.total == 45 and len(found.labels) == 60
     assert found.routing[0].reviewed.successes == 30
     assert [d.shifted for d in found.drift][-1]  # half could not be judged, 1 of 121 before
+
+
+def test_the_calibrated_rule_is_measured_where_the_bundle_can(data, scorer, tmp_path):
+    points = tuple((s, float(s < 0.5), float(s > 0.5)) for s in (0.05, 0.1, 0.2, 0.8, 0.9, 0.95))
+    whole = calibration().model_copy(update={"points": points})
+    bundle = write_bundle_without_weights(tmp_path / "b", rule="calibrated", calibration=whole)
+    words = ("--data", data, "--out", tmp_path / "out", "--passes", 20, "--quiet")
+    assert evaluate.run(parsed(evaluate, "--bundle", bundle.folder, *words)) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["rule"] == "calibrated"
+    rows = read_rows(tmp_path / "out" / "pictures.csv")
+    # Three patients of each kind: no answer is surer than 3/4, so none is sure enough to flag.
+    assert max(float(row["final"]) for row in rows) <= 0.75
+    assert {row["route"] for row in rows} == {"review", "low-priority"}
+    assert all(row["predicted"] == row["abnormal"] for row in rows)
+    votes = write_bundle_without_weights(tmp_path / "v", calibration=calibration())
+    with pytest.raises(ScreeningError, match="--rule calibrated expects"):
+        evaluate.run(parsed(evaluate, "--bundle", votes.folder, *words, "--rule", "calibrated"))

@@ -77,6 +77,8 @@ def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, 
     assert 0.1 < tuned.info.threshold < 0.95
     assert len(calibration.images) == 24 and calibration.prevalence == 0.5
     assert len(calibration.scores["p_abnormal"]["normal"]) == 12
+    assert np.sum(calibration.points, axis=0)[1:] == pytest.approx([12, 12])
+    assert Rule.of(tuned.info).name == "calibrated"
     said = capsys.readouterr().out
     assert "At least 0.750" in said and "imulated" not in said
     assert "At least 0.750" in (bundle.folder / "MODEL_CARD.md").read_text()
@@ -278,3 +280,32 @@ def test_between_the_two_thresholds_a_picture_goes_to_review():
     rule = Rule(threshold=0.3, flag_threshold=0.7)
     routes = [judgement_of(rule, result(p, "x")).decision.route for p in (0.1, 0.5, 0.9)]
     assert routes == ["low-priority", "review", "flag"]
+
+
+@pytest.mark.parametrize("name", ["calibrated", "votes"])
+def test_the_rule_asked_for_is_the_bundles_and_certified_alike(name, data, kept, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    words = ("--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept, "--rule", name)
+    assert tune.run(parsed(tune, bundle.folder, *words, "--quiet")) == 0
+    info = load_bundle(bundle.folder).info
+    assert info.rule == Rule.of(info).name == name
+    assert info.certificate is not None and info.certificate.cleared == 12
+    pictures = read_pictures(data)
+    rule = Rule.of(info)
+    results = {p.id: result(0.5, p.id) for p in pictures}  # between all that was seen
+    last, _ = routes_along(units_of(pictures), results, rule, (info.threshold,))
+    assert last.all() if name == "votes" else not last.any()
+
+
+def test_pages_of_one_patient_weigh_as_one_patient():
+    owners = [f"{kind}{n}" for kind, many in (("ill", 8), ("well", 9)) for n in range(many)]
+    pictures = [picture(f"{who}{i}", who, who[0] == "i") for who in owners for i in "abc"]
+    results = {
+        p.id: result(0.9 if p.abnormal else 0.1, p.id, noise=0.05 * (p.id[-1] == "a"))
+        for p in pictures
+    }
+    found = tune.calibration_of(pictures, results, Rule())
+    assert np.sum(found.points, axis=0)[1:] == pytest.approx([9, 8])
+    few = [p for p in pictures if p.unit in ("ill0", "well0", "well1")]
+    with pytest.raises(ScreeningError, match="1 abnormal and 2 normal patients are too few"):
+        tune.calibration_of(few, results, Rule())

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from screening.bundle import BundleInfo
 from screening.commands import screen
 from screening.errors import ScreeningError
 from worklist_fakes import FakeScorer, write_karyograms
@@ -25,9 +26,7 @@ def parse(*words: object) -> argparse.Namespace:
 def fake_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """A stand-in for the bundle and its model; returns what the command asked it for."""
     asked: dict[str, object] = {}
-    info = SimpleNamespace(
-        name="fake", threshold=0.5, min_confidence=0.8, fusion=None, certificate=None, parts={}
-    )
+    info = BundleInfo(name="fake", created="2026-01-01", parts={})
     bundle = SimpleNamespace(hash="b" * 64, info=info)
 
     def scorer(bundle: object, passes: int, seed: int, device: str, batch: int) -> FakeScorer:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.errors import ScreeningError
 from screening.triage.rule import Rule
 from screening.worklist import pipeline
@@ -308,3 +309,67 @@ def test_two_runs_on_one_output_folder_are_refused(folder: Path, tmp_path: Path)
             screen(folder, tmp_path, resume=True)
         with pytest.raises(LedgerError, match="another run"):
             screen(folder, tmp_path, overwrite=True)
+
+
+CERTIFICATE = CertificateInfo(
+    recall=0.95, confidence=0.95, threshold=0.5, min_confidence=0.8, passes=20, normal=100,
+    abnormal=60, patients=60, simulated=60, missed=0, cleared=90, bound=0.951,
+    method="exact binomial", date="2026-11-21T10:00:00+00:00", data_hash="ab" * 32,
+)  # fmt: skip
+
+
+def calibrated(center: float) -> BundleInfo:
+    """A bundle whose calibration scores lie around `center` for normal and at 0.9 for abnormal."""
+    normal = np.random.default_rng(0).normal(center, 0.01, 60).clip(0, 1)
+    scores = {"normal": sorted(normal), "abnormal": [0.9] * 60}
+    points = sorted([(float(s), 1.0, 0.0) for s in normal] + [(0.9, 0.0, 60.0)])
+    known = CalibrationInfo(
+        scaling={"kind": "identity"}, prevalence=0.5, points=tuple(points),
+        scores={"p_abnormal": scores}, unread=0, pictures=120, images=(), cases=(),
+    )  # fmt: skip
+    return BundleInfo(
+        name="c", created="x", parts={}, rule="calibrated", certificate=CERTIFICATE,
+        calibration=known,
+    )  # fmt: skip
+
+
+class Low(FakeScorer):
+    """Every picture looks alike: p(abnormal) 0.1."""
+
+    def _passes(self, key: int) -> np.ndarray:
+        return np.random.default_rng(key).normal(0.1, 0.01, self.passes).astype(np.float32)
+
+
+def test_certificate_drift_and_warnings_stand_in_run_json_and_on_the_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    info = calibrated(0.1)
+    summary = screen(folder, tmp_path / "a", Low(), info=info, rule=Rule.of(info))
+    assert summary.warnings == ()
+    page, run = ((tmp_path / "a" / name).read_text() for name in ("report.html", "run.json"))
+    record = json.loads(run)
+    assert record["certificate"].startswith("Earned on simulated abnormalities")
+    assert record["certificate"] in page.replace("&#39;", "'")
+    assert record["rule"]["name"] == "calibrated" and "venn_abers" not in record["rule"]
+    assert [one["shifted"] for one in record["drift"]] == [False, False]
+    assert "lower end of the probability" in page and 'class="warning"' not in page
+    assert {r["prediction"] for r in rows(tmp_path / "a")} == {"normal"}
+    assert all(
+        0.9 < float(r["confidence"]) < 0.99 < float(r["votes"]) for r in rows(tmp_path / "a")
+    )
+
+    info = calibrated(0.4)  # the run's scores lie elsewhere
+    rule = Rule.of(info, min_confidence=0.6)  # and the certificate is for 0.8
+    summary = screen(folder, tmp_path / "b", Low(), info=info, rule=rule)
+    assert len(summary.warnings) == 2
+    assert "unlike that of the calibration cases" in summary.warnings[0]
+    assert "does not cover these settings" in summary.warnings[1]
+    page, run = ((tmp_path / "b" / name).read_text() for name in ("report.html", "run.json"))
+    assert json.loads(run)["warnings"] == list(summary.warnings)
+    assert page.count('class="warning"') == 2
+
+
+def test_without_a_certificate_nothing_is_promised(unbroken: Path) -> None:
+    assert "No certificate: nothing is promised" in (unbroken / "report.html").read_text()
+    record = json.loads((unbroken / "run.json").read_text())
+    assert record["drift"] == record["warnings"] == [] and record["rule"]["name"] == "votes"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.commands.scoring_arguments import add_scoring_arguments
+from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle", type=Path, help="trained model to measure (default: the one that ships with it)"
     )
     add_scoring_arguments(parser)
+    add_rule(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--prevalence",
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     units = units_of(pictures)
     check_enough(units, LEAST, "an evaluation")
     warnings = seen_before(bundle, pictures, args.force)
-    rule = Rule.of(bundle.info, args.min_confidence)
+    rule = Rule.of(bundle.info, args.min_confidence, args.rule)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     results = score_pictures(pictures, bundle, scorer, args.out, args)
     shown, cases = records(units, results, rule)
@@ -170,7 +171,7 @@ def records(
             shown.append(
                 PictureRecord(
                     picture.id, unit.name, picture.hash, picture.abnormal, route, judged.p,
-                    picture.groups,
+                    picture.groups, prediction, judged.decision.confidence,
                 )
             )  # fmt: skip
             cells.append(Cell(unit.name, r.status, route, prediction, judged.p_abnormal))
@@ -209,6 +210,7 @@ def write(
         ("cases", f"{len(cases)}, {sum(c.abnormal for c in cases)} of them abnormal"),
         ("patients", str(len({c.patient for c in cases}))),
         ("pictures", f"{len(shown)}, {sum(bool(len(p.p)) for p in shown)} of them judged"),
+        ("rule", rule.name),
         ("threshold, minimum confidence", f"{rule.threshold:.4f}, {rule.min_confidence:.2f}"),
         ("passes, seed", f"{args.passes}, {args.seed}"),
         ("date (UTC)", date),
@@ -220,7 +222,7 @@ def write(
         "tool": "screening", "version": __version__, "intended_use": "research use only",
         "bundle": bundle.hash, "date": date, "forced": list(warnings),
         "warnings": told,
-        "threshold": rule.threshold, "min_confidence": rule.min_confidence,
+        "rule": rule.name, "threshold": rule.threshold, "min_confidence": rule.min_confidence,
         "passes": args.passes, "seed": args.seed, "cases": len(cases), "pictures": len(shown),
         "promise": promise_kept(evaluation, bundle.info), **as_json(evaluation),
     }  # fmt: skip
@@ -246,19 +248,10 @@ def write(
 
 def doubts(bundle: Bundle, rule: Rule, passes: int, evaluation: Evaluation) -> list[str]:
     """Why the bundle's promise may not be read from this evaluation, in words."""
-    from screening.uncertainty.certificate import certificate_covers
+    from screening.uncertainty.certificate import not_covered
 
-    found = [str(drift) for drift in evaluation.drift if drift.shifted]
-    certificate = bundle.info.certificate
-    if certificate is not None and not certificate_covers(
-        certificate, rule.threshold, rule.min_confidence, passes
-    ):
-        found.append(
-            f"The certificate is for {certificate.passes} passes, a threshold up to "
-            f"{certificate.threshold:.4f} and a minimum confidence of "
-            f"{certificate.min_confidence:g} or more: it does not cover these settings."
-        )
-    return found
+    outside = not_covered(bundle.info.certificate, rule.threshold, rule.min_confidence, passes)
+    return [str(d) for d in evaluation.drift if d.shifted] + ([outside] if outside else [])
 
 
 def tables(

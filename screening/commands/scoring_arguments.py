@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from screening.triage.policy import RULES
+
 UNITS = ("auto", "case", "picture")
 
 
@@ -38,3 +40,14 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def add_rule(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Adds --rule; without a default the bundle's own is used."""
+    parser.add_argument(
+        "--rule",
+        choices=RULES,
+        default=default,
+        help="whose confidence is told and decides what is flagged: by the calibration cases, or "
+        f"the share of votes, as in the thesis ({default or 'default: that of the bundle'})",
+    )

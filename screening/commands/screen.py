@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening.commands.scoring_arguments import add_rule
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-confidence",
         type=float,
-        help="below this vote share a picture goes to review, 0.5 to 1 (default: the bundle's)",
+        help="below this vote share, or confidence to flag, a picture goes to review, 0.5 to 1 "
+        "(default: the bundle's)",
     )
+    add_rule(parser)
     parser.add_argument(
         "--case-from",
         metavar="parent|stem|REGEX",
@@ -82,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(args.bundle or default_bundle())
+    rule = Rule.of(bundle.info, args.min_confidence, args.rule)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     chromosomes = args.out / FOLDER_NAME if args.save_chromosomes else None
     reader = reader_of(bundle, args.passes, args.seed, chromosomes)
@@ -90,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         bundle_hash=bundle.hash,
         bundle_name=bundle.info.name,
-        rule=Rule.of(bundle.info, args.min_confidence),
+        rule=rule,
+        info=bundle.info,
         case_from=args.case_from,
         resume=args.resume,
         overwrite=args.overwrite,
@@ -147,6 +152,8 @@ def show(summary: Summary, settings: Settings) -> None:
         count = str(summary.routes.get(route, 0))
         table.add_row(f"[{colour}]{route}[/]", f"[bold]{count}[/]", meaning)
     console.print(table)
+    for warning in summary.warnings:
+        console.print(f"[bold red]Warning:[/] {escape(warning)}")
     for status in ("rejected", "failed"):
         if summary.statuses.get(status):
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.commands.scoring_arguments import add_scoring_arguments
+from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
+from screening.triage.policy import CALIBRATED, VOTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from screening.commands.labelled import Picture, UnitOf
     from screening.triage.rule import Rule
     from screening.uncertainty.risk_control import Certificate, NotCertified
+    from screening.uncertainty.venn_abers import VennAbers
     from screening.worklist.ledger import Result
 
 NOT_CERTIFIED = 3
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of this command, with their defaults in the help text."""
     parser.add_argument("bundle", type=Path, help="bundle, or the folder of a run that holds one")
     add_scoring_arguments(parser)
+    add_rule(parser, CALIBRATED)
     parser.add_argument(
         "--recall",
         type=float,
@@ -80,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         units_of,
     )
     from screening.triage.rule import Rule
+    from screening.uncertainty.venn_abers import VennAbers
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(find_bundle(args.bundle))
@@ -87,12 +91,15 @@ def run(args: argparse.Namespace) -> int:
     units = units_of(pictures)
     check_enough(units, LEAST, needs(args))
     refuse_training(bundle, pictures)
-    # An earlier certificate's threshold for flag must not hide what a new one could be.
-    rule = replace(Rule.of(bundle.info, args.min_confidence), flag_threshold=None)
+    # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
+    # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
+    rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     with tempfile.TemporaryDirectory() as scratch:
         results = score_pictures(pictures, bundle, scorer, args.keep or Path(scratch), args)
-    certificate, threshold, words = certificate_of(units, results, rule, args)
+    calibration = calibration_of(pictures, results, rule)
+    venn_abers = VennAbers(calibration.points) if args.rule == CALIBRATED else None
+    certificate, threshold, words = certificate_of(units, results, rule, args, venn_abers)
     if certificate is None:
         say(args, words)
         return NOT_CERTIFIED
@@ -100,8 +107,9 @@ def run(args: argparse.Namespace) -> int:
         update={
             "threshold": threshold,
             "min_confidence": rule.min_confidence,
+            "rule": args.rule,
             "certificate": certificate,
-            "calibration": calibration_of(pictures, results, rule),
+            "calibration": calibration,
         }
     )
     folder = write_tuned(bundle, info, args.out or bundle.folder)
@@ -157,9 +165,16 @@ def refuse_training(bundle: Bundle, pictures: Sequence[Picture]) -> None:
 
 
 def certificate_of(
-    units: Sequence[UnitOf], results: Mapping[str, Result], rule: Rule, args: argparse.Namespace
+    units: Sequence[UnitOf],
+    results: Mapping[str, Result],
+    rule: Rule,
+    args: argparse.Namespace,
+    venn_abers: VennAbers | None = None,
 ) -> tuple[CertificateInfo | None, float, str]:
-    """The certificate or None, the threshold it is for, and the outcome in words."""
+    """The certificate or None, the threshold it is for, and the outcome in words.
+
+    `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
+    by the calibrated rule."""
     import numpy as np
 
     from screening.bundle import CertificateInfo
@@ -184,6 +199,8 @@ def certificate_of(
     if isinstance(low, NotCertified):
         return None, 0.0, f"{low}. The bundle is left as it was."
     no_flag = flag is None or isinstance(flag, NotCertified)
+    runs = replace(rule, venn_abers=venn_abers)
+    cleared, _ = routes_along([u for u in units if not u.abnormal], results, runs, [low.threshold])
     info = CertificateInfo(
         recall=args.recall,
         confidence=args.confidence,
@@ -197,7 +214,7 @@ def certificate_of(
         patients=len(set(ill)),
         simulated=sum(unit.abnormal and unit.simulated for unit in units),
         missed=round(low.missed, 6),
-        cleared=int(last[~abnormal, low.index].sum()),
+        cleared=int(cleared.sum()),
         bound=low.bound,
         method=low.method,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -225,6 +242,7 @@ def calibration_of(
     from screening.bundle import CalibrationInfo
     from screening.uncertainty import calibration
     from screening.uncertainty.shift import kept_scores
+    from screening.uncertainty.venn_abers import VennAbers
     from screening.worklist.rows import row_of
 
     rows = [(p, row_of(results[p.id], rule)) for p in pictures]
@@ -233,7 +251,8 @@ def calibration_of(
     if len(set(labels)) < 2:
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
     scores = [row.p_abnormal for _, row in judged]
-    choice = calibration.choose(scores, labels, [p.hash for p, _ in judged])
+    patients = [p.hash for p, _ in judged]
+    choice = calibration.choose(scores, labels, patients)
     kept = {
         name: {
             label: kept_scores([getattr(row, name) for p, row in judged if p.abnormal == yes])
@@ -244,6 +263,7 @@ def calibration_of(
     return CalibrationInfo(
         scaling=calibration.to_json(choice.scaling),
         prevalence=sum(labels) / len(labels),
+        points=VennAbers.fit(scores, labels, patients).points,
         scores=kept,
         unread=len(rows) - len(judged),
         pictures=len(rows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -49,12 +50,17 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda value: f"{100 * value:.0f} %"
+    environment.filters["percent"] = _percent
     environment.filters["probability"] = _probability
     environment.filters["data_uri"] = lambda jpeg: (
         "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     )
     return environment.get_template("page.html.jinja")
+
+
+def _percent(value: float) -> str:
+    """Never rounded up: 99.6 % is not 100 %."""
+    return f"{math.floor(100 * value + 1e-9)} %"
 
 
 def _probability(value: float) -> str:

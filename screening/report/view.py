@@ -106,7 +106,9 @@ class CaseView:
 
 @dataclass(frozen=True)
 class ReportView:
-    """The whole page. `facts` are (name, value) pairs about the run and the bundle."""
+    """The whole page. `facts` are (name, value) pairs about the run and the bundle; `warnings`
+    stand at the top. `prevalence`: confidences are calibrated where that share is abnormal (None:
+    they are shares of votes)."""
 
     title: str
     rows: tuple[RowView, ...]
@@ -116,6 +118,8 @@ class ReportView:
     threshold: float
     min_confidence: float
     certificate: str = ""
+    warnings: tuple[str, ...] = ()
+    prevalence: float | None = None
 
     def count(self, route: str) -> int:
         """Return the number of pictures with this route."""

@@ -16,6 +16,8 @@ from screening.classes import ABNORMAL, NORMAL
 OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
 FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
 """Most urgent first."""
+CALIBRATED, VOTES = RULES = ("calibrated", "votes")
+"""Whose confidence decides, see `triage.rule`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Decision:
-    """Where a picture goes. `prediction` is empty and the numbers None when it was not judged."""
+    """Where a picture goes. `votes`: the share of the passes for the `prediction`; `confidence` as
+    the rule in use has it. Empty and None when the picture was not judged."""
 
     route: str
     prediction: str

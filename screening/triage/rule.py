@@ -1,6 +1,19 @@
 """A bundle's whole rule: from what was measured on one picture to its decision.
 
-Everything that decides stands here once; screening, tuning and evaluation all call `judge`.
+Everything that decides stands here once; screening, tuning and evaluation all call `judge`. There
+are two rules:
+
+votes: the thesis' (see `triage.policy`). The majority of the passes is the prediction, its share of
+them the confidence, and under the minimum confidence a picture goes to review.
+
+calibrated: the votes' rule, of which two things are taken back. The prediction is the label that is
+more probable by the calibration cases, the confidence the lower end of its Venn–Abers probability
+(`uncertainty.venn_abers`). What the votes would put last goes to review unless normal is the more
+probable label. What they would flag goes to review unless the confidence that it is abnormal
+reaches the minimum. So whatever the calibrated rule puts last or flags, the votes alone would have
+too: `screening tune` certifies the votes, and what it promises of them (few abnormal cases last,
+few normal cases flagged) holds for both rules, although the probabilities come from the very cases
+that earned the certificate.
 """
 
 from __future__ import annotations
@@ -11,20 +24,37 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from screening.bundle import BundleInfo
+from screening.classes import ABNORMAL, NORMAL
+from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion
 from screening.evidence.record import PictureEvidence
 from screening.predict.statistics import summarise
-from screening.triage.policy import FLAG, OK, REVIEW, Decision, Evidence, Policy, decide
+from screening.triage.policy import (
+    CALIBRATED,
+    FLAG,
+    LOW_PRIORITY,
+    OK,
+    REVIEW,
+    VOTES,
+    Decision,
+    Evidence,
+    Policy,
+    decide,
+)
+from screening.uncertainty.risk_control import rounded_down
+from screening.uncertainty.venn_abers import VennAbers
 
 
 @dataclass(frozen=True)
 class Rule:
     """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
-    which a picture goes to a person. `fusion`: how the network and the cell's reading are joined
-    (None: the network's passes alone). A picture that was read is put last only with a posterior of
-    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`.
+    which a picture goes to a person, and the least confidence to flag one. `fusion`: how the
+    network and the cell's reading are joined (None: the network's passes alone). A picture that was
+    read is put last only with a posterior of a normal complement of at least `min_p_normal` and a
+    layout score of at least `min_layout`.
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
-    passes reach it too, else it goes to review."""
+    passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
+    from (None: the rule of votes)."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -32,18 +62,33 @@ class Rule:
     min_p_normal: float = 0.5
     min_layout: float = 0.0
     flag_threshold: float | None = None
+    venn_abers: VennAbers | None = None
+
+    @property
+    def name(self) -> str:
+        """Return which of `triage.policy.RULES` this is."""
+        return VOTES if self.venn_abers is None else CALIBRATED
 
     @staticmethod
-    def of(info: BundleInfo, min_confidence: float | None = None) -> Rule:
-        """Return the rule of a bundle, with the user's own minimum confidence if there is one."""
+    def of(info: BundleInfo, min_confidence: float | None = None, name: str | None = None) -> Rule:
+        """Return the rule of a bundle, with the user's own minimum confidence if there is one.
+
+        `name`: one of `triage.policy.RULES` (None: the bundle's own). ScreeningError for a
+        calibrated rule of a bundle that was never calibrated.
+        """
         minimum = info.min_confidence if min_confidence is None else min_confidence
         flag = info.certificate.flag_threshold if info.certificate is not None else None
         if info.fusion is None:
-            return Rule(info.threshold, minimum, flag_threshold=flag)
+            return Rule(
+                info.threshold, minimum, flag_threshold=flag, venn_abers=_calibrated(info, name)
+            )
         known = info.fusion
         fusion = Fusion(known.intercept, known.weights)
         flag = known.flag_threshold if flag is None else flag
-        return Rule(info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag)
+        return Rule(
+            info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
+            _calibrated(info, name),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,7 +138,50 @@ def judge(
         warnings, evidence is not None, findings, doubts,
     )  # fmt: skip
     decision = _flagged_only_above(rule, decide(known, policy), fused)
+    if rule.venn_abers is not None:
+        decision = _told_by(rule.venn_abers, rule, decision, known)
     return Judgement(decision, said.mean, said.std, fused, contributions)
+
+
+def _calibrated(info: BundleInfo, name: str | None) -> VennAbers | None:
+    if (name or info.rule) == VOTES:
+        return None
+    if info.calibration is None or not info.calibration.points:
+        raise ScreeningError(
+            f"--rule calibrated expects a calibrated bundle, {info.name} is not: run `screening "
+            "tune` on it, or use --rule votes"
+        )
+    return VennAbers(info.calibration.points)
+
+
+def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evidence) -> Decision:
+    """Return the decision with the calibrated label and confidence; see the module's top."""
+    sureness = venn_abers.sureness(known.p_abnormal)
+    share = known.abnormal_votes / known.passes
+    last_by_votes = 1 - share >= rule.min_confidence - 1e-9
+    least = f"probability at least {rounded_down(sureness.at_least, 2)}"
+    route = decision.route
+    if sureness.abnormal:
+        sure = route == FLAG and sureness.at_least >= rule.min_confidence - 1e-9
+        route = FLAG if sure else REVIEW
+        words = f"looks abnormal: {least}"
+        if not sure:
+            words = f"more probably abnormal than normal, but not sure enough to flag: {least}"
+    else:
+        route = LOW_PRIORITY if route == LOW_PRIORITY else REVIEW
+        words = f"looks normal: {least}"
+        if not last_by_votes:
+            words = (
+                f"more probably normal than abnormal ({least}), but not sure enough to be put "
+                f"last: {known.abnormal_votes} of {known.passes} passes reach {rule.threshold:.2g}"
+            )
+    return Decision(
+        route,
+        ABNORMAL if sureness.abnormal else NORMAL,
+        share if sureness.abnormal else 1 - share,
+        sureness.at_least,
+        (words, *decision.reasons[1:]),
+    )
 
 
 def _flagged_only_above(rule: Rule, decision: Decision, fused: np.ndarray) -> Decision:

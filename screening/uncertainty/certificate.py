@@ -55,6 +55,19 @@ def certificate_covers(
     )
 
 
+def not_covered(
+    certificate: CertificateInfo | None, threshold: float, min_confidence: float, passes: int
+) -> str:
+    """Return in words why the promise does not hold for these settings, "" when it does."""
+    if certificate is None or certificate_covers(certificate, threshold, min_confidence, passes):
+        return ""
+    return (
+        f"The certificate is for {certificate.passes} passes, a threshold up to "
+        f"{certificate.threshold:.4f} and a minimum confidence of "
+        f"{certificate.min_confidence:g} or more: it does not cover these settings."
+    )
+
+
 def case_hash(source: str, case: str) -> str:
     """Return a name for a case that can be compared but not read: sha256, 16 digits."""
     return hashlib.sha256(f"{source}\0{case}".encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from screening.bundle import BundleInfo
+from screening.classes import ABNORMAL
 from screening.metrics import (
     Proportion,
     ReliabilityBin,
@@ -23,11 +24,10 @@ from screening.metrics import (
     reliability,
     routing_summary,
 )
-from screening.predict.statistics import summarise
 from screening.uncertainty.calibration import Identity, Scaling
 from screening.uncertainty.cost import Minutes, Workload, workload_curve
 from screening.uncertainty.selective import SelectiveRow, confidences, selective_rows
-from screening.uncertainty.shift import Drift, drift_of_run
+from screening.uncertainty.shift import Drift, drift_from
 
 ALL = "all"
 
@@ -35,7 +35,8 @@ ALL = "all"
 @dataclass(frozen=True, eq=False)
 class PictureRecord:
     """One labelled picture: `p` the fused p(abnormal) of each pass, (passes,), empty when it was
-    not judged; `groups` column to value."""
+    not judged; `groups` column to value; `prediction` and `confidence` as the rule has them ("" and
+    None: by the votes at the bundle's threshold)."""
 
     image: str
     case: str
@@ -44,6 +45,8 @@ class PictureRecord:
     route: str
     p: np.ndarray
     groups: Mapping[str, str] = field(default_factory=dict)
+    prediction: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,16 @@ def evaluate(
     p = np.array([picture.p for picture in judged], np.float64)
     scores = p.mean(axis=1)
     scaled = (scaling or Identity()).apply(scores)
-    predicted, confidence = confidences(p, info.threshold, scaled if scaling else None)
+    told = [q.confidence for q in judged]
+    final = None if None in told else np.array(told, np.float64)
+    predicted, confidence = confidences(
+        p,
+        info.threshold,
+        scaled if scaling else None,
+        [q.prediction == ABNORMAL for q in judged] if all(q.prediction for q in judged) else None,
+    )
+    if final is not None:
+        confidence = {"final": final} | confidence
     wrong = (predicted != (labels == 1)).astype(int)
     grouped = _groups([case.groups for case in cases])
     here = workload_curve(
@@ -131,7 +143,7 @@ def evaluate(
         + ([_calibrated("scaled by the bundle", labels, scaled)] if scaling else []),
         reliability=reliability(labels, scaled),
         selective=_selective(judged, wrong, confidence),
-        drift=_drift(pictures, p, info),
+        drift=drift_from(info.calibration, scores, p.std(axis=1), len(pictures)),
         cost=workload_curve(last[abnormal], last[~abnormal], thresholds, prevalence, minutes),
         here=here,
         prevalence=prevalence,
@@ -220,19 +232,6 @@ def _selective(
         part = {score: values[inside] for score, values in confidence.items()}
         rows += selective_rows(wrong[inside], part, [name] * int(inside.sum()))[len(part) :]
     return rows
-
-
-def _drift(pictures: Sequence[PictureRecord], p: np.ndarray, info: BundleInfo) -> list[Drift]:
-    reference = info.calibration
-    if reference is None:
-        return []
-    said = summarise(p)
-    return drift_of_run(
-        {"p_abnormal": [s.mean for s in said], "p_std": [s.std for s in said]},
-        reference.scores,
-        (len(pictures) - len(p), len(pictures)),
-        (reference.unread, reference.pictures),
-    )
 
 
 def _routed_last(cases: Sequence[CaseRecord]) -> np.ndarray:

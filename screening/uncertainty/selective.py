@@ -24,8 +24,8 @@ from screening.metrics import (
 )
 from screening.predict.statistics import summarise
 
-PROBABILITIES = ("votes", "mean", "calibrated")
-"""The confidences that claim to be a probability of being right."""
+PROBABILITIES = ("final", "votes", "mean", "calibrated")
+"""The confidences that claim to be a probability of being right; `final`: what the rule tells."""
 
 OVERSURE = 0.99
 WORKLOADS = (0.1, 0.2, 0.3)
@@ -54,22 +54,28 @@ class SelectiveRow:
 
 
 def confidences(
-    p: ArrayLike, threshold: float = 0.5, calibrated: ArrayLike | None = None
+    p: ArrayLike,
+    threshold: float = 0.5,
+    calibrated: ArrayLike | None = None,
+    predicted: ArrayLike | None = None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the predictions, bool (n,) abnormal, and every confidence in them, float64 (n,).
 
-    `p`: each pass' p(abnormal), (n, passes); a pass votes abnormal at `threshold`, the majority is
-    the prediction. votes: share of the passes for it. mean: probability of the predicted label by
-    the mean of the passes. margin: distance of the mean from the threshold in log-odds. entropy:
-    1 - predictive entropy in bits. mutual information: 1 - it, in bits. std: 1 - twice the standard
+    `p`: each pass' p(abnormal), (n, passes); a pass votes abnormal at `threshold`. The prediction
+    is the majority, or `predicted`, bool (n,), as a rule has it. votes: share of the passes for it.
+    mean: probability of the predicted label by the mean of the passes. margin: distance of the mean
+    from the threshold in log-odds. entropy: 1 - predictive entropy in bits. mutual information:
+    1 - it, in bits. std: 1 - twice the standard
     deviation of the passes. calibrated: like mean, from `calibrated` p(abnormal) (n,), if given.
     """
     said = summarise(np.asarray(p, np.float64), threshold)
-    abnormal = np.array([s.abnormal for s in said])
+    majority = np.array([s.abnormal for s in said])
+    abnormal = majority if predicted is None else np.asarray(predicted, bool)
+    votes = np.array([s.votes for s in said])
     mean = np.array([s.mean for s in said])
     off = np.clip(mean, 1e-6, 1 - 1e-6)
     found = {
-        "votes": np.array([s.votes for s in said]),
+        "votes": np.where(abnormal == majority, votes, 1 - votes),
         "mean": np.where(abnormal, mean, 1 - mean),
         "margin": np.abs(logit(off) - logit(threshold)),
         "entropy": 1 - np.array([s.entropy for s in said]),

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact, kstwobign
 
+from screening.bundle import CalibrationInfo
+
 LEAST = 10
 """Pictures in a batch below which nothing is said about it."""
 LEVEL = 0.01
@@ -123,6 +125,24 @@ def drift_of_run(
     if both:
         found.append(_unread(unread, reference_unread, level))
     return found
+
+
+def drift_from(
+    calibration: CalibrationInfo | None, p_abnormal: ArrayLike, p_std: ArrayLike, pictures: int
+) -> list[Drift]:
+    """Return the comparisons of a run with a bundle's calibration cases; none without any.
+
+    `p_abnormal`, `p_std`: mean and spread of the passes of each picture that was judged, of
+    `pictures` in all.
+    """
+    if calibration is None:
+        return []
+    return drift_of_run(
+        {"p_abnormal": p_abnormal, "p_std": p_std},
+        calibration.scores,
+        (pictures - len(np.ravel(p_abnormal)), pictures),
+        (calibration.unread, calibration.pictures),
+    )
 
 
 def _ecdf(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -12,12 +12,15 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from screening import __version__
+from screening.bundle import BundleInfo
 from screening.triage.rule import Rule
+from screening.uncertainty.certificate import certificate_sentence, not_covered
+from screening.uncertainty.shift import Drift, drift_from
 from screening.worklist.files import replace_files
 from screening.worklist.ledger import Ledger
 from screening.worklist.rows import Row, case_table, row_of
@@ -31,7 +34,8 @@ _STATUS_ORDER = {"ok": 0, "rejected": 1, "failed": 2}
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What run.json and the page tell about a run; times are UTC, ISO 8601."""
+    """What run.json and the page tell about a run; times are UTC, ISO 8601. `info`: of the bundle,
+    for its certificate and its calibration cases (None: it has neither)."""
 
     bundle_hash: str
     bundle_name: str
@@ -45,6 +49,17 @@ class RunFacts:
     new: int
     ignored: int
     notes: tuple[str, ...]
+    info: BundleInfo | None = None
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the run may rely on the bundle's promise: the certificate in words, the run's scores
+    against those of the calibration cases, and warnings."""
+
+    certificate: str
+    drift: tuple[Drift, ...]
+    warnings: tuple[str, ...]
 
 
 def urgency(row: Row) -> tuple[object, ...]:
@@ -59,8 +74,9 @@ def urgency(row: Row) -> tuple[object, ...]:
 
 def write_outputs(
     out: Path, ledger: Ledger, facts: RunFacts
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Writes all outputs of the ledger's current run; returns pictures by status and by route."""
+) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
+    """Writes all outputs of the ledger's current run; returns pictures by status and by route, and
+    the warnings on the page."""
     from screening.worklist.page import page_text  # Jinja2 is not needed to import this module
 
     rows = sorted(
@@ -71,28 +87,50 @@ def write_outputs(
     routes = dict(Counter(row.route for row in rows))
     cells = [row.cells() for row in rows]
     case_columns, cases = case_table(rows)
+    trust = trust_in(rows, facts)
     replace_files(
         out,
         {
             "triage.csv": csv_text(TRIAGE_COLUMNS, cells),
             "triage.jsonl": jsonl_text(TRIAGE_COLUMNS, cells),
             "cases.csv": csv_text(case_columns, cases),
-            "report.html": page_text(rows, ledger, facts),
-            "run.json": run_text(rows, facts, statuses, routes),
+            "report.html": page_text(rows, ledger, facts, trust),
+            "run.json": run_text(rows, facts, statuses, routes, trust),
         },
     )
-    return statuses, routes
+    return statuses, routes, trust.warnings
+
+
+def trust_in(rows: Sequence[Row], facts: RunFacts) -> Trust:
+    """How far these results may rely on the bundle's promise."""
+    certificate = facts.info.certificate if facts.info is not None else None
+    judged = [row for row in rows if row.p_abnormal is not None]
+    drift = drift_from(
+        facts.info.calibration if facts.info is not None else None,
+        [row.p_abnormal for row in judged],
+        [row.p_std for row in judged],
+        len(rows),
+    )
+    outside = not_covered(
+        certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
+    )
+    warnings = [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
+    return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings))
 
 
 def run_text(
-    rows: Sequence[Row], facts: RunFacts, statuses: dict[str, int], routes: dict[str, int]
+    rows: Sequence[Row],
+    facts: RunFacts,
+    statuses: dict[str, int],
+    routes: dict[str, int],
+    trust: Trust,
 ) -> str:
     """run.json: who computed what, with which settings, how it went and what went wrong."""
     record = {
         "tool": "screening",
         "version": __version__,
         "intended_use": "research use only",
-        **asdict(facts),
+        **asdict(replace(facts, info=None, rule=replace(facts.rule, venn_abers=None))),
         "seconds": round(facts.seconds, 3),
         "images": len(rows),
         "images_per_second": round(facts.new / max(facts.seconds, 1e-9), 3),
@@ -108,6 +146,11 @@ def run_text(
         "platform": platform.platform(),
         "packages": _versions(),
     }
+    del record["info"], record["rule"]["venn_abers"]
+    record["rule"]["name"] = facts.rule.name
+    record["certificate"] = trust.certificate
+    record["drift"] = [asdict(one) | {"said": str(one)} for one in trust.drift]
+    record["warnings"] = list(trust.warnings)
     record["threshold"] = facts.rule.threshold
     record["min_confidence"] = facts.rule.min_confidence
     record["ignored_files"] = record.pop("ignored")

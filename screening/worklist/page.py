@@ -26,7 +26,7 @@ from screening.worklist.ledger import Ledger, Result
 from screening.worklist.rows import Row, cases_of
 
 if TYPE_CHECKING:
-    from screening.worklist.outputs import RunFacts
+    from screening.worklist.outputs import RunFacts, Trust
 
 MOST_CROPS = 12
 CROP_BYTES = 24_000  # base64, all crops of one picture: a page of 1,000 pictures still opens
@@ -44,13 +44,14 @@ PARTS = {
 """Feature of the fusion -> what the page calls it; others go by their own name."""
 
 
-def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
+def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts, trust: Trust) -> str:
     """Return report.html for `rows`, which are in the order of the work list."""
     # Those at the end of a very long list are never shown: only the others are kept in memory.
     shown = {
         row.image for i, row in enumerate(rows) if row.route != LOW_PRIORITY or i < MOST_THUMBNAILS
     }
     results = {r.image: r for r in ledger.results() if r.image in shown}
+    venn_abers = facts.rule.venn_abers
     view = ReportView(
         title="Karyogram screening: work list",
         rows=tuple(_row(row, results.get(row.image)) for row in rows),
@@ -63,6 +64,9 @@ def page_text(rows: Sequence[Row], ledger: Ledger, facts: RunFacts) -> str:
         notes=facts.notes,
         threshold=facts.rule.threshold,
         min_confidence=facts.rule.min_confidence,
+        certificate=trust.certificate,
+        warnings=trust.warnings,
+        prevalence=venn_abers.prevalence if venn_abers is not None else None,
     )
     return render(view)
 
@@ -140,7 +144,8 @@ def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
         ("screening", __version__),
         ("bundle", f"{facts.bundle_name}, sha256 {facts.bundle_hash}"),
         ("pictures", f"{images}, of which {facts.new} were judged in this run"),
-        ("votes abnormal", f"a pass with p(abnormal) of {facts.rule.threshold:.2f} or more"),
+        ("rule", facts.rule.name),
+        ("votes abnormal", f"a pass with p(abnormal) of {facts.rule.threshold:.2g} or more"),
         ("minimum confidence", f"{facts.rule.min_confidence:.2f}"),
         ("passes", str(facts.passes)),
         ("seed", str(facts.options.get("seed", ""))),

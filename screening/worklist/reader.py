@@ -84,6 +84,7 @@ def page_of(located: Located) -> Page:
         np.array([piece.box for piece in found], np.float64).reshape(-1, 4),
         np.array([piece.row for piece in found], np.int64),
         np.array([piece.group for piece in found], np.int64),
+        np.array([piece.area for piece in found], np.float64),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from screening import __version__
+from screening.bundle import BundleInfo
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
@@ -33,7 +34,8 @@ class OutputsNotWritten(ScreeningError):
 class Settings:
     """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
     `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N);
-    `save_chromosomes`: the reader saves them, see `worklist.chromosome_files`."""
+    `save_chromosomes`: the reader saves them, see `worklist.chromosome_files`; `info`: the bundle's
+    certificate and calibration are taken from it (None: it has none)."""
 
     folder: Path
     out: Path
@@ -49,16 +51,19 @@ class Settings:
     device: str = "auto"
     quiet: bool = False
     save_chromosomes: bool = False
+    info: BundleInfo | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: numbers of pictures by status and by route, and of those scored anew."""
+    """How a run ended: numbers of pictures by status and by route, and of those scored anew, and
+    what speaks against relying on the bundle's promise here."""
 
     statuses: dict[str, int]
     routes: dict[str, int]
     new: int
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -100,14 +105,14 @@ def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None 
         seconds = time.perf_counter() - clock
         facts = _facts(settings, scorer, discovery, new, seconds, started)
         try:
-            statuses, routes = write_outputs(settings.out, ledger, facts)
+            statuses, routes, warnings = write_outputs(settings.out, ledger, facts)
         except OSError as error:
             raise OutputsNotWritten(
                 f"cannot write the outputs into {settings.out} ({error.strerror}): every result is "
                 "kept in its ledger, so free space or close the files and use --resume"
             ) from error
         ledger.finish(_now())
-    return Summary(statuses, routes, new, seconds)
+    return Summary(statuses, routes, new, seconds, warnings)
 
 
 def options_hash(passes: int, seed: int) -> str:
@@ -164,6 +169,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "seed": settings.seed,
         "threshold": settings.rule.threshold,
         "min_confidence": settings.rule.min_confidence,
+        "rule": settings.rule.name,
         "case_from": settings.case_from or "parent",
         "batch_size": settings.batch_size,
         "workers": settings.workers,
@@ -190,6 +196,7 @@ def _facts(
         new=new,
         ignored=discovery.ignored,
         notes=discovery.notes,
+        info=settings.info,
     )
 
 
