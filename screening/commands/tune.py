@@ -252,7 +252,14 @@ def calibration_of(
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
     scores = [row.p_abnormal for _, row in judged]
     patients = [p.hash for p, _ in judged]
-    choice = calibration.choose(scores, labels, patients)
+    try:
+        choice = calibration.choose(scores, labels, patients)
+    except ValueError as error:  # a fold of patients holds all of one label
+        ill, well = ({q for q, y in zip(patients, labels, strict=True) if y == x} for x in (1, 0))
+        raise ScreeningError(
+            f"{len(ill)} abnormal and {len(well)} normal patients are too few to calibrate on: "
+            f"expected {LEAST} of each"
+        ) from error
     kept = {
         name: {
             label: kept_scores([getattr(row, name) for p, row in judged if p.abnormal == yes])
