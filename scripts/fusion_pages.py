@@ -11,12 +11,13 @@ not made again.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import os
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -32,7 +33,7 @@ from make_bundle import part_cells
 
 from screening.bundle import Bundle, load_bundle
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
-from screening.data.split import PARTS, Split
+from screening.data.split import CALIBRATION, PARTS, Split
 from screening.images.foreground import components, shrunk
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
@@ -51,11 +52,15 @@ from screening.train.karyogram_set import (
 )
 
 UNSEEN = "unseen"
+KINDS = {COMPOSED: "composed", SIMULATED: "simulated", REAL: "real", STRUCTURAL: "simulated",
+         REJOINED: "composed"}  # fmt: skip
+"""How manifests call the kinds."""
 COUNTS = {
     "validation": {COMPOSED: 4, SIMULATED: 4},
     "test": {COMPOSED: 3, SIMULATED: 4, REAL: 3},
     UNSEEN: {COMPOSED: 3, SIMULATED: 3},
-    "calibration": {COMPOSED: 2, SIMULATED: 2, REAL: 2},
+    "calibration": {COMPOSED: 2, SIMULATED: 4, REAL: 2},
+    "calibration-one": {COMPOSED: 1, SIMULATED: 1, REAL: 1},
     "test-plain": {COMPOSED: 2, SIMULATED: 2, REAL: 3},
     "unseen-plain": {COMPOSED: 2, SIMULATED: 2},
     "validation-structural": {REJOINED: 2, STRUCTURAL: 2},
@@ -63,7 +68,9 @@ COUNTS = {
     "unseen-structural": {REJOINED: 1, STRUCTURAL: 1},
 }
 """Karyograms per cell of each part. Measured apart: structural abnormalities, and good preparations
-("plain") without bends, overlaps and frayed edges, in half of which homologs touch."""
+("plain") without bends, overlaps and frayed edges, in half of which homologs touch. Calibration
+patients show both kinds, and share nobody: a promise counts patients. "calibration-one" has one
+cell of each."""
 
 
 def main() -> None:
@@ -103,19 +110,46 @@ def compose_pages(
         cells = {COMPOSED: [load_cell(r) for r in chosen]}
     else:
         others = [r for r in records if r.source != leave_out]
-        cells = part_cells(others, split, patients, PARTS.index(patients))
+        seed, apart = PARTS.index(patients), patients == CALIBRATION
+        cells = part_cells(others, split, patients, seed, apart)
+        if kind == "one":
+            cells = {name: _one_of_each(group) for name, group in cells.items()}
     entries = plan(cells, COUNTS[part], seed=900 + len(part))
     by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
     jobs = [(n, e, by_id[e.source, e.case, e.cell]) for n, e in enumerate(entries)]
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        rows = list(pool.map(partial(_page, folder, kind == "plain"), jobs, chunksize=8))
+        looks = [partial(_page, folder, plain=_plain(part, e)) for _, e, _ in jobs]
+        rows = list(pool.map(_call, looks, jobs, chunksize=8))
     half = truth.with_suffix(".part")
     half.write_text("".join(json.dumps(row) + "\n" for row in rows))
     half.replace(truth)
+    write_manifest(folder, rows)
     return rows
 
 
-def _page(folder: Path, plain: bool, job: tuple[int, Entry, Cell]) -> dict:
+def _plain(part: str, entry: Entry) -> bool:
+    return part.endswith("-plain") or (part.startswith(CALIBRATION) and entry.seed % 2 == 0)
+
+
+def _one_of_each(cells: Sequence[Cell]) -> list[Cell]:
+    """The first cell of each patient."""
+    return list({(cell.source, cell.case): cell for cell in reversed(cells)}.values())[::-1]
+
+
+def write_manifest(folder: Path, rows: Sequence[Mapping]) -> None:
+    """Write what `screening tune` and `screening evaluate` read: manifest.csv beside the pages."""
+    columns = ("path", "label", "case", "source", "kind", "abnormality")
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows({**row, "path": row["name"], "kind": KINDS[row["kind"]]} for row in rows)
+
+
+def _call(do: Callable[..., dict], job: tuple[int, Entry, Cell]) -> dict:
+    return do(job)
+
+
+def _page(folder: Path, job: tuple[int, Entry, Cell], plain: bool) -> dict:
     cv2.setNumThreads(1)
     number, entry, cell = job
     karyogram, abnormality = make(entry, cell, unworn if plain else lambda style: style)
@@ -198,6 +232,7 @@ def _look(paper: np.ndarray, reader) -> dict:
             "boxes": np.array([f.box for f in found], np.int32).reshape(-1, 4),
             "rows": np.array([f.row for f in found], np.int32),
             "groups": np.array([f.group for f in found], np.int32),
+            "areas": np.array([f.area for f in found], np.float32),
             "classified": {k: getattr(said, k) for k in ("p", "p_std", "relative", "crops")},
         }
     return one

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
-from screening.data.pool import pool_cells
+from screening.data.pool import pool_apart, pool_cells
 from screening.data.split import PARTS, TRAIN, Split, check_leaks, split_by_case
 from screening.karyogram.cell import Cell
 from screening.predict.statistics import summarise
@@ -164,14 +164,18 @@ def make_sets(
 
 
 def part_cells(
-    records: Sequence[CellRecord], split: Split, part: str, seed: int
+    records: Sequence[CellRecord], split: Split, part: str, seed: int, apart: bool = False
 ) -> dict[str, list[Cell]]:
-    """Return the complete normal cells of a part, pooled ones included, and its aneuploid cells."""
+    """Return the complete normal cells of a part, pooled ones included, and its aneuploid cells.
+
+    `apart`: no person is in two pooled cells, which are fewer then.
+    """
     chosen = split.select(records, part)
     normal = [load_cell(r) for r in chosen if r.label == "normal"]
     crops = [r for r in chosen if r.source == POOLED]
     if crops:
-        normal += pool_cells(crops, POOLED_CELLS[part], np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        normal += pool_apart(crops, rng) if apart else pool_cells(crops, POOLED_CELLS[part], rng)
     return {COMPOSED: normal, REAL: [load_cell(r) for r in chosen if r.label == "abnormal"]}
 
 

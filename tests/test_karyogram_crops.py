@@ -61,6 +61,22 @@ def test_upside_down_is_not_the_same(cell):
     assert _alike(picture, picture[::-1]) < 0.9
 
 
+def test_chromatids_apart_are_one_and_two_chromosomes_never_pass_for_one(cell):
+    picture = _picture(cell, "7")
+    height, width = picture.shape
+    gap = np.full((height, 3), 255, np.uint8)
+    halves = np.hstack([picture[:, : width // 2], gap, picture[:, width // 2 :]])
+    assert outline_of(halves).width == pytest.approx(outline_of(picture).width + 3, rel=0.2)
+    assert _alike(picture, halves) > 0.7
+    small = _picture(cell, "21")
+    beside = np.hstack([small, np.full((small.shape[0], 4), 255, np.uint8), small])
+    one, two = outline_of(small), outline_of(beside)
+    assert two.length * two.width > 1.7 * one.length * one.width
+    dust = np.pad(picture, 12, constant_values=255)
+    dust[2:6, 2:6] = 60
+    assert outline_of(dust).length == pytest.approx(outline_of(picture).length, rel=0.02)
+
+
 def test_paper_is_zero_and_nothing_is_nothing():
     assert not standard_crop(np.full((30, 20), 255, np.uint8)).any()
     images, lengths, _ = standardised([np.full((9, 4), 255, np.uint8)])

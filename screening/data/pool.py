@@ -30,6 +30,10 @@ PLAUSIBLE_AREA = (0.6, 1.4)
 FEWEST_FOR_A_SCALE = 6
 """A cell with fewer usable chromosomes has no dependable scale and is left out."""
 
+_WHOLE = 46
+_NEAREST = 24
+"""People among whom a pooled cell that shares nobody looks for its next donor."""
+
 STAIN_SHARE = 0.7
 """How much of the difference in darkness to the anchor cell is taken away: people's cells differ
 within one laboratory too, and a perfect match would not look real."""
@@ -80,6 +84,57 @@ def pool_cells(
         order = [anchor, *(int(index) for index in order if index != anchor)]
         cells.append(_compose([looks[index] for index in order], male, number, rng))
     return cells
+
+
+def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[Cell]:
+    """Return as many complete cells as can be pooled so that no person is in two of them.
+
+    Each starts from the next unused person and takes what is missing from those unused who look
+    most like it. Such cells are independent of one another, as whole patients are; otherwise as
+    `pool_cells`. Empty when the records lack a class.
+    """
+    looks = [look for look in map(_looks, records) if look is not None]
+    if not looks:
+        return []
+    vectors = np.array([look.vector() for look in looks])
+    vectors /= np.maximum(vectors.std(axis=0), 1e-6)
+    people = np.array([look.cell.case for look in looks])
+    owner = {c.origin: look.cell.case for look in looks for c in look.cell.chromosomes}
+    unused = np.ones(len(looks), bool)
+    cells: list[Cell] = []
+    for anchor in rng.permutation(len(looks)):
+        if not unused[anchor]:
+            continue
+        distance = np.linalg.norm(vectors - vectors[anchor], axis=1)
+        order = [int(i) for i in np.argsort(distance, kind="stable") if unused[i] and i != anchor]
+        male = bool(rng.random() < 0.5)
+        donors = _fewest(looks, int(anchor), order, male)
+        cell = _compose([looks[i] for i in donors], male, len(cells), rng)
+        if len(cell.chromosomes) == _WHOLE:
+            cells.append(cell)
+            taken = {owner[c.origin] for c in cell.chromosomes}
+            unused &= ~np.isin(people, list(taken))
+    return cells
+
+
+def _fewest(looks: Sequence[_Looks], anchor: int, order: Sequence[int], male: bool) -> list[int]:
+    """The anchor and few others that complete it: each time, of the nearest, who brings most."""
+    wanted = _wanted(male)
+    donors, left = [anchor], list(order)
+    wanted -= Counter(c.name for c in looks[anchor].cell.chromosomes)
+    while wanted and left:
+        brings = [
+            (wanted & Counter(c.name for c in looks[i].cell.chromosomes)).total()
+            for i in left[:_NEAREST]
+        ]
+        best = left.pop(int(np.argmax(brings)))
+        donors.append(best)
+        wanted -= Counter(c.name for c in looks[best].cell.chromosomes)
+    return donors
+
+
+def _wanted(male: bool) -> Counter[str]:
+    return Counter(dict.fromkeys(AUTOSOMES, 2) | ({"X": 1, "Y": 1} if male else {"X": 2}))
 
 
 def _looks(record: CellRecord) -> _Looks | None:
@@ -136,7 +191,7 @@ def _check_enough(looks: Sequence[_Looks]) -> None:
 
 def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Generator) -> Cell:
     """Return a complete cell taken from `looks` in order; the first is the anchor."""
-    wanted = Counter(dict.fromkeys(AUTOSOMES, 2) | ({"X": 1, "Y": 1} if male else {"X": 2}))
+    wanted = _wanted(male)
     anchor = looks[0]
     taken: dict[str, list[Chromosome]] = defaultdict(list)
     for look in looks:

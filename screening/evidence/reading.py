@@ -34,6 +34,7 @@ from screening.evidence.karyotypes import (
 )
 from screening.evidence.likelihood import Rates, likelihood
 from screening.evidence.record import PictureEvidence, Placed
+from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted, with_print
 from screening.evidence.words import GOOD_LAYOUT, NO_KARYOTYPE, POOR_BANDS, doubts_of, notes_of
@@ -175,6 +176,7 @@ def read_cell(
         doubts=(
             *([] if karyotypes else [NO_KARYOTYPE]),
             *doubts_of(objects, slots, disorder, int(best.sum()), p_normal),
+            *(() if page.areas is None else size_doubts(objects, page.areas)),
         ),
         notes=notes_of(objects, karyotypes, changes, CONFUSED[chosen]),
     )

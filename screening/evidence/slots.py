@@ -51,11 +51,13 @@ page read without error has about 3, one with half its chromosomes misread still
 @dataclass(frozen=True, eq=False)
 class Page:
     """Where the objects stand: `boxes` (n, 4) x, y, w, h; `rows` (n,) numbered from the top;
-    `groups` (n,) numbers of neighbours that stand together (None when unknown)."""
+    `groups` (n,) numbers of neighbours that stand together, `areas` (n,) pixels of ink (None when
+    unknown)."""
 
     boxes: np.ndarray
     rows: np.ndarray
     groups: np.ndarray | None = None
+    areas: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.rows)

@@ -1,0 +1,76 @@
+"""How large each object of a page is beside what its class lets expect, by the ink it covers.
+
+On one page the area of a chromosome follows its class: log area rises linearly with the log of the
+relative length, and only the line's place and slope change from page to page. Two small homologs
+that touch or stand side by side pass for one in every other respect, but not in this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import siegelslopes
+
+from screening.classes import RELATIVE_LENGTH
+
+if TYPE_CHECKING:
+    from screening.evidence.reading import Read
+
+_FEWEST = 20
+"""Named chromosomes from which on a page has a line."""
+_SMALL = tuple(str(number) for number in range(13, 23))
+"""Classes whose pairs pass for one chromosome; larger ones differ for many other reasons."""
+_TWICE, _EXCESS = 0.5, 0.2
+"""Logarithms: how much larger than its homolog, and than the line, two in one piece are at least.
+Of 254 normal validation pages 2 have such a pair."""
+_LIKE_ONE = -0.6
+"""Logarithm of the share of a chromosome's area from which an object may be that chromosome."""
+
+
+def size_doubts(objects: Sequence[Read], areas: np.ndarray) -> tuple[str, ...]:
+    """Return why the sizes of a page's objects must be seen by a person.
+
+    `areas` (n,): ink of each object in pixels of the page.
+    """
+    excess = excesses(objects, areas)
+    if not len(excess):
+        return ()
+    doubts = []
+    double = [name for name in _SMALL if _holds_two(name, objects, areas, excess)]
+    if double:
+        names = ", ".join(double)
+        doubts.append(f"a chromosome {names} is as large as two: homologs that touch?")
+    left_out = [
+        one.slot or "21"
+        for one, more in zip(objects, excess, strict=True)
+        if one.name == "?" and more >= _LIKE_ONE
+    ]
+    if left_out:
+        doubts.append(f"an object left out is as large as a chromosome {', '.join(left_out)}")
+    return tuple(doubts)
+
+
+def excesses(objects: Sequence[Read], areas: np.ndarray) -> np.ndarray:
+    """Return log(area / expected area) of each object, float64 (n,); (0,) when there is no line.
+
+    The class is the one read; for objects that are none, that of their slot or, outside, 21.
+    """
+    table = {name: np.log(length) for name, length in RELATIVE_LENGTH.items()}
+    x = np.array([table.get(one.name, table.get(one.slot, table["21"])) for one in objects])
+    named = np.array([one.name in table for one in objects], bool)
+    areas = np.asarray(areas, np.float64)
+    if named.sum() < _FEWEST or np.ptp(x[named]) < 0.1:
+        return np.zeros(0)
+    y = np.log(np.maximum(areas, 1.0))
+    slope, level = siegelslopes(y[named], x[named])
+    return y - level - slope * x
+
+
+def _holds_two(name: str, objects: Sequence[Read], areas: np.ndarray, excess: np.ndarray) -> bool:
+    at = [i for i, one in enumerate(objects) if one.name == name]
+    if len(at) != 2:
+        return False
+    small, large = sorted(at, key=lambda i: areas[i])
+    return bool(np.log(areas[large] / max(areas[small], 1)) >= _TWICE and excess[large] >= _EXCESS)

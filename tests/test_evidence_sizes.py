@@ -1,0 +1,59 @@
+"""Sizes on a page: two homologs in one piece, and a chromosome left out."""
+
+import numpy as np
+
+from evidence_pages import chromosomes
+from screening.classes import RELATIVE_LENGTH
+from screening.evidence.reading import Read
+from screening.evidence.sizes import excesses, size_doubts
+
+
+def _cell(*, left_out: str = "", seed: int = 0) -> tuple[list[Read], np.ndarray]:
+    """46 chromosomes with areas on a line of slope 1.2, and one more object, "?", in a slot."""
+    names = chromosomes("", "XY")
+    objects = [Read(name, 0.99, name) for name in names]
+    if left_out:
+        objects.append(Read("?", 0.9, left_out))
+    table = [RELATIVE_LENGTH[one.slot] for one in objects]
+    noise = np.random.default_rng(seed).normal(0, 0.05, len(table))
+    return objects, np.exp(3.0 + 1.2 * np.log(table) + noise)
+
+
+def test_a_normal_page_has_no_doubt_whatever_its_scale():
+    for seed in range(5):
+        objects, areas = _cell(seed=seed)
+        assert size_doubts(objects, areas) == ()
+        assert size_doubts(objects, 40 * areas) == ()
+        assert np.abs(excesses(objects, areas)).max() < 0.25
+
+
+def test_a_small_chromosome_as_large_as_two_is_a_doubt():
+    objects, areas = _cell()
+    at = [i for i, one in enumerate(objects) if one.name == "21"]
+    areas[at[1]] *= 2
+    (doubt,) = size_doubts(objects, areas)
+    assert "21 is as large as two" in doubt
+    # Both large: the page's own look, or another class; not one piece that holds two.
+    areas[at[0]] *= 2
+    assert size_doubts(objects, areas) == ()
+
+
+def test_large_chromosomes_vary_without_a_doubt():
+    objects, areas = _cell()
+    at = [i for i, one in enumerate(objects) if one.name == "4"]
+    areas[at[1]] *= 1.8
+    assert size_doubts(objects, areas) == ()
+
+
+def test_an_object_left_out_is_a_doubt_when_it_is_large_enough():
+    objects, areas = _cell(left_out="21")
+    assert "as large as a chromosome 21" in size_doubts(objects, areas)[0]
+    areas[-1] *= 0.3
+    assert size_doubts(objects, areas) == ()
+
+
+def test_too_few_chromosomes_have_no_line():
+    objects, areas = _cell()
+    assert size_doubts(objects[:12], areas[:12]) == ()
+    assert size_doubts([], np.zeros(0)) == ()
+    assert size_doubts([Read("?", 1.0, "")] * 46, areas) == ()
