@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.karyogram.body import joined
 from screening.karyogram.crops import (
     CANVAS,
     cell_scale,
@@ -100,3 +101,15 @@ def test_only_the_lengths_of_a_cell_give_a_scale():
     assert cell_scale(cell) == pytest.approx(1 / 20, rel=0.05)
     assert np.isnan(cell_scale(np.full(40, 55.0)))
     assert np.isnan(cell_scale(cell[:10]))
+
+
+def test_any_pieces_are_joined_into_one():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        mask = np.zeros(rng.integers(2, 57, 2), np.uint8)
+        for _ in range(rng.integers(1, 7)):
+            y, x = (int(rng.integers(0, side)) for side in mask.shape)
+            mask[y : y + int(rng.integers(1, 6)), x : x + int(rng.integers(1, 6))] = 1
+        found = joined(mask)
+        assert found.shape == mask.shape
+        assert cv2.connectedComponents(found, connectivity=8)[0] == 2

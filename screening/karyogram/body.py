@@ -33,13 +33,16 @@ def joined(body: np.ndarray) -> np.ndarray:
     areas = stats[1:, cv2.CC_STAT_AREA]
     large = 1 + np.flatnonzero(areas >= _PART_OF_BODY * areas.max())
     found = np.isin(labels, large).astype(np.uint8)
-    gap = 1
-    while len(large) > 1 and cv2.connectedComponents(found, connectivity=8)[0] > 2:
-        gap += 2
+    if len(large) == 1:
+        return found
+    for gap in range(3, max(body.shape) + 2, 2):
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap, gap))
-        padded = cv2.morphologyEx(np.pad(found, gap), cv2.MORPH_CLOSE, kernel)
-        found = np.ascontiguousarray(padded[gap:-gap, gap:-gap])
-    return found
+        closed = cv2.morphologyEx(np.pad(found, gap), cv2.MORPH_CLOSE, kernel)
+        if cv2.connectedComponents(closed, connectivity=8)[0] == 2:
+            return np.ascontiguousarray(closed[gap:-gap, gap:-gap])
+    # No closing joins two points that lie on the edge of every kernel between them.
+    points = np.argwhere(found)[:, ::-1].astype(np.int32)
+    return cv2.fillConvexPoly(found, cv2.convexHull(points), 1)
 
 
 def axis_of(body: np.ndarray) -> tuple[np.ndarray, float]:
