@@ -19,7 +19,8 @@ def bundle() -> SimpleNamespace:
     keras.utils.set_random_seed(0)
     model = build_screener("vgg16", size=32)
     return SimpleNamespace(
-        load_model=lambda part: {"screener": model}[part], info=SimpleNamespace(threshold=0.5)
+        load_model=lambda part: {"screener": model}[part],
+        info=SimpleNamespace(threshold=0.5, parts={}, likeness=None),
     )
 
 

@@ -32,7 +32,9 @@ def bundle() -> SimpleNamespace:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    info = SimpleNamespace(parts={"screener": SimpleNamespace(size=SIZE)}, threshold=0.5)
+    info = SimpleNamespace(
+        parts={"screener": SimpleNamespace(size=SIZE)}, threshold=0.5, likeness=None
+    )
     return SimpleNamespace(info=info, folder="b", load_model=lambda part: model)
 
 

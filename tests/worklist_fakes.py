@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 @dataclass(frozen=True)
 class Scored:
     p: np.ndarray
+    warnings: tuple[str, ...] = ()
 
 
 class FakeScorer:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,6 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="also certify a threshold for flag: most normal cases flagged, e.g. 0.05 (takes half "
         "of the allowed error)",
+    )
+    parser.add_argument(
+        "--at-most",
+        type=float,
+        default=1.0,
+        metavar="THRESHOLD",
+        help="choose no threshold above this one, whatever the promise would allow: calibration "
+        "cases may lack an abnormality that yours have (default: no limit)",
     )
     parser.add_argument(
         "--cluster",
@@ -120,9 +125,9 @@ def run(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> None:
     """Raises one ScreeningError that names every value out of range."""
     problems = []
-    for name in ("recall", "confidence", "max_false_flags"):
+    for name in ("recall", "confidence", "max_false_flags", "at_most"):
         value = getattr(args, name)
-        if value is not None and not 0 < value < 1:
+        if value is not None and not 0 < value < 1 and (name, value) != ("at_most", 1):
             problems.append(f"--{name.replace('_', '-')} expects 0 to 1, received {value}")
     try:
         check_scoring(args)
@@ -182,7 +187,10 @@ def certificate_of(
     from screening.uncertainty.certificate import certificate_sentence, data_hash
     from screening.uncertainty.risk_control import NotCertified, Promise, certify, certify_pair
 
-    last, flagged = routes_along(units, results, rule)
+    thresholds = sorted({*THRESHOLDS, *([args.at_most] if args.at_most < 1 else [])})
+    last, flagged = routes_along(units, results, rule, thresholds)
+    # Testing goes up the path and stops at the first threshold that fails: this one must.
+    last[:, np.asarray(thresholds) > args.at_most] = True
     abnormal = np.array([unit.abnormal for unit in units])
     patients = [unit.patient for unit in units]
     ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
@@ -190,10 +198,10 @@ def certificate_of(
     promise = Promise(args.recall, args.confidence)
     flag: Certificate | NotCertified | None = None
     if args.max_false_flags is None:
-        low = certify(last[abnormal], THRESHOLDS, promise, ill, args.cluster)
+        low = certify(last[abnormal], thresholds, promise, ill, args.cluster)
     else:
         low, flag = certify_pair(
-            last[abnormal], flagged[~abnormal], THRESHOLDS, promise, args.max_false_flags,
+            last[abnormal], flagged[~abnormal], thresholds, promise, args.max_false_flags,
             (ill, well), args.cluster,
         )  # fmt: skip
     if isinstance(low, NotCertified):
@@ -281,29 +289,15 @@ def calibration_of(
 
 def write_tuned(bundle: Bundle, info: BundleInfo, folder: Path) -> Path:
     """Writes the bundle with another `info` to `folder`, whole or not at all; returns `folder`."""
-    from screening.bundle import MODEL_CARD, load_bundle, sha256_of
+    from screening.bundle import MODEL_CARD, rewrite_bundle
     from screening.uncertainty.certificate import certificate_sentence
 
-    building = folder.with_name(folder.name + ".part")
-    retired = folder.with_name(folder.name + ".old")
-    if folder.exists() and not (folder / "bundle.json").is_file():
-        raise ScreeningError(f"--out expects a new folder or a bundle to replace, {folder} is none")
     try:
-        shutil.rmtree(building, ignore_errors=True)
-        shutil.copytree(bundle.folder, building, ignore=shutil.ignore_patterns("DONE"))
-        text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-        (building / "bundle.json").write_text(text, "utf-8")
-        card = building / MODEL_CARD
-        before = card.read_text("utf-8").split("\n## Certificate\n")[0] if card.is_file() else ""
+        path = bundle.folder / MODEL_CARD
+        before = path.read_text("utf-8").split("\n## Certificate\n")[0] if path.is_file() else ""
         said = certificate_sentence(info.certificate)
-        card.write_text(f"{before.rstrip()}\n\n## Certificate\n\n{said}\n", "utf-8")
-        (building / "DONE").write_text(sha256_of(building / "bundle.json") + "\n", "ascii")
-        load_bundle(building)
-        if folder.exists():
-            shutil.rmtree(retired, ignore_errors=True)
-            os.replace(folder, retired)
-        os.replace(building, folder)
-        shutil.rmtree(retired, ignore_errors=True)
+        card = f"{before.rstrip()}\n\n## Certificate\n\n{said}\n"
+        rewrite_bundle(bundle, info, folder, card=card)
     except OSError as error:
         raise ScreeningError(f"cannot write the bundle {folder} ({error.strerror})") from error
     return folder

@@ -14,9 +14,7 @@ import keras
 import numpy as np
 
 from screening.data.augment import augment
-
-HEAD = "feature_dropout"
-"""The first layer of the head in `models.screener.build_screener`."""
+from screening.models.screener import base_of, head_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def base_features(
     """
     if path.exists():
         return np.load(path, mmap_mode="r")
-    base = keras.Model(screener.input, screener.get_layer(HEAD).input)
+    base = base_of(screener)
     shape = (len(images) * variants, *base.output_shape[1:])
     part = path.with_suffix(".part.npy")
     cache = np.lib.format.open_memmap(part, "w+", np.float16, shape)
@@ -64,16 +62,6 @@ def base_features(
     cache.flush()
     part.rename(path)
     return np.load(path, mmap_mode="r")
-
-
-def head_of(screener: keras.Model) -> keras.Model:
-    """Return the head as a model of its own on the base's last map; it shares the layers."""
-    start = next(i for i, layer in enumerate(screener.layers) if layer.name == HEAD)
-    features = keras.Input(screener.layers[start].input.shape[1:], name="features")
-    x = features
-    for layer in screener.layers[start:]:
-        x = layer(x)
-    return keras.Model(features, x, name="head")
 
 
 def train_head(

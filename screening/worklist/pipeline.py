@@ -35,10 +35,14 @@ _FLUSH = 64  # results without the model that are committed at once
 
 
 class ScoredImage(Protocol):
-    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
+    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,);
+    `warnings` keep it from the end of the work list."""
 
     @property
     def p(self) -> np.ndarray: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
 
 
 class Scorer(Protocol):
@@ -228,7 +232,7 @@ def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None)
             raise OutOfMemory(_memory_advice(len(batch))) from error
         raise
     return [
-        _with_passes(_with_reading(prepared, reader), answer.p)
+        _with_passes(_with_reading(prepared, reader), answer)
         for prepared, answer in zip(batch, scored, strict=True)
     ]
 
@@ -241,10 +245,12 @@ def _with_reading(prepared: Prepared, reader: CellReader | None) -> Result:
     return replace(result, evidence=evidence, objects=len(evidence.chromosomes))
 
 
-def _with_passes(result: Result, p: np.ndarray) -> Result:
+def _with_passes(result: Result, answer: ScoredImage) -> Result:
+    p = answer.p
     if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
         return replace(result, status="failed", reason="the model's answer is not a probability")
-    return replace(result, p=np.asarray(p, np.float32))
+    warnings = (*result.warnings, *answer.warnings)
+    return replace(result, p=np.asarray(p, np.float32), warnings=warnings)
 
 
 def _memory_advice(count: int) -> str:

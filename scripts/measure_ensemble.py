@@ -1,0 +1,113 @@
+"""Confidences of ensembles and of test-time variation, as a table that measure_selective.py joins.
+
+    python scripts/measure_ensemble.py --data MANIFEST --evaluated runs/known \\
+        --members deep=runs/deep snapshot=runs/snapshot --variants 8 --extra runs/known/extra.csv
+
+Reads a folder that `screening evaluate` wrote with the same manifest, bundle, passes and seed: the
+predictions and the reading of the chromosomes are taken from there, and only the network looks
+again. One line a picture: image and, for each source, share of votes, mean, mutual information and
+spread, higher is surer, of the prediction that the evaluation had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from screening.bundle import default_bundle, load_bundle
+from screening.commands.labelled import read_pictures
+from screening.images.normalise import crop_margins, letterbox, normalise
+from screening.images.read import read_image
+from screening.predict.variation import VariedScorer
+from screening.triage.rule import Rule
+from screening.uncertainty.selective import confidences
+from screening.worklist.ledger import FILE_NAME, Ledger, Result
+from screening.worklist.pipeline import Scorer, key_of
+from screening.worklist.run import options_hash
+from screening.worklist.scorer import BundleScorer
+
+KEPT = ("votes", "mean", "mutual information", "std")
+
+
+def columns(
+    images: Sequence[np.ndarray],
+    results: Sequence[Result],
+    predicted: np.ndarray,
+    sources: Mapping[str, Scorer],
+    rule: Rule,
+) -> dict[str, np.ndarray]:
+    """Return the confidences by name, (n,), of `predicted`, bool (n,) abnormal.
+
+    `images`: uint8 (size, size) of each result; each source's passes are fused with the reading as
+    the rule fuses the network's.
+    """
+    keys = [key_of(result.sha256) for result in results]
+    found: dict[str, np.ndarray] = {}
+    for name, scorer in sources.items():
+        answers = []
+        for start in range(0, len(images), 8):
+            answers += scorer.score(images[start : start + 8], keys[start : start + 8])
+        p = np.stack([_fused(rule, a.p, r) for a, r in zip(answers, results, strict=True)])
+        _, told = confidences(p, rule.threshold, None, predicted)
+        found |= {f"{name}: {kind}": told[kind] for kind in KEPT}
+    return found
+
+
+def _fused(rule: Rule, p: np.ndarray, result: Result) -> np.ndarray:
+    if rule.fusion is None or result.evidence is None:
+        return p
+    return rule.fusion.passes(p, result.evidence.features)
+
+
+def main() -> None:
+    """Score and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--evaluated", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
+    parser.add_argument("--members", nargs="*", default=[], metavar="NAME=BUNDLE")
+    parser.add_argument("--variants", type=int, default=8, help="0: no variation")
+    parser.add_argument("--passes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="pictures at most, evenly over the manifest")
+    parser.add_argument("--extra", type=Path, required=True)
+    args = parser.parse_args()
+    bundle = load_bundle(args.bundle)
+    with (args.evaluated / "pictures.csv").open(newline="", encoding="utf-8") as file:
+        told = {row["image"]: row for row in csv.DictReader(file) if row["predicted"]}
+    options = options_hash(args.passes, args.seed)
+    with Ledger(args.evaluated / FILE_NAME, bundle.hash, options) as ledger:
+        results = {r.image: r for r in ledger.results() if r.image in told}
+    pictures = [p for p in read_pictures(args.data) if p.id in results]
+    if args.limit:
+        pictures = pictures[:: max(1, math.ceil(len(pictures) / args.limit))]
+    size = bundle.info.parts["screener"].size
+    images = [letterbox(crop_margins(normalise(read_image(p.path))), size) for p in pictures]
+    sources: dict[str, Scorer] = {}
+    for pair in args.members:
+        name, _, folder = pair.partition("=")
+        sources[name] = BundleScorer(load_bundle(Path(folder)), args.passes, args.seed)
+    if args.variants > 1:
+        each = math.ceil(args.passes / args.variants)
+        sources["variation"] = VariedScorer(BundleScorer(bundle, each, args.seed), args.variants)
+    chosen = [results[p.id] for p in pictures]
+    predicted = np.array([told[p.id]["predicted"] == "1" for p in pictures])
+    found = columns(images, chosen, predicted, sources, Rule.of(bundle.info))
+    with args.extra.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", *found])
+        for i, picture in enumerate(pictures):
+            writer.writerow([picture.id, *(f"{values[i]:.6f}" for values in found.values())])
+    print(f"{len(pictures)} pictures: {args.extra}")
+
+
+if __name__ == "__main__":
+    main()
