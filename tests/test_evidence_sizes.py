@@ -45,6 +45,12 @@ def test_large_chromosomes_vary_without_a_doubt():
     assert size_doubts(objects, areas) == ()
 
 
+def test_print_read_as_a_chromosome_is_a_doubt():
+    objects, areas = _cell()
+    areas[[one.name for one in objects].index("X")] *= 0.4
+    assert "too small for a chromosome X" in size_doubts(objects, areas)[0]
+
+
 def test_an_object_left_out_is_a_doubt_when_it_is_large_enough():
     objects, areas = _cell(left_out="21")
     assert "as large as a chromosome 21" in size_doubts(objects, areas)[0]
