@@ -5,7 +5,7 @@
 Both ways train the same network on the same batches for 10 epochs; the losses must agree to 1e-4
 and the cached way must be at least 8 times as fast. Seconds are those of the processor, over all
 cores, since wall clocks say little on a shared machine; the wall clock stands beside them. Writes
-a table to reports/training.md.
+a section of reports/training.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from report_sections import ROOT, commit, put_section
 
 from screening.config import TrainConfig
 from screening.models.backbones import get_backbone
@@ -33,7 +33,6 @@ from screening.train.job import new_screener
 from screening.train.staged import Run
 from screening.train.strategy import devices
 
-ROOT = Path(__file__).resolve().parents[1]
 BAR, TOLERANCE, EPOCHS = 8.0, 1e-4, 10
 
 
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backbones", nargs="+", default=["vgg16"])
     parser.add_argument("--size", type=int, default=150)
-    parser.add_argument("--pictures", type=int, default=128, help="to train on; a quarter validate")
+    parser.add_argument("--pictures", type=int, default=320, help="to train on; a quarter validate")
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "training.md")
     options = parser.parse_args(arguments)
     lines, missed = [], False
@@ -76,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(lines[-1], flush=True)
     text = report(lines, options, sys.argv[1:] if arguments is None else arguments)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text, "utf-8")
+    put_section(options.out, "The head stage: frozen base cached or run in every epoch", text)
     return int(missed)
 
 
@@ -115,16 +113,10 @@ def pictures(count: int, size: int, seed: int) -> Pictures:
 
 def report(lines: list[str], options: argparse.Namespace, arguments: Sequence[str]) -> str:
     """Return the table as markdown, with what it was measured by."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     command = " ".join(["python scripts/bench_training.py", *arguments])
     return "\n".join(
         [
-            "# The head stage: frozen base cached or run in every epoch",
-            "",
-            f"`{command}` at {commit or 'no commit'}; {os.cpu_count()} cores, "
+            f"`{command}` at {commit()}; {os.cpu_count()} cores, "
             f"{platform.machine()}, keras {keras.__version__}. {options.pictures} pictures to "
             f"train on, {options.pictures // 4} to validate, {EPOCHS} epochs, batch 16; tracing, "
             "the making of the cache and the files of the run are included. Seconds of the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,11 @@ class Job:
         metrics = self._metrics(scores, stages)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
         self._draw(job.history, scores, stages)
-        return self._bundle(plain, metrics)
+        bundle = self._bundle(plain, metrics)
+        # Only an unfinished training needs these, and they may be gigabytes.
+        shutil.rmtree(out / "frozen", ignore_errors=True)
+        (out / "state.npz").unlink(missing_ok=True)
+        return bundle
 
     def pictures(self, part: str, varied: bool = False) -> Pictures:
         """Return the pictures of a part, with variants for training where the settings ask."""

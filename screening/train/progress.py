@@ -54,7 +54,8 @@ class TrainProgress:
         left = usual * (last - row["epoch"])
         values = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
         self.console.print(
-            f"{row['stage']} {row['epoch']}/{last}  {values}  at most {_span(left)} left",
+            f"{row['stage']} {row['epoch']}/{last}  {values}  "
+            f"at most {_span(left)} left of this stage",
             markup=False,
         )
 
