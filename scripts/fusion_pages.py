@@ -70,7 +70,7 @@ COUNTS = {
 """Karyograms per cell of each part. Measured apart: structural abnormalities, and good preparations
 ("plain") without bends, overlaps and frayed edges, in half of which homologs touch. Calibration
 patients show both kinds, and share nobody: a promise counts patients. "calibration-one" has one
-cell of each."""
+cell, and one abnormal page, of each."""
 
 
 def main() -> None:
@@ -114,6 +114,8 @@ def compose_pages(
         cells = part_cells(others, split, patients, seed, apart)
         if kind == "one":
             cells = {name: _one_of_each(group) for name, group in cells.items()}
+            real = {(c.source, c.case) for c in cells[REAL]}
+            cells[COMPOSED] = [c for c in cells[COMPOSED] if (c.source, c.case) not in real]
     entries = plan(cells, COUNTS[part], seed=900 + len(part))
     by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
     jobs = [(n, e, by_id[e.source, e.case, e.cell]) for n, e in enumerate(entries)]
