@@ -162,7 +162,11 @@ def test_a_broken_promise_is_told_and_oversure_errors_counted():
     last = np.array([[case.route == "low-priority"] for case in cases])
     found = measure(pictures, cases, last, (0.5,), info)
     parts = sections(found, info)
-    assert "contradict the promise" in parts[0].text[1] and "do not" not in parts[0].text[1]
+    assert parts[0].text[0].startswith("80 of 100 abnormal cases were not put last")
+    assert "20 had a confidence of 0.99 or more" in parts[0].text[2]
+    assert "contradict the promise" in parts[1].text[1] and "do not" not in parts[1].text[1]
+    shown = next(part for part in parts if part.title == "Which confidence finds the errors")
+    assert [row[1] for row in shown.rows if row[0] != "all"] == ["votes", "votes"]
     votes = next(row for row in found.selective if row.confidence == "votes")
     assert votes.oversure.value == 1 and votes.errors.successes == 20
     assert as_json(found)["here"]["recall"]["value"] == pytest.approx(0.8)

@@ -90,6 +90,7 @@ class Evaluation:
     cost: list[Workload]
     here: Workload
     prevalence: float
+    minutes: Minutes
     simulated: int
     labels: np.ndarray
     scores: np.ndarray
@@ -147,6 +148,7 @@ def evaluate(
         cost=workload_curve(last[abnormal], last[~abnormal], thresholds, prevalence, minutes),
         here=here,
         prevalence=prevalence,
+        minutes=minutes or Minutes(),
         simulated=sum(case.simulated for case in cases),
         labels=labels,
         scores=scores,

@@ -60,7 +60,7 @@ def _reliability(axes: Axes, evaluation: Evaluation) -> None:
         np.array([row.abnormal.high for row in table]) - y,
     ]
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
-    axes.errorbar(x, y, yerr=np.maximum(bars, 0), fmt="o-", color="#1f4e79", capsize=3)
+    axes.errorbar(x, y, yerr=np.maximum(bars, 0), fmt="o", color="#1f4e79", capsize=3)
     axes.set(
         xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="mean probability of abnormal in the bin",
         ylabel="share abnormal, exact 95 % interval", title="Reliability",
@@ -79,13 +79,24 @@ def _risk_coverage(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _cost(axes: Axes, evaluation: Evaluation) -> None:
-    recall = [point.recall.value for point in evaluation.cost]
-    opened = [point.opened for point in evaluation.cost]
-    axes.step(recall, opened, where="post", color="#1f4e79")
-    here = evaluation.here
-    axes.plot([here.recall.value], [here.opened], "o", color="#b00020", label="the bundle's rule")
-    axes.legend(fontsize=8)
-    axes.set(
-        xlabel="share of abnormal cases not put last", ylabel="share of cases opened first",
-        title=f"Cost at a prevalence of {evaluation.prevalence:g}",
+    curve = sorted({(point.recall.value, point.opened) for point in evaluation.cost})
+    recall, opened = (100 * np.array(values) for values in zip(*curve, strict=True))
+    here, gain = evaluation.here, evaluation.minutes.first - evaluation.minutes.last
+    axes.step(recall, opened, where="post", color="#1f4e79", label="other thresholds")
+    axes.plot(
+        [100 * here.recall.value], [100 * here.opened], "o", color="#b00020",
+        label=f"this bundle: {100 * here.opened:.0f} of 100 opened first",
     )  # fmt: skip
+    # What is worth reading lies at high recall: the rest of the curve would squeeze it.
+    left = min(85.0, 100 * here.recall.value - 2)
+    axes.legend(fontsize=8, loc="upper left")
+    axes.set(
+        xlim=(max(0.0, left), 100.5), ylim=(0, 105),
+        xlabel="abnormal cases not put last, %", ylabel="cases opened first, of 100",
+        title=f"What recall costs where {100 * evaluation.prevalence:.3g} % are abnormal",
+    )  # fmt: skip
+    if gain > 0:
+        minutes = axes.secondary_yaxis(
+            "right", functions=(lambda y: (100 - y) * gain, lambda m: 100 - m / gain)
+        )
+        minutes.set_ylabel("minutes saved in 100 cases")

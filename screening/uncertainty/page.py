@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from screening.bundle import BundleInfo
 from screening.metrics import Proportion, markdown_table
 from screening.uncertainty.certificate import certificate_sentence
-from screening.uncertainty.cost import Workload, cheapest_for
+from screening.uncertainty.cost import cheapest_for
 from screening.uncertainty.evaluation import Evaluation, promise_kept
+from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.selective import WORKLOADS, SelectiveRow
 
 TITLE = "Karyogram screening: evaluation"
@@ -31,8 +32,9 @@ class Section:
 
 def sections(evaluation: Evaluation, info: BundleInfo) -> list[Section]:
     """Return what the pages show, in order."""
-    found = [_promise(evaluation, info), _routing(evaluation), _ranking(evaluation)]
-    found += [_cost(evaluation), _calibration(evaluation), _selective(evaluation)]
+    found = [_in_short(evaluation), _promise(evaluation, info), _routing(evaluation)]
+    found += [_cost(evaluation), _ranking(evaluation), _calibration(evaluation)]
+    found.append(_selective(evaluation))
     if evaluation.drift:
         found.append(
             Section(
@@ -84,6 +86,24 @@ def markdown_page(
     return "\n".join(lines) + "\n"
 
 
+def _in_short(evaluation: Evaluation) -> Section:
+    here, prevalence = evaluation.here, evaluation.prevalence
+    text = [
+        f"{here.recall.successes} of {here.recall.total} abnormal cases were not put last "
+        f"({_interval(here.recall)}), {here.cleared.successes} of {here.cleared.total} normal "
+        f"cases were put last ({_interval(here.cleared)}).",
+        f"In 100 cases of which {100 * prevalence:.2g} are abnormal, a person would open "
+        f"{100 * here.opened:.0f} first and save {here.minutes:.0f} minutes.",
+    ]
+    told = next((row for row in evaluation.selective if row.oversure is not None), None)
+    if told is not None and told.errors.successes:
+        text.append(
+            f"Of {told.errors.successes} pictures that were named wrongly, "
+            f"{told.oversure.successes} had a confidence of 0.99 or more."
+        )
+    return Section("In short", tuple(text))
+
+
 def _promise(evaluation: Evaluation, info: BundleInfo) -> Section:
     text = [certificate_sentence(info.certificate), promise_kept(evaluation, info)]
     if evaluation.simulated:
@@ -111,29 +131,31 @@ def _ranking(evaluation: Evaluation) -> Section:
 
 
 def _cost(evaluation: Evaluation) -> Section:
-    here = evaluation.here
-    rows = [("the bundle's", here.recall, here.opened, here.minutes, here.npv, here.npv_low)]
-    shown: list[Workload] = []
+    shown = [("this bundle", evaluation.here)]
     for recall in COST_RECALLS:
         point = cheapest_for(evaluation.cost, recall)
-        if point is not None and point not in shown:
-            shown.append(point)
-            rows.append(
-                (f"{point.threshold:.4f}", point.recall, point.opened, point.minutes, point.npv,
-                 point.npv_low)
-            )  # fmt: skip
+        if point is not None and all(point != other for _, other in shown):
+            shown.append((f"{point.threshold:.4f}", point))
     recalls = ", ".join(f"{recall:g}" for recall in COST_RECALLS)
+    minutes = evaluation.minutes
     return Section(
         "What a person opens first",
         (
-            f"At a prevalence of {evaluation.prevalence:g}. The other thresholds are the cheapest "
-            f"here for a recall of {recalls}: chosen on this data, so not promises.",
+            f"Where {_percent(evaluation.prevalence)} of cases are abnormal (--prevalence), a case "
+            f"opened first takes {minutes.first:g} minutes and one put last {minutes.last:g} "
+            "(--minutes). Opened first are flagged and reviewed cases.",
+            f"The other thresholds are the cheapest here for a recall of {recalls}: chosen on this "
+            "data, so they show what a choice costs and promise nothing.",
         ),
         (
-            "threshold", "abnormal not put last", "opened first", "minutes saved in 100 cases",
-            "NPV", "NPV, lower bound",
+            "a pass votes abnormal at", "abnormal cases not put last", "opened first, of 100 cases",
+            "minutes saved in 100 cases", "normal among those put last", "at least (95 %)",
         ),
-        tuple(rows),
+        tuple(
+            (name, point.recall, f"{100 * point.opened:.0f}", f"{point.minutes:.0f}",
+             _share(point.npv), _share(point.npv_low))
+            for name, point in shown
+        ),
         "cost.png",
     )  # fmt: skip
 
@@ -156,11 +178,20 @@ def _calibration(evaluation: Evaluation) -> Section:
 
 
 def _selective(evaluation: Evaluation) -> Section:
+    told = next(iter(evaluation.confidence), "")
     return Section(
         "Which confidence finds the errors",
-        ("Pictures. Lower AURC is better; the fail rate is the share of errors among those kept.",),
+        (
+            "Pictures. Lower AURC is better; the fail rate is the share of errors among what the "
+            "tool keeps when a person takes over the least confident share of the pictures (the "
+            f"workload). Groups are shown for {told!r} alone; confidences.csv has all.",
+        ),
         selective_header(),
-        tuple(selective_values(row) for row in evaluation.selective),
+        tuple(
+            selective_values(row)
+            for row in evaluation.selective
+            if row.group == "all" or row.confidence == told
+        ),
         "risk_coverage.png",
     )
 
@@ -187,3 +218,15 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return "–" if value != value else f"{value:.3f}"
     return str(value)
+
+
+def _interval(share: Proportion) -> str:
+    return f"{_percent(share.value)}, 95 % interval {_percent(share.low)} to {_percent(share.high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _share(value: float) -> str:
+    return "–" if value != value else rounded_down(value)
