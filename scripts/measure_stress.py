@@ -33,7 +33,7 @@ from screening.metrics import (
 )
 from screening.triage.rule import Rule
 from screening.uncertainty.calibration import from_json
-from screening.uncertainty.shift import drift_of_run
+from screening.uncertainty.shift import drift_from
 from screening.worklist.scorer import BundleScorer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,10 +134,7 @@ def measure(
         error = calibration_error(labels, scaled)
     if judged and reference:
         spread = [picture.p.std() for picture in judged]
-        found = drift_of_run(
-            {"p_abnormal": scores, "p_std": spread}, reference.scores, (unread, len(shown)),
-            (reference.unread, reference.pictures),
-        )  # fmt: skip
+        found = drift_from(reference, scores, spread, len(shown))
         warned = "yes" if any(drift.shifted for drift in found) else "no"
     missed = summary.missed
     return (
