@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from report_sections import ROOT, commit
 
 from screening.metrics import markdown_table
 from screening.train import figures
 from screening.train.choice import measured
 from screening.train.job import confusion_of
 
-ROOT = Path(__file__).resolve().parents[1]
 PICTURES, PEOPLE = ARMS = ("pictures", "people")
 COLOURS = dict(zip(ARMS, ("tab:red", "tab:blue"), strict=True))
 
@@ -31,6 +31,12 @@ ROWS = (
 )
 """The thesis' rows: label, (accuracy, precision, recall, AUC) there, family and stage here."""
 
+TITLES = {
+    "original-vgg16": "original, VGG16",
+    "original-inceptionv3": "original, InceptionV3",
+    "vgg16": "augmented, VGG16",
+    "inceptionv3": "augmented, InceptionV3",
+}
 STAGES = {"vgg16": ("head", "last block", "last two blocks"), "inceptionv3": ("head", "whole")}
 
 
@@ -52,7 +58,9 @@ thesis; the two splits are comparable with one another.
 ## The seven rows
 
 Test part of each split, mean over the seeds (the last column counts them); in brackets the lowest
-and the highest.
+and the highest. Accuracy, precision and recall are at p ≥ 0.5 after training with class weights,
+not at a threshold fitted to anything: where a model has learnt nothing, nearly all its scores may
+lie on one side of 0.5 and these three say little; read the AUC.
 
 {table}
 
@@ -66,11 +74,19 @@ AUC. *Claimed*: on the test part of the split. *True*: the very same models on p
 {found} Read single cells with care: a test part holds few people, and its AUC moves by ±0.1 from
 seed to seed. The rows on original data leak only where two cells of one person stand on both sides.
 
+ROC curves of the test parts and of other people, the scores of all seeds pooled:
+
 ![ROC](thesis_roc.png)
+
+Loss and AUC by epoch, first seed; thin lines mark where a deeper stage begins:
 
 ![training curves](thesis_curves.png)
 
+Confusion matrices at 0.5, test parts of all seeds added up:
+
 ![confusion matrices](thesis_confusion.png)
+
+AUC by stage of unfreezing; every stage starts from the best epoch of the one before:
 
 ![AUC by stage](thesis_stages.png)
 """
@@ -90,13 +106,9 @@ def write_report(results_folder: Path, size: int, taught: str, arguments: Sequen
     if not results:
         return
     folder = ROOT / "reports"
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     command = " ".join(["python scripts/reproduce_thesis.py", *_shown(arguments)])
     text = TEXT.format(
-        command=command, commit=commit, size=size, taught=taught,
+        command=command, commit=commit(), size=size, taught=taught,
         table=_table(results), leak=_leak_table(results), sizes=_sizes(results),
         found=_found(results),
     )  # fmt: skip
@@ -255,7 +267,8 @@ def _joined(contents: list[dict[str, Any]], stage: int, of: str) -> tuple[np.nda
 
 def _curves(results: Results, path: Path) -> None:
     names = list(dict.fromkeys(name for name, _, _ in results))
-    figure = Figure(figsize=(4 * len(names), 6), layout="constrained")
+    names = [name for name in TITLES if name in names]
+    figure = Figure(figsize=(3.9 * len(names), 6.2), layout="constrained")
     places = figure.subplots(2, len(names), squeeze=False)
     for column, name in enumerate(names):
         for arm in ARMS:
@@ -263,11 +276,22 @@ def _curves(results: Results, path: Path) -> None:
             if not contents:
                 continue
             history, colour = contents[0]["history"], COLOURS[arm]
+            x = np.arange(1, len(history) + 1)
+            stages = [r["stage"] for r in history]
+            turns = [n for n in range(1, len(stages)) if stages[n] != stages[n - 1]]
             for axes, key in zip(places[:, column], ("loss", "auc"), strict=True):
-                axes.plot([r[key] for r in history], color=colour, linestyle=":")
-                axes.plot([r[f"val_{key}"] for r in history], color=colour, label=f"over {arm}")
-                axes.set(title=f"{name}: {key}", xlabel="epoch")
-        places[0, column].legend(fontsize=7, title="validation; dotted: train")
+                axes.plot(x, [r[key] for r in history], color=colour, linestyle=":",
+                          label=f"over {arm}: train")  # fmt: skip
+                axes.plot(x, [r[f"val_{key}"] for r in history], color=colour,
+                          label=f"over {arm}: validation")  # fmt: skip
+                for turn in turns:  # a deeper stage begins
+                    axes.axvline(turn + 0.5, color=colour, linewidth=0.8, alpha=0.5)
+        for axes, title, limits in zip(places[:, column], ("loss", "AUC"), ((0, 1.6), (0.2, 1.02)),
+                                       strict=True):  # fmt: skip
+            axes.set(title=f"{TITLES[name]}: {title}", xlabel="epoch", ylim=limits)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lines, labels = places[0, 0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=4, fontsize=9)
     figure.savefig(path, dpi=80)
 
 
@@ -275,7 +299,7 @@ def _by_stage(results: Results, path: Path) -> None:
     names = [name for name in STAGES if any(_seeds(results, name, arm) for arm in ARMS)]
     if not names:
         return
-    figure = Figure(figsize=(4.5 * len(names), 3.6), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 4.5 * len(names)), 4.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for arm in ARMS:
             reached = [
@@ -290,6 +314,11 @@ def _by_stage(results: Results, path: Path) -> None:
                 ]
                 axes.plot([stage for stage, _ in reached], means, style, color=COLOURS[arm],
                           marker="o", label=f"over {arm}: {word}")  # fmt: skip
-        axes.set(title=name, ylabel="AUC", ylim=(0.4, 1.02))
-    figure.axes[0].legend(fontsize=7)
+                for number, (stage, contents) in enumerate(reached):
+                    each = [one["auc"] for one in _values(contents, number, of)]
+                    axes.plot([stage] * len(each), each, ".", color=COLOURS[arm], alpha=0.35)
+        axes.axhline(0.5, color="0.8", linewidth=1)
+        axes.set(title=TITLES[name], ylabel="AUC (points: seeds)", ylim=(0.25, 1.02))
+    lines, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(path, dpi=90)

@@ -11,22 +11,33 @@ import jinja2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
-CURVES = ("loss", "auc", "precision", "recall")
+CURVES = {"loss": "loss", "auc": "AUC", "precision": "precision", "recall": "recall"}
+OBJECTIVES = {"val_auc": "validation AUC", "val_loss": "validation loss"}
 
 
 def curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw loss, AUC, precision and recall of train and validation over all epochs."""
     figure = Figure(figsize=(10, 6), layout="constrained")
     x = np.arange(1, len(history) + 1)
-    for axes, name in zip(figure.subplots(2, 2).flat, CURVES, strict=True):
-        axes.plot(x, [row[name] for row in history], label="train")
-        axes.plot(x, [row[f"val_{name}"] for row in history], label="validation")
-        stages = [row["stage"] for row in history]
-        for at in np.flatnonzero([a != b for a, b in zip(stages, stages[1:], strict=False)]):
-            axes.axvline(at + 1.5, color="0.8", linewidth=1)
-        axes.set(title=name, xlabel="epoch")
+    stages = [row["stage"] for row in history]
+    begins = [0, *(n for n in range(1, len(stages)) if stages[n] != stages[n - 1])]
+    marker = "o" if len(history) < 15 else None
+    for axes, (name, title) in zip(figure.subplots(2, 2).flat, CURVES.items(), strict=True):
+        axes.plot(x, [row[name] for row in history], marker=marker, label="train")
+        axes.plot(x, [row[f"val_{name}"] for row in history], marker=marker, label="validation")
+        for begin in begins:
+            if begin:
+                axes.axvline(begin + 0.5, color="0.8", linewidth=1)
+            axes.annotate(
+                stages[begin].replace("_", " "), (begin + 0.6, 1), (0, 2), fontsize=8, color="0.4",
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+            )  # fmt: skip
+        axes.set_title(title, pad=16)
+        axes.set(xlabel="epoch", xlim=(0.5, len(history) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name != "loss":
             axes.set_ylim(-0.02, 1.02)
     figure.axes[0].legend()
@@ -45,7 +56,7 @@ def confusion(counts: Mapping[str, np.ndarray], path: Path) -> None:
         for (i, j), count in np.ndenumerate(matrix):
             dark = count > matrix.max() / 2
             axes.text(j, i, str(count), ha="center", va="center", color="w" if dark else "k")
-        axes.set(xticks=(0, 1), yticks=(0, 1), xlabel="predicted")
+        axes.set(xticks=(0, 1), yticks=(0, 1), xlabel="predicted", ylabel="true")
         axes.set_xticklabels(("normal", "abn."))
         axes.set_yticklabels(("normal", "abn."))
         axes.set_title(title, fontsize=8)
@@ -85,12 +96,17 @@ def search_scatter(trials: Sequence[Mapping[str, Any]], objective: str, folder: 
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         axes = figure.subplots()
         x = [trial["values"][name] for trial in done]
-        axes.scatter(x, [trial["score"] for trial in done], s=22)
+        y = [trial["score"] for trial in done]
+        axes.scatter(x, y, s=24, label="trial")
+        best = int(np.argmin(y) if objective == "val_loss" else np.argmax(y))
+        axes.scatter(x[best], y[best], s=90, marker="*", color="tab:red", label="best")
         if name == "learning_rate":
             axes.set_xscale("log")
         elif name == "batch_size":
             axes.set_xscale("log", base=2)
-        axes.set(xlabel=name.replace("_", " "), ylabel=objective)
+            axes.set_xticks(sorted(set(x)), map(str, sorted(set(x))))
+        axes.set(xlabel=name.replace("_", " "), ylabel=OBJECTIVES.get(objective, objective))
+        axes.legend(fontsize=8)
         files.append(folder / f"search_{name}.png")
         figure.savefig(files[-1], dpi=110)
     return files
