@@ -31,8 +31,6 @@ FEWEST_FOR_A_SCALE = 6
 """A cell with fewer usable chromosomes has no dependable scale and is left out."""
 
 _WHOLE = 46
-_NEAREST = 24
-"""People among whom a pooled cell that shares nobody looks for its next donor."""
 
 STAIN_SHARE = 0.7
 """How much of the difference in darkness to the anchor cell is taken away: people's cells differ
@@ -89,8 +87,8 @@ def pool_cells(
 def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[Cell]:
     """Return as many complete cells as can be pooled so that no person is in two of them.
 
-    Each starts from the next unused person and takes what is missing from those unused who look
-    most like it. Such cells are independent of one another, as whole patients are; otherwise as
+    Each starts from the next unused person and takes what is missing from as few others as will do,
+    none of them in a cell yet. Such cells are independent of one another, as whole patients are; otherwise as
     `pool_cells`. Empty when the records lack a class.
     """
     looks = [look for look in map(_looks, records) if look is not None]
@@ -118,14 +116,16 @@ def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[
 
 
 def _fewest(looks: Sequence[_Looks], anchor: int, order: Sequence[int], male: bool) -> list[int]:
-    """The anchor and few others that complete it: each time, of the nearest, who brings most."""
+    """The anchor and few others that complete it: each time who brings most, of equals the nearest.
+
+    Who looks most alike would do less here: the fewer people a cell takes, the more cells there are.
+    """
     wanted = _wanted(male)
     donors, left = [anchor], list(order)
     wanted -= Counter(c.name for c in looks[anchor].cell.chromosomes)
     while wanted and left:
         brings = [
-            (wanted & Counter(c.name for c in looks[i].cell.chromosomes)).total()
-            for i in left[:_NEAREST]
+            (wanted & Counter(c.name for c in looks[i].cell.chromosomes)).total() for i in left
         ]
         best = left.pop(int(np.argmax(brings)))
         donors.append(best)
