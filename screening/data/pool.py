@@ -88,8 +88,8 @@ def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[
     """Return as many complete cells as can be pooled so that no person is in two of them.
 
     Each starts from the next unused person and takes what is missing from as few others as will do,
-    none of them in a cell yet. Such cells are independent of one another, as whole patients are; otherwise as
-    `pool_cells`. Empty when the records lack a class.
+    none of them in a cell yet. Such cells are independent of one another, as whole patients are;
+    otherwise as `pool_cells`. Empty when the records lack a class.
     """
     looks = [look for look in map(_looks, records) if look is not None]
     if not looks:
@@ -118,7 +118,7 @@ def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[
 def _fewest(looks: Sequence[_Looks], anchor: int, order: Sequence[int], male: bool) -> list[int]:
     """The anchor and few others that complete it: each time who brings most, of equals the nearest.
 
-    Who looks most alike would do less here: the fewer people a cell takes, the more cells there are.
+    Who looks most alike would do less here: the fewer people a cell takes, the more cells will be.
     """
     wanted = _wanted(male)
     donors, left = [anchor], list(order)
