@@ -25,6 +25,7 @@ from screening.models import backbones
 from screening.models.unfreezing import known_depths
 from screening.train import search
 from screening.train.pictures import load_pictures
+from screening.train.progress import TrainProgress
 from screening.train.staged import Run
 from screening.uncertainty.certificate import overlap
 from tiny_base import TINY
@@ -116,6 +117,19 @@ def test_train_writes_a_bundle_metrics_and_figures(config, manifest, tmp_path, c
     for a, b in zip(before, load_bundle(out / "bundle").load_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert capsys.readouterr().out == ""
+
+
+def test_progress_is_shown_while_it_trains(config, tmp_path, capfd, monkeypatch):
+    epoch, shown = TrainProgress.epoch, []
+
+    def and_look(self, row):
+        epoch(self, row)
+        shown.append(capfd.readouterr().err)
+
+    monkeypatch.setattr(TrainProgress, "epoch", and_look)
+    assert main(["train", str(config), "--out", str(tmp_path / "run")]) == 0
+    expected = ("head 1/2", "head 2/2", "last 1/2", "last 2/2")
+    assert all(line in text for line, text in zip(expected, shown, strict=True)), shown
 
 
 def test_mistakes_are_named_before_training(config, manifest, tmp_path, capsys):

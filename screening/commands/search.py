@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from screening.commands.train import add_shared_arguments, settings
+from screening.commands.train import add_shared_arguments, ready, settings
 from screening.errors import ConfigError, ScreeningError
 from screening.native_log import native_log_filtered
 
@@ -32,55 +32,54 @@ def run(args: argparse.Namespace) -> int:
                 f"the search needs keras-tuner and tensorboard ({error}): install the package with "
                 "its dependencies, pip install 'screening[cpu]'"
             ) from error
-        from functools import cache
+        where = ready(config.changed(devices="one"))
+    from functools import cache
 
-        from screening.config import write_config
-        from screening.data.split import TRAIN, VALIDATION
-        from screening.train import figures
-        from screening.train.job import Job
-        from screening.train.strategy import devices
+    from screening.config import write_config
+    from screening.data.split import TRAIN, VALIDATION
+    from screening.train import figures
+    from screening.train.job import Job
 
-        begun = (args.out / search.PROJECT / "oracle.json").exists()
-        if begun and not args.resume and not search.is_worker():
-            raise ScreeningError(
-                f"{args.out} already holds a search: go on with --resume, or choose another folder"
-            )
-        where = devices("one")
-        job = Job(config, args.out, where, args.quiet, args.smoke)
-        args.out.mkdir(parents=True, exist_ok=True)
+    begun = (args.out / search.PROJECT / "oracle.json").exists()
+    if begun and not args.resume and not search.is_worker():
+        raise ScreeningError(
+            f"{args.out} already holds a search: go on with --resume, or choose another folder"
+        )
+    job = Job(config, args.out, where, args.quiet, args.smoke)
+    args.out.mkdir(parents=True, exist_ok=True)
 
-        @cache
-        def data():
-            return job.pictures(TRAIN, varied=True), job.pictures(VALIDATION)
+    @cache
+    def data():
+        return job.pictures(TRAIN, varied=True), job.pictures(VALIDATION)
 
-        def say(text: str) -> None:
-            if not args.quiet:
-                print(text, file=sys.stderr, flush=True)
+    def say(text: str) -> None:
+        if not args.quiet:
+            print(text, file=sys.stderr, flush=True)
 
-        tuner = search.Search(config, data, args.out, where, say)
-        tuner.search(verbose=0)
-        if search.is_worker():
-            return 0
-        trials = tuner.trials()
-        search.write_trials(trials, args.out / "search.json")
-        objective = config.search.objective
-        files = figures.search_scatter(trials, objective, args.out)
-        names = sorted({name for trial in trials for name in trial["values"]})
-        rows = [
-            (
-                t["id"],
-                *(t["values"].get(n, "") for n in names),
-                t["score"],
-                t["status"],
-                t["reason"],
-            )
-            for t in trials
-        ]
-        header = ("trial", *names, objective, "status", "reason")
-        figures.page(args.out / "search.html", "Bayesian search", [], header, rows, files)
-        best = search.best_settings(config, trials)
-        path = args.out / "best.yaml"
-        write_config(best, path, [f"screening train {path} --out RUN", "Best trial of a search."])
+    tuner = search.Search(config, data, args.out, where, say)
+    tuner.search(verbose=0)
+    if search.is_worker():
+        return 0
+    trials = tuner.trials()
+    search.write_trials(trials, args.out / "search.json")
+    objective = config.search.objective
+    files = figures.search_scatter(trials, objective, args.out)
+    names = sorted({name for trial in trials for name in trial["values"]})
+    rows = [
+        (
+            t["id"],
+            *(t["values"].get(n, "") for n in names),
+            t["score"],
+            t["status"],
+            t["reason"],
+        )
+        for t in trials
+    ]
+    header = ("trial", *names, objective, "status", "reason")
+    figures.page(args.out / "search.html", "Bayesian search", [], header, rows, files)
+    best = search.best_settings(config, trials)
+    path = args.out / "best.yaml"
+    write_config(best, path, [f"screening train {path} --out RUN", "Best trial of a search."])
     if not args.quiet:
         done = sum(trial["score"] is not None for trial in trials)
         print(f"{done} of {len(trials)} trials succeeded; best settings: {path}")

@@ -12,6 +12,7 @@ from screening.native_log import native_log_filtered
 if TYPE_CHECKING:
     from screening.config import TrainConfig
     from screening.train.job import Job
+    from screening.train.strategy import Devices
 
 SMOKE_SIZE = 80
 """Pixels of a smoke run; every base of the table takes them."""
@@ -45,22 +46,32 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; return 0. Every mistake of the settings or the data is named before it begins."""
     with native_log_filtered():
-        from screening.train.strategy import devices
-
         config = settings(args)
         if args.devices:
             config = config.changed(devices=args.devices)
-        # Before anything else computes: several hosts must meet first.
-        where = devices(config.devices)
-        where.check_batch(config.batch_size)
-        from screening.train.job import Job
+        where = ready(config)
+    # Outside the filter, which would hold back the progress until the end.
+    where.check_batch(config.batch_size)
+    from screening.train.job import Job
 
-        job = Job(config, args.out, where, args.quiet, args.smoke)
-        job.notes |= _seen(job)
-        bundle = job.run(args.resume)
+    job = Job(config, args.out, where, args.quiet, args.smoke)
+    job.notes |= _seen(job)
+    bundle = job.run(args.resume)
     if bundle is not None and not args.quiet:
         print(f"Bundle: {bundle.folder}\nFigures: {args.out / 'run.html'}")
     return 0
+
+
+def ready(config: TrainConfig) -> Devices:
+    """Return the devices of the settings, after TensorFlow has said all it says when it starts."""
+    import tensorflow as tf
+
+    from screening.train.strategy import devices
+
+    # Before anything else computes: several hosts must meet first.
+    where = devices(config.devices)
+    tf.constant(0) + 1
+    return where
 
 
 def _seen(job: Job) -> dict[str, Any]:

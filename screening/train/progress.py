@@ -55,7 +55,7 @@ class TrainProgress:
         values = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
         self.console.print(
             f"{row['stage']} {row['epoch']}/{last}  {values}  "
-            f"at most {_span(left)} left of this stage",
+            f"at most {in_words(left)} left of this stage",
             markup=False,
         )
 
@@ -65,7 +65,8 @@ class TrainProgress:
             self.console.print(text, markup=False)
 
 
-def _span(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """Return a time as people say it: seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from screening.errors import ScreeningError
 from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures
 from screening.train.job import new_screener
+from screening.train.progress import in_words
 from screening.train.staged import Run
 from screening.train.strategy import Devices
 
@@ -79,6 +81,7 @@ class Search(keras_tuner.BayesianOptimization):
     ) -> None:
         search = config.search
         self.settings, self.data, self.out, self.where, self.say = config, data, out, devices, say
+        self._began, self._done = time.monotonic(), 0
         direction = "min" if search.objective == "val_loss" else "max"
         super().__init__(
             objective=keras_tuner.Objective(search.objective, direction),
@@ -120,7 +123,11 @@ class Search(keras_tuner.BayesianOptimization):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         shown = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
                           for key, value in values.items())  # fmt: skip
-        self.say(f"trial {trial.trial_id}: {shown} -> AUC {best['val_auc']:.4f}")
+        self._done += 1
+        left = self.settings.search.trials - int(trial.trial_id) - 1
+        span = in_words((time.monotonic() - self._began) / self._done * left)
+        said = f"trial {trial.trial_id}: {shown} -> AUC {best['val_auc']:.4f}"
+        self.say(f"{said}; {left} to go, about {span}")
         return {"val_auc": best["val_auc"], "val_loss": best["val_loss"]}
 
     def trials(self) -> list[dict[str, Any]]:
