@@ -26,17 +26,20 @@ TEXT = """# Bayesian search of learning rate and batch size
 `screening search configs/search.yaml --data out/simulated{pictures}/manifest.csv --out RUN`, drawn
 by `python scripts/report_search.py RUN` at {commit}.
 
-{backbone} at {size} pixels from the shipped base, head only, {pictures} composed karyograms split
-by case ({validation:.0%} validate), up to {epochs} epochs a trial. The base runs once for all.
-{done} of {count} trials succeeded; the first {initial} are random, then a Gaussian process chooses.
+{backbone} at {size} pixels from the shipped base, head only. {pictures} composed karyograms, split by
+case; {validation:.0%} of them validate. Up to {epochs} epochs a trial; the frozen base runs once for
+all trials. {done} of {count} trials succeeded; the first {initial} are random, then a Gaussian process
+chooses.
 
 | | |
 | --- | --- |
 {plots}
 
-Best: {best}. The best of {done} trials on one validation part is an optimistic number: it chooses
-the settings, it measures nothing. Trials whose validation {objective} is near 0.5 did not learn: a
-learning rate too small for {epochs} epochs, or so large that the head broke.
+Best: {best}.
+
+The best of {done} trials on one validation part is an optimistic number: it chooses settings, it
+measures nothing. All trials lie between {least:.2f} and {most:.2f}: how much of that is chance, only
+another validation part can tell.
 
 {table}
 """
@@ -71,7 +74,8 @@ def main() -> int:
         plots="\n".join(f"| {' | '.join([*pair, ''][:2])} |" for pair in pairs),
         best=", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in
                        best["values"].items()) + f", {objective} {best['score']:.3f}",
-        table=markdown_table(header, rows),
+        table=markdown_table(header, rows), most=best["score"],
+        least=min(trial["score"] for trial in done),
     )  # fmt: skip
     (ROOT / "reports" / "search.md").write_text(text, "utf-8")
     return 0
