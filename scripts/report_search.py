@@ -26,10 +26,10 @@ TEXT = """# Bayesian search of learning rate and batch size
 `screening search configs/search.yaml --data out/simulated{pictures}/manifest.csv --out RUN`, drawn
 by `python scripts/report_search.py RUN` at {commit}.
 
-{backbone} at {size} pixels from the shipped base, head only. {pictures} composed karyograms, split by
-case; {validation:.0%} of them validate. Up to {epochs} epochs a trial; the frozen base runs once for
-all trials. {done} of {count} trials succeeded; the first {initial} are random, then a Gaussian process
-chooses.
+{backbone} at {size} pixels from the shipped base, head only. {pictures} composed karyograms,
+split by case; {validation:.0%} of them validate. Up to {epochs} epochs a trial; the frozen base
+runs once for all trials. {done} of {count} trials succeeded; the first {initial} are random, then a
+Gaussian process chooses.
 
 | | |
 | --- | --- |
@@ -38,8 +38,8 @@ chooses.
 Best: {best}.
 
 The best of {done} trials on one validation part is an optimistic number: it chooses settings, it
-measures nothing. All trials lie between {least:.2f} and {most:.2f}: how much of that is chance, only
-another validation part can tell.
+measures nothing. All trials lie between {least:.2f} and {most:.2f}: how much of that is chance,
+only another validation part can tell.
 
 {table}
 """
