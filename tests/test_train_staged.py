@@ -21,7 +21,7 @@ from screening.models.screener import build_screener
 from screening.models.unfreezing import depths, unfreeze
 from screening.train.batches import epoch_batches, plain_batches
 from screening.train.cache import Cached, Recomputed
-from screening.train.checkpoint import load_state, save_state
+from screening.train.checkpoint import disk_errors_told, load_state, save_state
 from screening.train.choice import measured, rank, recall_threshold
 from screening.train.job import new_screener
 from screening.train.loop import weights_of
@@ -307,6 +307,23 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(tmp_path, 
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ScreeningError, match="not a readable checkpoint"):
         load_state(path)
+
+
+def test_a_full_disk_leaves_no_half_cache_and_is_told(tmp_path, monkeypatch):
+    frozen = unfreeze(screener(settings()), TINY, "head").frozen
+    rows, plain = np.arange(5), np.zeros(5, int)
+
+    def full(self, rows, variants):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recomputed, "take", full)
+        with pytest.raises(ScreeningError, match="No space left.*--resume"):
+            with disk_errors_told(tmp_path):
+                Cached(frozen, tiny_pictures(27), tmp_path).take(rows, plain)
+    assert not list(tmp_path.iterdir())
+    kept = Cached(frozen, tiny_pictures(27), tmp_path).take(rows, plain)
+    np.testing.assert_array_equal(Cached(frozen, tiny_pictures(27)).take(rows, plain), kept)
 
 
 def test_hosts_need_tf_config(monkeypatch):

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.config import write_config
     from screening.data.split import TRAIN, VALIDATION
     from screening.train import figures
+    from screening.train.checkpoint import disk_errors_told
     from screening.train.job import Job
 
     begun = (args.out / search.PROJECT / "oracle.json").exists()
@@ -46,7 +47,6 @@ def run(args: argparse.Namespace) -> int:
             f"{args.out} already holds a search: go on with --resume, or choose another folder"
         )
     job = Job(config, args.out, where, args.quiet, args.smoke)
-    args.out.mkdir(parents=True, exist_ok=True)
 
     @cache
     def data():
@@ -56,30 +56,32 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    tuner = search.Search(config, data, args.out, where, say)
-    tuner.search(verbose=0)
-    if search.is_worker():
-        return 0
-    trials = tuner.trials()
-    search.write_trials(trials, args.out / "search.json")
-    objective = config.search.objective
-    files = figures.search_scatter(trials, objective, args.out)
-    names = sorted({name for trial in trials for name in trial["values"]})
-    rows = [
-        (
-            t["id"],
-            *(t["values"].get(n, "") for n in names),
-            t["score"],
-            t["status"],
-            t["reason"],
-        )
-        for t in trials
-    ]
-    header = ("trial", *names, objective, "status", "reason")
-    figures.page(args.out / "search.html", "Bayesian search", [], header, rows, files)
-    best = search.best_settings(config, trials)
-    path = args.out / "best.yaml"
-    write_config(best, path, [f"screening train {path} --out RUN", "Best trial of a search."])
+    with disk_errors_told(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+        tuner = search.Search(config, data, args.out, where, say)
+        tuner.search(verbose=0)
+        if search.is_worker():
+            return 0
+        trials = tuner.trials()
+        search.write_trials(trials, args.out / "search.json")
+        objective = config.search.objective
+        files = figures.search_scatter(trials, objective, args.out)
+        names = sorted({name for trial in trials for name in trial["values"]})
+        rows = [
+            (
+                t["id"],
+                *(t["values"].get(n, "") for n in names),
+                t["score"],
+                t["status"],
+                t["reason"],
+            )
+            for t in trials
+        ]
+        header = ("trial", *names, objective, "status", "reason")
+        figures.page(args.out / "search.html", "Bayesian search", [], header, rows, files)
+        best = search.best_settings(config, trials)
+        path = args.out / "best.yaml"
+        write_config(best, path, [f"screening train {path} --out RUN", "Best trial of a search."])
     if not args.quiet:
         done = sum(trial["score"] is not None for trial in trials)
         print(f"{done} of {len(trials)} trials succeeded; best settings: {path}")

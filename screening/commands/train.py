@@ -52,11 +52,13 @@ def run(args: argparse.Namespace) -> int:
         where = ready(config)
     # Outside the filter, which would hold back the progress until the end.
     where.check_batch(config.batch_size)
+    from screening.train.checkpoint import disk_errors_told
     from screening.train.job import Job
 
     job = Job(config, args.out, where, args.quiet, args.smoke)
     job.notes |= _seen(job)
-    bundle = job.run(args.resume)
+    with disk_errors_told(args.out):
+        bundle = job.run(args.resume)
     if bundle is not None and not args.quiet:
         print(f"Bundle: {bundle.folder}\nFigures: {args.out / 'run.html'}")
     return 0

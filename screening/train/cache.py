@@ -126,12 +126,18 @@ class Cached(Recomputed):
         if not path.exists():
             # Workers of one search share the folder: each writes a file of its own.
             part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-            store = np.lib.format.open_memmap(part, "w+", np.float32, (len(rows), *self.shape))
-            for start in range(0, len(rows), FROZEN_BATCH):
-                some = rows[start : start + FROZEN_BATCH]
-                store[some] = super().take(some, np.full(len(some), variant))
-            store.flush()
-            part.replace(path)
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), *self.shape)}
+            try:
+                # Written, not mapped: a full disk is then an error and not the end of the process.
+                with part.open("wb") as file:
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for start in range(0, len(rows), FROZEN_BATCH):
+                        some = rows[start : start + FROZEN_BATCH]
+                        made = super().take(some, np.full(len(some), variant))
+                        file.write(made.astype("<f4").tobytes())
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
         return np.load(path, mmap_mode="r")
 
 

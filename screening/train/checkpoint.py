@@ -6,10 +6,11 @@ flushed to the disk and then renamed over it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, 
         raise ScreeningError(
             f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}. Free "
             "some disk, then go on with --resume"
+        ) from error
+
+
+@contextlib.contextmanager
+def disk_errors_told(folder: Path) -> Iterator[None]:
+    """Turn whatever the disk refuses inside into a ScreeningError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise ScreeningError(
+            f"{folder}: cannot be written ({error.strerror or error}); what is finished is kept. "
+            "Mend that, then go on with --resume"
         ) from error
 
 
