@@ -121,6 +121,10 @@ def main() -> int:
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--stages", type=int, default=3, help="of each family, from the head up")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="splits to run")
+    parser.add_argument(
+        "--base-epochs", type=int, default=3, help="of the 3 that teach InceptionV3's base: end "
+        "earlier on a slow machine"
+    )  # fmt: skip
     parser.add_argument("--precision", default="mixed_bfloat16")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--report-only", action="store_true")
@@ -338,6 +342,7 @@ def teach_base(screener: keras.Model, backbone: str, options: argparse.Namespace
         [r for r in known if split.of(r) == TRAIN],
         [r for r in known if split.of(r) == VALIDATION],
         base_folder(options, backbone),
+        options.base_epochs,
     )
     base = keras.Model(screener.input, screener.get_layer("feature_dropout").input)
     load_base_weights(base, get_backbone(backbone), options.size, weights)

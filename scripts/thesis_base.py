@@ -26,7 +26,11 @@ CONFIG = PretrainConfig(
 
 
 def taught_base(
-    name: str, teachers: Sequence[CellRecord], held_out: Sequence[CellRecord], folder: Path
+    name: str,
+    teachers: Sequence[CellRecord],
+    held_out: Sequence[CellRecord],
+    folder: Path,
+    stop_after: int,
 ) -> Path:
     """Return the weight file of a base taught the 24 classes; made once, and resumable by epoch.
 
@@ -41,7 +45,7 @@ def taught_base(
 
         cells = [load_cell(record) for record in _usable(teachers)]
         held = {"held_out": [load_cell(record) for record in _usable(held_out)]}
-        base = pretrain(new, cells, held, folder, CONFIG)
+        base = pretrain(new, cells, held, folder, CONFIG, stop_after)
         part = folder / "part.weights.h5"
         base.save_weights(part)
         part.replace(path)
@@ -57,7 +61,7 @@ def in_words(folder: Path) -> str:
     last = json.loads(log.read_text().splitlines()[-1])
     return (
         f"a base taught the 24 classes on single crops of the same people in {last['epoch']} "
-        f"epochs ({last['accuracy_held_out']:.0%} of held-out people's chromosomes right)"
+        f"of {CONFIG.epochs} epochs ({last['accuracy_held_out']:.0%} of held-out people's chromosomes right)"
     )
 
 

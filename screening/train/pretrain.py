@@ -61,8 +61,11 @@ def pretrain(
     validation: dict[str, Sequence[Cell]],
     folder: Path,
     config: PretrainConfig,
+    stop_after: int | None = None,
 ) -> keras.Model:
     """Return the base after `config.epochs`; resumes after the last finished epoch in `folder`.
+
+    `stop_after`: end after so many epochs, with the learning rate of the longer schedule.
 
     `validation` maps a group name to cells whose accuracy is measured after every epoch and
     written to `folder/log.jsonl`. The network of the last finished epoch is `folder/epoch.keras`.
@@ -82,7 +85,7 @@ def pretrain(
     finally:
         keras.config.set_dtype_policy("float32")
     done = len(log.read_text().splitlines()) if checkpoint.exists() and log.exists() else 0
-    for epoch in range(done, config.epochs):
+    for epoch in range(done, min(config.epochs, stop_after or config.epochs)):
         batches = CropBatches(
             inks, labels, config.shape, config.batch, config.augmentation,
             seed=config.seed, epoch=epoch,
