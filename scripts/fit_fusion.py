@@ -100,7 +100,9 @@ def read_pages(pages: Path, part: str, bundle: Bundle, passes: int = 100) -> lis
 def _look(row: dict, p: np.ndarray, one: dict) -> Look:
     reading = None
     if "classified" in one:
-        page = Page(one["boxes"].astype(float), one["rows"], one["groups"], one["areas"])
+        page = Page(
+            one["boxes"].astype(float), one["rows"], one["groups"], one["areas"], one["marks"]
+        )
         said = one["classified"]
         none = np.zeros(len(said["p"]), np.float32)
         classified = Classified(said["p"], said["p_std"], none, said["relative"], said["crops"])

@@ -39,6 +39,7 @@ from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.karyogram.cell import Cell
 from screening.karyogram.gate import inspect
+from screening.karyogram.marks import toned_marks
 from screening.karyogram.style import unworn
 from screening.train.karyogram_set import (
     COMPOSED,
@@ -234,6 +235,7 @@ def _look(paper: np.ndarray, reader) -> dict:
             "boxes": np.array([f.box for f in found], np.int32).reshape(-1, 4),
             "rows": np.array([f.row for f in found], np.int32),
             "groups": np.array([f.group for f in found], np.int32),
+            "marks": len(toned_marks(paper, chosen)),
             "areas": np.array([f.area for f in found], np.float32),
             "classified": {k: getattr(said, k) for k in ("p", "p_std", "relative", "crops")},
         }

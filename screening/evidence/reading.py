@@ -37,7 +37,14 @@ from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted, with_print
-from screening.evidence.words import GOOD_LAYOUT, NO_KARYOTYPE, POOR_BANDS, doubts_of, notes_of
+from screening.evidence.words import (
+    GOOD_LAYOUT,
+    NO_KARYOTYPE,
+    POOR_BANDS,
+    TONED_MARK,
+    doubts_of,
+    notes_of,
+)
 
 CONFUSED = (0.01, 0.05, 0.2, 0.45)
 """Rates of misread chromosomes among which a page chooses, and how common they are."""
@@ -177,6 +184,7 @@ def read_cell(
             *([] if karyotypes else [NO_KARYOTYPE]),
             *doubts_of(objects, slots, disorder, int(best.sum()), p_normal),
             *(() if page.areas is None else size_doubts(objects, page.areas)),
+            *([TONED_MARK] if page.marks else []),
         ),
         notes=notes_of(objects, karyotypes, changes, CONFUSED[chosen]),
     )

@@ -52,12 +52,13 @@ page read without error has about 3, one with half its chromosomes misread still
 class Page:
     """Where the objects stand: `boxes` (n, 4) x, y, w, h; `rows` (n,) numbered from the top;
     `groups` (n,) numbers of neighbours that stand together, `areas` (n,) pixels of ink (None when
-    unknown)."""
+    unknown); `marks`: how many marks taken for print may be small chromosomes."""
 
     boxes: np.ndarray
     rows: np.ndarray
     groups: np.ndarray | None = None
     areas: np.ndarray | None = None
+    marks: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.rows)

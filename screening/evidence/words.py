@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GOOD_LAYOUT = 0.5
 NO_KARYOTYPE = "the chromosomes do not add up to a karyotype: too many gains and losses"
+TONED_MARK = "a mark among the chromosomes is toned like one: a marker chromosome?"
 _MOST_DOUBTFUL, _MOST_MISSORTED = 4, 4
 _MOST_REJECTED = 12  # print that was found as objects, each surely no chromosome
 _MOST_DISORDER = 0.4

@@ -18,6 +18,7 @@ from screening.evidence.record import PictureEvidence
 from screening.evidence.slots import Page
 from screening.images.normalise import margins
 from screening.karyogram.locate import FoundChromosome, Located
+from screening.karyogram.marks import toned_marks
 from screening.native_log import native_log_filtered
 from screening.worklist.chromosome_files import save_chromosomes
 
@@ -47,7 +48,7 @@ class BundleReader:
     def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence:
         """Return what was read of the normalised page `paper`, and save it if that is asked for."""
         chosen, classified = self.classifier.read(located, paper)
-        reading = reading_of(page_of(chosen), classified)
+        reading = reading_of(page_of(chosen, len(toned_marks(paper, chosen))), classified)
         found = chosen.chromosomes
         evidence = reading.evidence(_fractions(found, paper))
         pictures = [piece.crop(paper) for piece in found]
@@ -77,14 +78,15 @@ def reader_of(
     return BundleReader(bundle, passes, seed, chromosomes) if PART in bundle.info.parts else None
 
 
-def page_of(located: Located) -> Page:
-    """Return where the chromosomes of a page stand."""
+def page_of(located: Located, marks: int = 0) -> Page:
+    """Return where the chromosomes of a page stand; `marks` as in `karyogram.marks`."""
     found = located.chromosomes
     return Page(
         np.array([piece.box for piece in found], np.float64).reshape(-1, 4),
         np.array([piece.row for piece in found], np.int64),
         np.array([piece.group for piece in found], np.int64),
         np.array([piece.area for piece in found], np.float64),
+        marks,
     )
 
 
