@@ -60,8 +60,9 @@ def in_words(folder: Path) -> str:
         return "random weights"
     last = json.loads(log.read_text().splitlines()[-1])
     return (
-        f"a base taught the 24 classes on single crops of the same people in {last['epoch']} "
-        f"of {CONFIG.epochs} epochs ({last['accuracy_held_out']:.0%} of held-out people's chromosomes right)"
+        f"a base taught the 24 classes for {last['epoch']} of {CONFIG.epochs} epochs on single "
+        "crops of the people who taught VGG16's "
+        f"({last['accuracy_held_out']:.0%} right on held-out people)"
     )
 
 

@@ -51,9 +51,10 @@ no pool.
 Pictures: composed from real single chromosomes in random looks, 46 chromosomes or one known
 numerical abnormality, the thesis' numbers: 105 + 41, augmented (brightness, noise, blur) to
 376 + 316; 64/16/20; network input {size} × {size}. VGG16 starts from the base of the shipped
-bundle, InceptionV3 from {taught}; nobody of the pool or of the other people taught either. Thesis:
-ImageNet weights, real karyograms, 150 × 150. Absolute values are therefore not comparable with the
-thesis; the two splits are comparable with one another.
+bundle, InceptionV3 from {taught}. Nobody of the pool or of the other people taught either.
+
+Thesis: ImageNet weights, real karyograms, 150 × 150. Absolute values are therefore not comparable
+with the thesis; the two splits are comparable with one another.
 
 ## The seven rows
 
