@@ -140,10 +140,10 @@ def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):
         image = keras.Input((None, None, 3))
         return keras.Model(image, keras.layers.Conv2D(4, 5, 4, activation="relu")(image))
 
-    config = PretrainConfig(epochs=1, batch=16, precision="float32")
+    config = PretrainConfig(epochs=2, batch=16, precision="float32")
+    pretrain(new_base, cells, {"same": cells}, tmp_path, config, stop_after=1)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     pretrain(new_base, cells, {"same": cells}, tmp_path, config)
-    more = PretrainConfig(epochs=2, batch=16, precision="float32")
-    pretrain(new_base, cells, {"same": cells}, tmp_path, more)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in log] == [1, 2] and 0 <= log[1]["accuracy_same"] <= 1
 
