@@ -123,9 +123,9 @@ class CalibrationInfo(_Strict):
 class LikenessInfo(_Strict):
     """How a bundle tells pictures that are unlike all that trained it.
 
-    `file`: a `uncertainty.features.FeatureReference` of the screener's features; `kind`: its
-    distance. Of pictures like the training ones a share `least` is less like them than that, and
-    such a picture is never put last.
+    `file`: a `uncertainty.features.FeatureReference` of their texture (see `predict.heads`);
+    `kind`: its distance. Of pictures like the training ones a share `least` is less like them than
+    that, and such a picture is never put last.
     """
 
     file: str

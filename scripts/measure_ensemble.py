@@ -1,12 +1,16 @@
-"""Confidences of ensembles and of test-time variation, as a table that measure_selective.py joins.
+"""Confidences of ensembles and of test-time variation, alone or beside an evaluation's.
 
     python scripts/measure_ensemble.py --data MANIFEST --evaluated runs/known \\
         --members deep=runs/deep snapshot=runs/snapshot --variants 8 --extra runs/known/extra.csv
 
-Reads a folder that `screening evaluate` wrote with the same manifest, bundle, passes and seed: the
-predictions and the reading of the chromosomes are taken from there, and only the network looks
-again. One line a picture: image and, for each source, share of votes, mean, mutual information and
-spread, higher is surer, of the prediction that the evaluation had.
+    python scripts/measure_ensemble.py --run runs/bundle --members deep=runs/deep
+
+The first form reads a folder that `screening evaluate` wrote with the same manifest, bundle, passes
+and seed: the predictions and the reading of the chromosomes are taken from there, and only the
+network looks again. One line a picture: image and, for each source, share of votes, mean, mutual
+information and spread, higher is surer, of the prediction that the evaluation had;
+measure_selective.py joins it. The second compares the network alone with its ensembles on the
+validation features that `make bundle` kept, and writes reports/ensembles.md.
 """
 
 from __future__ import annotations
@@ -26,14 +30,20 @@ from screening.bundle import default_bundle, load_bundle
 from screening.commands.labelled import read_pictures
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
+from screening.metrics import auroc, markdown_table
+from screening.models.screener import head_of
+from screening.predict.heads import MEMBERS
+from screening.predict.mc_dropout import McDropout
 from screening.predict.variation import VariedScorer
+from screening.train.karyogram_set import KaryogramSet
 from screening.triage.rule import Rule
-from screening.uncertainty.selective import confidences
+from screening.uncertainty.selective import WORKLOADS, confidences, selective_rows
 from screening.worklist.ledger import FILE_NAME, Ledger, Result
 from screening.worklist.pipeline import Scorer, key_of
 from screening.worklist.run import options_hash
 from screening.worklist.scorer import BundleScorer
 
+ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("votes", "mean", "mutual information", "std")
 
 
@@ -61,6 +71,56 @@ def columns(
     return found
 
 
+def alone(
+    maps: np.ndarray, labels: np.ndarray, heads: Mapping[str, McDropout], threshold: float = 0.5
+) -> str:
+    """Return a table of each source's own errors on features (n, h, w, c), and how its confidences
+    rank them; `heads` give (n, passes) or (n, passes, members)."""
+    lines = []
+    for name, head in heads.items():
+        answers = []
+        for start in range(0, len(maps), 16):
+            some = np.asarray(maps[start : start + 16], np.float32)
+            answers.append(head.predict(some).p.reshape(len(some), -1))
+        p = np.concatenate(answers)
+        predicted, told = confidences(p, threshold)
+        wrong = (predicted != (labels == 1)).astype(int)
+        area = auroc(labels, p.mean(axis=1))
+        kept = {f"{name}: {kind}": told[kind] for kind in KEPT}
+        for row in selective_rows(wrong, kept):
+            lines.append((row.confidence, row.errors, area, row.detection, row.aurc, row.excess,
+                          *row.fail_rates))  # fmt: skip
+    header = (
+        "confidence", "errors", "AUROC, abnormal", "AUROC, errors", "AURC", "excess AURC",
+        *(f"fail rate, {100 * w:.0f} % to a person" for w in WORKLOADS),
+    )  # fmt: skip
+    return markdown_table(header, lines)
+
+
+def _alone(args: argparse.Namespace) -> None:
+    bundle = load_bundle(args.bundle)
+    validation = KaryogramSet(args.run / "sets" / "validation")
+    size = bundle.info.parts["screener"].size
+    maps = np.load(args.run / f"features_{size}" / "validation.npy", mmap_mode="r")
+    heads = {"one head": McDropout(head_of(bundle.load_model()), args.passes, args.seed)}
+    for pair in args.members:
+        name, _, folder = pair.partition("=")
+        members = load_bundle(Path(folder)).load_model(MEMBERS)
+        each = math.ceil(args.passes / members.output_shape[-1])
+        heads[name] = McDropout(members, each, args.seed)
+    table = alone(maps, np.asarray(validation.labels), heads)
+    (ROOT / "reports" / "ensembles.md").write_text(
+        "# One head, and ensembles of heads\n\nCommand: `python scripts/measure_ensemble.py --run …"
+        f" --members {' '.join(pair.partition('=')[0] for pair in args.members)}`; weights sha256 "
+        f"{bundle.info.files[bundle.info.parts['screener'].weights][:16]}. The whole-picture "
+        f"network alone, {len(maps)} karyograms of validation patients, {args.passes} passes; one "
+        "head and deep members chose their epoch on these patients, snapshots did not. The fail "
+        "rate is the share of errors among what the tool keeps when a person takes over the least "
+        f"confident.\n\n{table}",
+        "utf-8",
+    )
+
+
 def _fused(rule: Rule, p: np.ndarray, result: Result) -> np.ndarray:
     if rule.fusion is None or result.evidence is None:
         return p
@@ -70,16 +130,22 @@ def _fused(rule: Rule, p: np.ndarray, result: Result) -> np.ndarray:
 def main() -> None:
     """Score and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--evaluated", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="folder that `make bundle` filled")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--evaluated", type=Path)
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--members", nargs="*", default=[], metavar="NAME=BUNDLE")
     parser.add_argument("--variants", type=int, default=8, help="0: no variation")
     parser.add_argument("--passes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="pictures at most, evenly over the manifest")
-    parser.add_argument("--extra", type=Path, required=True)
+    parser.add_argument("--extra", type=Path)
     args = parser.parse_args()
+    if args.run:
+        _alone(args)
+        return
+    if None in (args.data, args.evaluated, args.extra):
+        parser.error("expected --run, or --data, --evaluated and --extra")
     bundle = load_bundle(args.bundle)
     with (args.evaluated / "pictures.csv").open(newline="", encoding="utf-8") as file:
         told = {row["image"]: row for row in csv.DictReader(file) if row["predicted"]}

@@ -21,8 +21,8 @@ from screening.bundle import (
 from screening.errors import BundleError
 from screening.metrics import auroc
 from screening.models import backbones
-from screening.models.screener import base_of, build_screener
-from screening.predict.heads import MEMBERS, SplitScreener
+from screening.models.screener import base_of, build_screener, head_of
+from screening.predict.heads import MEMBERS, SplitScreener, described
 from screening.predict.mc_dropout import McDropout
 from screening.predict.variation import VariedScorer, variants
 from screening.train.ensemble import EnsembleConfig, Features, train_members
@@ -96,9 +96,11 @@ def test_without_members_the_two_steps_are_the_one(screener):
     images = tiny_pictures(3).take(np.arange(3), np.zeros(3, int))
     one = McDropout(screener, 12, seed=5).predict(images, [1, 2, 3]).p
     two, found = SplitScreener(screener, None, 12, seed=5).predict(images, [1, 2, 3])
-    assert two.p.shape == (3, 12) and found.shape == (3, 8)
+    assert two.p.shape == (3, 12) and found.shape == (3, 2 * (4 + 6 + 8))
     np.testing.assert_allclose(two.p.mean(axis=1), one.mean(axis=1), atol=0.2)
-    np.testing.assert_allclose(found, np.asarray(base_of(screener)(images)).mean((1, 2)), rtol=1e-4)
+    last = np.asarray(base_of(screener)(images))  # leaves the third pooling
+    np.testing.assert_allclose(found[:, 20:28], np.log(last.mean((1, 2)) + 1e-3), atol=1e-4)
+    np.testing.assert_allclose(found[:, 28:], np.log(last.std((1, 2)) + 1e-3), atol=1e-3)
 
 
 def test_members_share_the_passes_and_the_masks_hang_on_the_picture(screener, members):
@@ -145,8 +147,8 @@ def test_a_bundle_with_members_scores_as_any_other(bundle, members, tmp_path):
 
 
 def test_a_picture_unlike_the_training_pictures_is_never_put_last(bundle, screener, tmp_path):
-    taught = features(screener, 60).maps.astype(np.float64).mean(axis=(1, 2))
-    held = features(screener, 60, 3).maps.astype(np.float64).mean(axis=(1, 2))
+    run, rows = described(screener), np.arange(60)
+    taught, held = (run(tiny_pictures(60, seed).take(rows, 0 * rows))[1] for seed in (0, 3))
     reference = FeatureReference.fit(taught, held)
     tuned = with_parts(bundle, tmp_path / "b", None, reference.to_npz(), least=0.03)
     scorer = BundleScorer(tuned, passes=6, device="cpu", batch_size=4)
@@ -238,3 +240,12 @@ def test_the_columns_of_an_ensemble_are_confidences_of_the_known_prediction(bund
     assert set(found) == {"mc: votes", "mc: mean", "mc: mutual information", "mc: std"}
     np.testing.assert_allclose(found["mc: mean"], 1 - other["mc: mean"], atol=1e-6)
     np.testing.assert_allclose(found["mc: std"], other["mc: std"], atol=1e-6)
+
+
+def test_ensembles_are_compared_on_kept_features(screener, members):
+    measure = script("measure_ensemble")
+    data = features(screener, 30, 5)
+    heads = {"one": McDropout(head_of(screener), 9), "deep": McDropout(members["deep"], 3)}
+    text = measure.alone(data.maps, data.labels, heads)
+    assert text.count("| one: ") == text.count("| deep: ") == 4
+    assert all("/30 = " in line for line in text.splitlines()[2:])

@@ -78,9 +78,9 @@ class Predictor:
     def answers_of(
         self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """p as `passes_of` gives it, and the base's features, float32 (pictures, channels).
+        """p as `passes_of` gives it, and the pictures' texture (see `heads.described`).
 
-        The features are None unless the bundle has an ensemble or a reference to compare with.
+        The texture is None unless the bundle has an ensemble or a reference to compare with.
         """
         for image in images:
             if image.shape != (self.size, self.size) or image.dtype != np.uint8:
@@ -98,8 +98,8 @@ class Predictor:
         ]
         if not answers:
             return np.zeros((0, self.passes), np.float32), None
-        p, features = zip(*answers, strict=True)
-        return np.concatenate(p), None if features[0] is None else np.concatenate(features)
+        p, texture = zip(*answers, strict=True)
+        return np.concatenate(p), None if texture[0] is None else np.concatenate(texture)
 
     def _batch(
         self, images: Sequence[np.ndarray], keys: list[int | str | bytes]

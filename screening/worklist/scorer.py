@@ -67,14 +67,14 @@ class BundleScorer:
                 from screening.predict.predictor import Predictor
 
                 self._model = Predictor(self.bundle, self.passes, self.seed, self.batch_size)
-        p, features = self._model.answers_of(images, keys)
+        p, texture = self._model.answers_of(images, keys)
         likeness = self.bundle.info.likeness
-        if likeness is None or features is None:
+        if likeness is None or texture is None:
             return [Passes(each) for each in p]
         if self._reference is None:
             content = (self.bundle.folder / likeness.file).read_bytes()
             self._reference = FeatureReference.from_npz(content)
-        found = self._reference.likeness(features, likeness.kind)
+        found = self._reference.likeness(texture, likeness.kind)
         return [
             Passes(each, (UNLIKE,) if share < likeness.least else ())
             for each, share in zip(p, found, strict=True)
