@@ -12,9 +12,10 @@ from screening.karyogram.cell import Cell
 from screening.karyogram.compose import compose
 from screening.karyogram.drawn import draw_cell
 from screening.karyogram.style import clinical_style
+from screening.models.screener import HEAD, head_of
 from screening.train import karyogram_set as sets
 from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
-from screening.train.head import HEAD, HeadConfig, base_features, head_of, train_head
+from screening.train.head import HeadConfig, base_features, train_head
 from screening.train.pretrain import PretrainConfig, pretrain
 from screening.train.slots import SlotBatches, SlotConfig, train_on_slots
 
