@@ -60,7 +60,7 @@ COUNTS = {
     "validation": {COMPOSED: 4, SIMULATED: 4},
     "test": {COMPOSED: 3, SIMULATED: 4, REAL: 3},
     UNSEEN: {COMPOSED: 3, SIMULATED: 3},
-    "calibration": {COMPOSED: 2, SIMULATED: 4, REAL: 2},
+    "calibration": {COMPOSED: 2, SIMULATED: 6, REAL: 2},
     "calibration-one": {COMPOSED: 1, SIMULATED: 1, REAL: 1},
     "test-plain": {COMPOSED: 2, SIMULATED: 2, REAL: 3},
     "unseen-plain": {COMPOSED: 2, SIMULATED: 2},
