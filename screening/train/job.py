@@ -141,7 +141,11 @@ class Job:
             m = measured(y, p, target)
             values = (m["accuracy"], m["precision"], m["recall"], m["auc"])
             rows.append((part, len(y), *(f"{value:.3f}" for value in values)))
-        lines = [f"Stage {stage.name} ({stage.unfreeze}): {stage.reason}." for stage in stages]
+        lines = [
+            f"Stage {stage.name} ({stage.unfreeze}): {stage.reason}; its validation AUC is "
+            f"{stage.best['val_auc']:.3f}."
+            for stage in stages
+        ]
         title = f"Training of {self.config.model.backbone} at {self.config.model.size} pixels"
         figures.page(out / "run.html", title, lines, header, rows, files)
 
