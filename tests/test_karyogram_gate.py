@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
+from screening.images.arrangement import Arrangement
 from screening.images.normalise import normalise
 from screening.images.read import read_image
+from screening.karyogram import gate
 from screening.karyogram.compose import Karyogram, compose
 from screening.karyogram.drawn import draw_cell
 from screening.karyogram.gate import inspect
@@ -97,3 +101,11 @@ def test_turned_half_and_doubled_karyograms_do_not_pass_unnoticed(karyogram):
     for part in (image[: image.shape[0] // 2], np.hstack([image, image])):
         quality = inspect(normalise(np.ascontiguousarray(part))).quality
         assert not quality.ok or quality.objects != 46
+
+
+def test_stout_chromosomes_in_falling_rows_need_no_axes():
+    stout = Arrangement(4, 9, 0.4, 0.1, 2.2, float("nan"))
+    assert gate._not_arranged(stout, 46) == "" and gate._doubts(stout, 46) == []
+    level = replace(stout, first_over_last=1.0)
+    assert "metaphase" in gate._not_arranged(level, 46)
+    assert "many chromosomes are not upright" in gate._doubts(level, 46)

@@ -70,10 +70,11 @@ def _not_one_cell(count: int) -> str:
 
 def _not_arranged(order: Arrangement, count: int) -> str:
     """Say why the objects are not arranged as a karyogram."""
-    # Touching homologs hide the single axes, but not that rows run from large to small.
-    ordered = order.rows >= 3 and order.first_over_last >= 1.5
-    hidden = order.first_over_last >= 2 and (np.isnan(order.upright) or order.lying >= 0.6)
-    if ordered and (order.upright >= 0.6 or order.labels_below >= 0.7 or hidden):
+    # Touching homologs hide the single axes, stout chromosomes have none, but rows fall in size.
+    falls = order.first_over_last
+    touching = falls >= 2 and (np.isnan(order.upright) or order.lying >= 0.6)
+    stout = falls >= 1.8 and order.lying < 0.3
+    if _ordered(order) and (order.upright >= 0.6 or order.labels_below >= 0.7 or touching or stout):
         return ""
     if np.isnan(order.upright):
         return "the objects are round or shapeless, chromosomes are long: not a karyogram?"
@@ -91,6 +92,10 @@ def _not_arranged(order: Arrangement, count: int) -> str:
     return ""
 
 
+def _ordered(order: Arrangement) -> bool:
+    return order.rows >= 3 and order.first_over_last >= 1.5
+
+
 def _doubts(order: Arrangement, count: int) -> list[str]:
     """Return sentences about what makes the page hard to judge."""
     doubts = []
@@ -100,7 +105,7 @@ def _doubts(order: Arrangement, count: int) -> list[str]:
         doubts.append(f"{count} chromosomes found: two cells, or dirt on the page?")
     if order.rows == 2:
         doubts.append("only 2 rows found: part of a karyogram, or rows that touch")
-    if order.upright < 0.65:
+    if order.upright < 0.65 and not _ordered(order):
         doubts.append("many chromosomes are not upright")
     if order.rows >= 3 and order.first_over_last < 0.8:
         doubts.append("the last row's chromosomes are longer than the first row's: upside down?")
