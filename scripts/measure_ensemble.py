@@ -71,22 +71,28 @@ def columns(
     return found
 
 
-def alone(
-    maps: np.ndarray, labels: np.ndarray, heads: Mapping[str, McDropout], threshold: float = 0.5
-) -> str:
-    """Return a table of each source's own errors on features (n, h, w, c), and how its confidences
-    rank them; `heads` give (n, passes) or (n, passes, members)."""
+def passes_of(maps: np.ndarray, head: McDropout) -> np.ndarray:
+    """Return p(abnormal) of every pass of every member, (n, columns), from features (n, h, w, c)."""
+    answers = []
+    for start in range(0, len(maps), 16):
+        some = np.asarray(maps[start : start + 16], np.float32)
+        answers.append(head.predict(some).p.reshape(len(some), -1))
+    return np.concatenate(answers)
+
+
+def alone(sources: Mapping[str, np.ndarray], labels: np.ndarray) -> str:
+    """Return a table of each source's own errors, and how its confidences rank them.
+
+    `sources`: p(abnormal) of the passes, (n, columns). Each votes at the threshold that calls as
+    many abnormal as are, so that none is better for a lucky threshold.
+    """
     lines = []
-    for name, head in heads.items():
-        answers = []
-        for start in range(0, len(maps), 16):
-            some = np.asarray(maps[start : start + 16], np.float32)
-            answers.append(head.predict(some).p.reshape(len(some), -1))
-        p = np.concatenate(answers)
+    for name, p in sources.items():
+        threshold = float(np.quantile(p.mean(axis=1), 1 - labels.mean()))
         predicted, told = confidences(p, threshold)
         wrong = (predicted != (labels == 1)).astype(int)
         area = auroc(labels, p.mean(axis=1))
-        kept = {f"{name}: {kind}": told[kind] for kind in KEPT}
+        kept = {f"{name}: {kind}": told[kind] for kind in (*KEPT, "margin")}
         for row in selective_rows(wrong, kept):
             lines.append((row.confidence, row.errors, area, row.detection, row.aurc, row.excess,
                           *row.fail_rates))  # fmt: skip
@@ -108,17 +114,32 @@ def _alone(args: argparse.Namespace) -> None:
         members = load_bundle(Path(folder)).load_model(MEMBERS)
         each = math.ceil(args.passes / members.output_shape[-1])
         heads[name] = McDropout(members, each, args.seed)
-    table = alone(maps, np.asarray(validation.labels), heads)
-    (ROOT / "reports" / "ensembles.md").write_text(
-        "# One head, and ensembles of heads\n\nCommand: `python scripts/measure_ensemble.py --run …"
-        f" --members {' '.join(pair.partition('=')[0] for pair in args.members)}`; weights sha256 "
+    sources = {name: passes_of(maps, head) for name, head in heads.items()}
+    labels = np.asarray(validation.labels)
+    text = (
+        "# One head, ensembles of heads, and test-time variation\n\nCommand: `python "
+        "scripts/measure_ensemble.py --run … --members "
+        f"{' '.join(pair.partition('=')[0] for pair in args.members)} --variants {args.variants} "
+        f"--limit {args.limit}`; weights sha256 "
         f"{bundle.info.files[bundle.info.parts['screener'].weights][:16]}. The whole-picture "
-        f"network alone, {len(maps)} karyograms of validation patients, {args.passes} passes; one "
-        "head and deep members chose their epoch on these patients, snapshots did not. The fail "
-        "rate is the share of errors among what the tool keeps when a person takes over the least "
-        f"confident.\n\n{table}",
-        "utf-8",
+        f"network alone, {len(maps)} karyograms of validation patients, {args.passes} passes. One "
+        "head and deep members chose their epoch on these patients, snapshots did not. Each source "
+        "votes at the threshold that calls as many abnormal as are. The fail rate is the share of "
+        "errors among what the tool keeps when a person takes over the least confident.\n\n"
+        f"{alone(sources, labels)}"
     )
+    if args.variants > 1:
+        rows = np.arange(0, len(maps), math.ceil(len(maps) / (args.limit or len(maps))))
+        each = math.ceil(args.passes / args.variants)
+        scorer = VariedScorer(BundleScorer(bundle, each, args.seed), args.variants)
+        images = validation.images(size)
+        varied = [scorer.score([np.asarray(images[i])], [int(i)])[0].p for i in rows]
+        some = {name: p[rows] for name, p in sources.items()} | {"variation": np.stack(varied)}
+        text += (
+            f"\n{args.variants} variants of each picture ({len(rows)} of them, the network runs on "
+            f"every variant):\n\n{alone(some, labels[rows])}"
+        )
+    (ROOT / "reports" / "ensembles.md").write_text(text, "utf-8")
 
 
 def _fused(rule: Rule, p: np.ndarray, result: Result) -> np.ndarray:

@@ -159,9 +159,10 @@ def main() -> None:
     ).stdout.strip()  # fmt: skip
     weights = bundle.info.files[bundle.info.parts["screener"].weights][:16]
     table = markdown_table(header, rows(reference, groups, args.least))
+    command = f"measure_likeness.py --count {args.count} --fit {args.fit} …"
     (args.reports / "likeness.md").write_text(
         "# Pages unlike those that trained the network\n\nCommand: `python "
-        f"scripts/measure_likeness.py --count {args.count} …`; commit {commit or 'unknown'}, "
+        f"scripts/{command}`; commit {commit or 'unknown'}, "
         f"weights sha256 {weights}.\n\nReference: {len(learnt)} training pages, p-values "
         f"from {int(first.sum())} pages of half of the validation patients; AUROC of telling a "
         f"group from the {len(groups[BELONG])} pages of the other half. The distance takes "

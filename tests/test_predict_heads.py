@@ -246,6 +246,8 @@ def test_ensembles_are_compared_on_kept_features(screener, members):
     measure = script("measure_ensemble")
     data = features(screener, 30, 5)
     heads = {"one": McDropout(head_of(screener), 9), "deep": McDropout(members["deep"], 3)}
-    text = measure.alone(data.maps, data.labels, heads)
-    assert text.count("| one: ") == text.count("| deep: ") == 4
+    sources = {name: measure.passes_of(data.maps, head) for name, head in heads.items()}
+    assert sources["one"].shape == sources["deep"].shape == (30, 9)
+    text = measure.alone(sources, data.labels)
+    assert text.count("| one: ") == text.count("| deep: ") == 5
     assert all("/30 = " in line for line in text.splitlines()[2:])
