@@ -57,23 +57,31 @@ LEFT_OUT = "xihu"
 
 @dataclass(frozen=True)
 class Family:
-    """One network: base, data, and stages (name, depth, learning rate, epochs, patience)."""
+    """One network: base, data, and its stages, each as a `StageConfig` takes it."""
 
     backbone: str
     augmented: bool
-    stages: tuple[tuple[str, str, float, int, int], ...]
+    stages: tuple[dict[str, Any], ...]
 
 
-_HEAD = ("head", "head", 1e-3, 40, 10)
+def _stage(name: str, rate: float, epochs: int, patience: int, norm: bool = False) -> dict:
+    return {
+        "name": name, "unfreeze": name, "learning_rate": rate, "epochs": epochs,
+        "patience": patience, "batch_norm": norm,
+    }  # fmt: skip
+
+
+_HEAD = _stage("head", 1e-3, 40, 10)
 _BLOCKS = (
-    ("last-block", "last-block", 1e-4, 8, 4),
-    ("last-two-blocks", "last-two-blocks", 5e-5, 4, 3),
+    _stage("last-block", 1e-4, 8, 4),
+    _stage("last-two-blocks", 5e-5, 4, 3),
 )
 FAMILIES = {
     "original-vgg16": Family("vgg16", False, (_HEAD,)),
     "original-inceptionv3": Family("inceptionv3", False, (_HEAD,)),
     "vgg16": Family("vgg16", True, (_HEAD, *_BLOCKS)),
-    "inceptionv3": Family("inceptionv3", True, (_HEAD, ("whole", "whole", 2e-4, 6, 4))),
+    # Its statistics come from single chromosomes: frozen on karyograms, the whole learns nothing.
+    "inceptionv3": Family("inceptionv3", True, (_HEAD, _stage("whole", 5e-4, 9, 9, norm=True))),
 }
 
 
@@ -268,11 +276,7 @@ def train(
                 "backbone": family.backbone, "size": options.size, "dropout": 0.5,
                 "preprocess": "ink",
             },
-            "stages": [
-                dict(zip(("name", "unfreeze", "learning_rate", "epochs", "patience"), stage,
-                         strict=True))
-                for stage in chosen
-            ],
+            "stages": chosen,
             "batch_size": 16, "imbalance": "class_weights", "seed": seed,
             "precision": options.precision,
         }
