@@ -72,7 +72,7 @@ def columns(
 
 
 def passes_of(maps: np.ndarray, head: McDropout) -> np.ndarray:
-    """Return p(abnormal) of every pass of every member, (n, columns), from features (n, h, w, c)."""
+    """Return p(abnormal) of all passes of all members, (n, columns), from features (n, h, w, c)."""
     answers = []
     for start in range(0, len(maps), 16):
         some = np.asarray(maps[start : start + 16], np.float32)

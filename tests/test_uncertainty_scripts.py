@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from screening.commands.labelled import Picture
+from screening.triage.rule import Rule
+from screening.worklist.ledger import Result
+
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
@@ -78,3 +82,23 @@ def test_confidences_of_two_evaluations_are_ranked_together_and_apart(tmp_path):
     text = selective.report([tmp_path / "known", tmp_path / "unseen"], None)
     assert "40 pictures, 7 errors" in text and "**votes**" in text
     assert "| unseen | votes | 20 | 5/20" in text
+
+
+def test_halves_of_the_patients_calibrate_what_the_others_are_told():
+    confidence = script("measure_confidence")
+    rng = np.random.default_rng(0)
+    pictures, results = [], {}
+    for i in range(160):
+        ill = i % 2 == 1
+        centre = rng.normal(2.5 if ill else -2.5, 2)
+        p = 1 / (1 + np.exp(-(centre + rng.normal(0, 0.3, 50))))
+        name = f"k{i}"
+        pictures.append(Picture(name, Path(name), ill, name, "lab", f"p{i // 2}", False, name))
+        results[name] = Result(name, name, "s", "ok", "", 46, (), p.astype(np.float32))
+    counts, shares = confidence.halves(pictures, results, Rule(), 10, rng)
+    by = {n: dict(zip(confidence.COUNTED, row, strict=True)) for n, row in counts.items()}
+    assert by["votes"]["pictures"] == by["calibrated"]["pictures"] == 80
+    assert by["votes"]["errors"] > 3 and by["calibrated"]["oversure errors"] == 0
+    assert by["votes"]["oversure errors"] / by["votes"]["errors"] > 0.4
+    assert by["calibrated"]["missed"] <= by["votes"]["missed"]
+    assert shares["calibrated"].max() == 0

@@ -1,0 +1,132 @@
+"""How often an error is told with a confidence of 0.99 or more: by votes, and calibrated.
+
+    python scripts/measure_confidence.py --data MANIFEST --bundle B --keep FOLDER [--repeats 40]
+
+FOLDER is what `screening tune --keep FOLDER` kept of the manifest's pictures for the bundle, with
+the same passes and seed; no network runs. Again and again half of the patients, drawn at random,
+give the Venn–Abers confidences and the other half is measured, under both rules and with the same
+votes. Writes reports/confidence.md. An error is a picture named wrongly or an abnormal one put
+last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from screening.bundle import load_bundle
+from screening.classes import ABNORMAL
+from screening.commands.labelled import Picture, judgement_of, read_pictures
+from screening.metrics import markdown_table
+from screening.triage.policy import CALIBRATED, FLAG, LOW_PRIORITY, VOTES
+from screening.triage.rule import Judgement, Rule
+from screening.uncertainty.selective import OVERSURE
+from screening.uncertainty.venn_abers import VennAbers
+from screening.worklist.ledger import FILE_NAME, Ledger, Result
+from screening.worklist.run import options_hash
+
+ROOT = Path(__file__).resolve().parents[1]
+COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "missed", "normal",
+           "put last", "falsely flagged")  # fmt: skip
+
+
+def halves(
+    pictures: Sequence[Picture],
+    results: Mapping[str, Result],
+    rule: Rule,
+    repeats: int,
+    rng: np.random.Generator,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return mean counts of COUNTED over `repeats` random halves of the patients, by rule, and the
+    share of the errors of each half that are oversure, by rule (halves without an error left out).
+
+    `rule` is that of votes.
+    """
+    by_votes = {p.id: judgement_of(rule, results[p.id]) for p in pictures}
+    judged = [p for p in pictures if by_votes[p.id].p_abnormal is not None]
+    patients = sorted({p.hash for p in judged})
+    counts: dict[str, list[np.ndarray]] = {CALIBRATED: [], VOTES: []}
+    for _ in range(repeats):
+        fitted = set(rng.permutation(patients)[: len(patients) // 2])
+        inside = [p for p in judged if p.hash in fitted]
+        venn_abers = VennAbers.fit(
+            [by_votes[p.id].p_abnormal for p in inside],
+            [int(p.abnormal) for p in inside],
+            [p.hash for p in inside],
+        )
+        told = replace(rule, venn_abers=venn_abers)
+        outside = [p for p in judged if p.hash not in fitted]
+        calibrated = [judgement_of(told, results[p.id]) for p in outside]
+        counts[CALIBRATED].append(_counted(outside, calibrated))
+        counts[VOTES].append(_counted(outside, [by_votes[p.id] for p in outside]))
+    tables = {name: np.array(rows) for name, rows in counts.items()}
+    some = {name: table[table[:, 1] > 0] for name, table in tables.items()}
+    return (
+        {name: table.mean(axis=0) for name, table in tables.items()},
+        {name: table[:, 2] / table[:, 1] for name, table in some.items()},
+    )
+
+
+def _counted(pictures: Sequence[Picture], judged: Sequence[Judgement]) -> np.ndarray:
+    total = np.zeros(len(COUNTED))
+    for picture, judgement in zip(pictures, judged, strict=True):
+        decision = judgement.decision
+        missed = picture.abnormal and decision.route == LOW_PRIORITY
+        wrong = missed or (decision.prediction == ABNORMAL) != picture.abnormal
+        flagged, last = decision.route == FLAG, decision.route == LOW_PRIORITY
+        sure = (decision.confidence or 0.0) >= OVERSURE - 1e-9
+        normal = not picture.abnormal
+        total += [
+            1, wrong, wrong and sure, not normal, flagged and not normal, missed, normal,
+            last and normal, flagged and normal,
+        ]  # fmt: skip
+    return total
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--threshold", type=float, help="of a pass' vote (default: the bundle's)")
+    parser.add_argument("--passes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=40)
+    args = parser.parse_args()
+    bundle = load_bundle(args.bundle)
+    pictures = read_pictures(args.data)
+    options = options_hash(args.passes, args.seed)
+    with Ledger(args.keep / FILE_NAME, bundle.hash, options) as ledger:
+        results = {result.image: result for result in ledger.results()}
+    rule = Rule.of(bundle.info, name=VOTES)
+    rule = replace(rule, threshold=args.threshold or rule.threshold)
+    counts, shown = halves(pictures, results, rule, args.repeats, np.random.default_rng(0))
+    lines = []
+    for name, row in counts.items():
+        shares = shown[name]
+        middle = f"{row[2] / row[1]:.3f} ({np.quantile(shares, 0.9):.3f})" if len(shares) else "–"
+        lines.append((name, *(f"{value:.1f}" for value in row), middle))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    ).stdout.strip()  # fmt: skip
+    header = ("rule", *COUNTED, "share of errors that are oversure (9 of 10 halves: at most)")
+    text = (
+        "# Errors told with great confidence\n\nCommand: `python scripts/measure_confidence.py "
+        f"--threshold {rule.threshold:g} --repeats {args.repeats} …`; commit "
+        f"{commit or 'unknown'}, bundle {bundle.hash[:16]}. {len(pictures)} karyograms of "
+        f"{len({p.hash for p in pictures})} calibration patients; {args.repeats} times half of the "
+        "patients calibrate and the other half is measured: mean counts. Oversure: a confidence of "
+        f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last.\n\n"
+    )
+    (ROOT / "reports" / "confidence.md").write_text(text + markdown_table(header, lines), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
