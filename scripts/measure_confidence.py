@@ -32,7 +32,8 @@ from screening.worklist.run import options_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "missed", "normal",
-           "put last", "falsely flagged")  # fmt: skip
+           "put last", "falsely flagged", "at 0.95 or more", "errors among these",
+           "mean confidence")  # fmt: skip
 
 
 def halves(
@@ -79,12 +80,14 @@ def _counted(pictures: Sequence[Picture], judged: Sequence[Judgement]) -> np.nda
         missed = picture.abnormal and decision.route == LOW_PRIORITY
         wrong = missed or (decision.prediction == ABNORMAL) != picture.abnormal
         flagged, last = decision.route == FLAG, decision.route == LOW_PRIORITY
-        sure = (decision.confidence or 0.0) >= OVERSURE - 1e-9
+        confidence = decision.confidence or 0.0
+        sure, rather = confidence >= OVERSURE - 1e-9, confidence >= 0.95 - 1e-9
         normal = not picture.abnormal
         total += [
             1, wrong, wrong and sure, not normal, flagged and not normal, missed, normal,
-            last and normal, flagged and normal,
+            last and normal, flagged and normal, rather, wrong and rather, confidence,
         ]  # fmt: skip
+    total[-1] /= max(1, len(pictures))
     return total
 
 
@@ -111,19 +114,26 @@ def main() -> None:
     for name, row in counts.items():
         shares = shown[name]
         middle = f"{row[2] / row[1]:.3f} ({np.quantile(shares, 0.9):.3f})" if len(shares) else "–"
-        lines.append((name, *(f"{value:.1f}" for value in row), middle))
+        numbers = [f"{value:.1f}" for value in row[:-1]]
+        lines.append((name, *numbers, f"{row[-1]:.3f}", f"{1 - row[1] / row[0]:.3f}", middle))
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
         check=False,
     ).stdout.strip()  # fmt: skip
-    header = ("rule", *COUNTED, "share of errors that are oversure (9 of 10 halves: at most)")
+    header = (
+        "rule",
+        *COUNTED,
+        "share right",
+        "share of errors that are oversure (9 of 10 halves: at most)",
+    )
     text = (
         "# Errors told with great confidence\n\nCommand: `python scripts/measure_confidence.py "
         f"--threshold {rule.threshold:g} --repeats {args.repeats} …`; commit "
         f"{commit or 'unknown'}, bundle {bundle.hash[:16]}. {len(pictures)} karyograms of "
         f"{len({p.hash for p in pictures})} calibration patients; {args.repeats} times half of the "
         "patients calibrate and the other half is measured: mean counts. Oversure: a confidence of "
-        f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last.\n\n"
+        f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last. Half of the "
+        "patients support no confidence above n / (n + 1), however clear a picture is.\n\n"
     )
     (ROOT / "reports" / "confidence.md").write_text(text + markdown_table(header, lines), "utf-8")
 
