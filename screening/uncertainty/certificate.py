@@ -28,8 +28,8 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
     text = (
         f"{earned}{first} least {least} of abnormal cases are not put last, with "
         f"{100 * c.confidence:g} % confidence ({c.abnormal} abnormal cases of {c.patients} "
-        f"patients, {c.missed:g} missed; {c.normal} normal cases, {c.cleared} of them "
-        f"low-priority; {c.method}; {c.date[:10]}, data {c.data_hash[:12]}). "
+        f"patients, {_missed(c)}; {c.normal} normal cases, {c.cleared} of them put last; "
+        f"{c.method}; {c.date[:10]}, data {c.data_hash[:12]}). "
         f"It holds for cases like those, {c.passes} passes, a minimum confidence of "
         f"{c.min_confidence:g} or more."
     )
@@ -39,6 +39,13 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
             f"{c.flag_threshold:.4f})."
         )
     return text
+
+
+def _missed(certificate: CertificateInfo) -> str:
+    missed = certificate.missed
+    if float(missed).is_integer():
+        return f"{missed:.0f} missed"
+    return f"{missed:.2f} missed when each patient counts by the share of its cases"
 
 
 def certificate_covers(
