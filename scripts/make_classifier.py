@@ -5,7 +5,7 @@
 
 Stages, each skipped when its result is already in --out: split by patient (the bundle's own, when
 runs/bundle/split.json is given) → training crops, varied and from composed karyograms → training →
-temperature on the calibration patients → a copy of --bundle with the part "classifier".
+temperature on the validation patients → a copy of --bundle with the part "classifier".
 `--leave-out SOURCE` keeps one laboratory out of everything: its figures in
 `scripts/measure_classifier.py` are then those of an unseen laboratory.
 """
@@ -38,8 +38,9 @@ from screening.train.classifier_pages import page_crops
 
 PLAIN, SINGLES, PAGES = "plain", "singles", "pages"
 STEPS = 260
-CALIBRATION = 20
-"""Number of the set of pages on which the temperature is fitted; no epoch reaches it."""
+HELD_OUT = 20
+"""Number of the set of pages of validation patients; the epoch and the temperature are chosen on it.
+Calibration patients have no part in a model: they certify it."""
 
 
 def main() -> None:
@@ -52,13 +53,13 @@ def main() -> None:
     kept = [r for r in records if r.source != args.leave_out]
     jobs = [(PLAIN, "train", 0)] + [(SINGLES, "train", n) for n in range(args.sets)]
     jobs += [(PAGES, "train", n) for n in range(args.sets)]
-    jobs += [(PAGES, "calibration", CALIBRATION), (PAGES, "validation", CALIBRATION)]
+    jobs += [(PAGES, "validation", HELD_OUT)]
     cut = partial(make_crops, out / "crops", kept, split)
     with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
         for name in pool.map(cut, jobs):
             print(name, flush=True)
     model = train(out, kept, split, args)
-    fitted = temperature(model, out / "crops" / f"{PAGES}_calibration_{CALIBRATION}.npz")
+    fitted = temperature(model, out / "crops" / f"{PAGES}_validation_{HELD_OUT}.npz")
     print("temperature", json.dumps(fitted))
     if args.bundle:
         put_into(args.bundle, args.into or args.bundle, model, fitted["temperature"], args)
@@ -73,7 +74,7 @@ def train(out: Path, kept: Sequence[CellRecord], split: Split, args: argparse.Na
         source: plain_crops([c for c in validation if c.source == source])
         for source in sorted({c.source for c in validation})
     }
-    held_out["pages"] = read_crops(out / "crops" / f"{PAGES}_validation_{CALIBRATION}.npz")
+    held_out["pages"] = read_crops(out / "crops" / f"{PAGES}_validation_{HELD_OUT}.npz")
 
     def draw(epoch: int) -> Crops:
         n = epoch % args.sets
@@ -110,7 +111,7 @@ def make_crops(
     path = folder / f"{name}.npz"
     if path.exists():
         return name
-    rng = np.random.default_rng((("train", "validation", "calibration").index(part), number))
+    rng = np.random.default_rng((("train", "validation").index(part), number))
     chosen = split.select(records, part)
     if kind == PLAIN:
         crops = plain_crops([load_cell(r) for r in chosen])
