@@ -39,7 +39,7 @@ from screening.train.classifier_pages import page_crops
 PLAIN, SINGLES, PAGES = "plain", "singles", "pages"
 STEPS = 260
 HELD_OUT = 20
-"""Number of the set of pages of validation patients; the epoch and the temperature are chosen on it.
+"""Number of the set of pages of validation patients, on which epoch and temperature are chosen.
 Calibration patients have no part in a model: they certify it."""
 
 
