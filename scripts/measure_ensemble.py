@@ -133,7 +133,11 @@ def _alone(args: argparse.Namespace) -> None:
         each = math.ceil(args.passes / args.variants)
         scorer = VariedScorer(BundleScorer(bundle, each, args.seed), args.variants)
         images = validation.images(size)
-        varied = [scorer.score([np.asarray(images[i])], [int(i)])[0].p for i in rows]
+        answers = []
+        for start in range(0, len(rows), 8):
+            keys = [int(i) for i in rows[start : start + 8]]
+            answers += scorer.score([np.asarray(images[i]) for i in keys], keys)
+        varied = [answer.p for answer in answers]
         some = {name: p[rows] for name, p in sources.items()} | {"variation": np.stack(varied)}
         text += (
             f"\n{args.variants} variants of each picture ({len(rows)} of them, the network runs on "
