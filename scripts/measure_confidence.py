@@ -133,7 +133,7 @@ def main() -> None:
         f"{len({p.hash for p in pictures})} calibration patients; {args.repeats} times half of the "
         "patients calibrate and the other half is measured: mean counts. Oversure: a confidence of "
         f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last. "
-        "Half of the patients support no confidence above n / (n + 1), however clear a picture is.\n\n"
+        "Half of the patients support no confidence above n / (n + 1), however clear it looks.\n\n"
     )
     (ROOT / "reports" / "confidence.md").write_text(text + markdown_table(header, lines), "utf-8")
 
