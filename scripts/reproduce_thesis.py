@@ -319,7 +319,7 @@ def train(
         "test_originals": len(pictured[1]),
         "fresh_people": len(set(fresh.people)),
     }
-    folder = options.out / "runs" / f"{path.stem}_{options.size}"
+    folder = options.out / "runs" / f"{path.stem}_{options.size}_{config.hash[:8]}"
     run = PoolRun(
         config, get_backbone(family.backbone), _subset(pictures, rows["train"]),
         _subset(pictures, rows["validation"]), folder, where, on_stage=keep,
