@@ -39,7 +39,7 @@ BASELINE, NETWORK_ALONE, READING_ALONE, FUSED = (
 
 def routers(rule: Rule) -> dict[str, Callable[[Look], str]]:
     """Return each rule's function from a page to its route."""
-    alone = replace(rule, fusion=Fusion(0.0, {"reading": 1.0}), threshold=0.5)
+    alone = replace(rule, fusion=Fusion(0.0, {"reading": 1.0}), threshold=0.5, venn_abers=None)
 
     def network(look: Look) -> str:
         bare = replace(look, reading=None, accepted=True, warnings=())

@@ -198,9 +198,9 @@ def test_the_calibrated_rule_is_measured_where_the_bundle_can(data, scorer, tmp_
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["rule"] == "calibrated"
     rows = read_rows(tmp_path / "out" / "pictures.csv")
-    # Three patients of each kind: no answer is surer than 3/4, so none is sure enough to flag.
+    # Three patients of each kind: no answer is surer than 3/4.
     assert max(float(row["final"]) for row in rows) <= 0.75
-    assert {row["route"] for row in rows} == {"review", "low-priority"}
+    assert {row["route"] for row in rows} == {"flag", "review", "low-priority"}
     assert all(row["predicted"] == row["abnormal"] for row in rows)
     votes = write_bundle_without_weights(tmp_path / "v", calibration=calibration())
     with pytest.raises(ScreeningError, match="--rule calibrated expects"):

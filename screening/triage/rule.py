@@ -48,7 +48,7 @@ from screening.uncertainty.venn_abers import VennAbers
 @dataclass(frozen=True)
 class Rule:
     """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
-    which a picture goes to a person, and the least confidence to flag one. `fusion`: how the
+    which a picture goes to a person. `fusion`: how the
     network and the cell's reading are joined (None: the network's passes alone). A picture that was
     read is put last only with a posterior of a normal complement of at least `min_p_normal` and a
     layout score of at least `min_layout`.
@@ -162,7 +162,7 @@ def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evide
     least = f"probability at least {rounded_down(sureness.at_least, 2)}"
     route = decision.route
     if sureness.abnormal:
-        sure = route == FLAG and sureness.at_least >= rule.min_confidence - 1e-9
+        sure = route == FLAG and sureness.at_least > 0.5
         route = FLAG if sure else REVIEW
         words = f"looks abnormal: {least}"
         if not sure:
