@@ -40,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-confidence",
         type=float,
-        help="below this vote share, or confidence to flag, a picture goes to review, 0.5 to 1 "
-        "(default: the bundle's)",
+        help="below this vote share a picture goes to review, 0.5 to 1 (default: the bundle's)",
     )
     add_rule(parser)
     parser.add_argument(

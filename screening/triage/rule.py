@@ -9,11 +9,11 @@ them the confidence, and under the minimum confidence a picture goes to review.
 calibrated: the votes' rule, of which two things are taken back. The prediction is the label that is
 more probable by the calibration cases, the confidence the lower end of its Venn–Abers probability
 (`uncertainty.venn_abers`). What the votes would put last goes to review unless normal is the more
-probable label. What they would flag goes to review unless the confidence that it is abnormal
-reaches the minimum. So whatever the calibrated rule puts last or flags, the votes alone would have
-too: `screening tune` certifies the votes, and what it promises of them (few abnormal cases last,
-few normal cases flagged) holds for both rules, although the probabilities come from the very cases
-that earned the certificate.
+probable label. What they would flag goes to review unless that lower end is above one half.
+So whatever the calibrated rule puts last or flags, the votes alone would have too: `screening tune`
+certifies the votes, and what it promises of them (few abnormal cases last, few normal cases
+flagged) holds for both rules, although the probabilities come from the very cases that earned the
+certificate.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ from screening.uncertainty.venn_abers import VennAbers
 @dataclass(frozen=True)
 class Rule:
     """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
-    which a picture goes to a person. `fusion`: how the
-    network and the cell's reading are joined (None: the network's passes alone). A picture that was
-    read is put last only with a posterior of a normal complement of at least `min_p_normal` and a
-    layout score of at least `min_layout`.
+    which a picture goes to a person. `fusion`: how the network and the cell's reading are joined
+    (None: the network's passes alone). A picture that was read is put last only with a posterior of
+    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`.
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
     from (None: the rule of votes)."""
