@@ -130,6 +130,10 @@ def test_words_and_numbers_of_the_calibrated_rule():
     assert "not sure enough to be put last" in unsure.reasons[0]
     assert middle.route == "review" and "not sure enough to flag" in middle.reasons[0]
     assert high.route == "flag" and high.confidence < 1 and high.votes == 1
+    p = np.full(50, 0.4)
+    normal = judge(Rule(0.3, flag_threshold=0.5, venn_abers=CALIBRATED), "ok", p, objects=46)
+    assert normal.decision.prediction == "normal"
+    assert not any("to flag" in reason for reason in normal.decision.reasons)
     # With a threshold that lets too much pass, what is rather abnormal is still looked at.
     late = decided(0.9, True, threshold=0.97, spread=0.01)
     assert late.route == "review" and late.prediction == "abnormal" and late.votes == 0

@@ -44,6 +44,8 @@ from screening.triage.policy import (
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 
+_TOO_UNSURE = "not sure enough to flag"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -159,7 +161,7 @@ def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evide
     share = known.abnormal_votes / known.passes
     last_by_votes = 1 - share >= rule.min_confidence - 1e-9
     least = f"probability at least {rounded_down(sureness.at_least, 2)}"
-    route = decision.route
+    route, others = decision.route, decision.reasons[1:]
     if sureness.abnormal:
         sure = route == FLAG and sureness.at_least > 0.5
         route = FLAG if sure else REVIEW
@@ -167,6 +169,8 @@ def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evide
         if not sure:
             words = f"more probably abnormal than normal, but not sure enough to flag: {least}"
     else:
+        # Nobody asks why a picture that looks normal was not flagged.
+        others = tuple(reason for reason in others if not reason.startswith(_TOO_UNSURE))
         route = LOW_PRIORITY if route == LOW_PRIORITY else REVIEW
         words = f"looks normal: {least}"
         if not last_by_votes:
@@ -179,7 +183,7 @@ def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evide
         ABNORMAL if sureness.abnormal else NORMAL,
         share if sureness.abnormal else 1 - share,
         sureness.at_least,
-        (words, *decision.reasons[1:]),
+        (words, *others),
     )
 
 
@@ -190,7 +194,7 @@ def _flagged_only_above(rule: Rule, decision: Decision, fused: np.ndarray) -> De
     share = float((fused.astype(np.float64) >= rule.flag_threshold).mean())
     if share >= rule.min_confidence - 1e-9:
         return decision
-    reason = f"not sure enough to flag: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
+    reason = f"{_TOO_UNSURE}: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
     return replace(decision, route=REVIEW, reasons=(*decision.reasons, reason))
 
 
