@@ -31,6 +31,18 @@ def test_paper_is_white_and_bands_are_kept(karyogram, page):
     assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("paper", [255, 227, 200])
+def test_light_bands_survive_on_clean_paper(paper):
+    """Paper of one single grey has no noise, so nothing that is lighter than ink may vanish in it."""
+    image = np.full((400, 600), 255, np.uint8)
+    for x in range(60, 540, 40):
+        image[100:260, x : x + 16] = 110
+        image[150:190, x : x + 16] = 232
+    page = normalise((image.astype(float) * paper / 255).round().astype(np.uint8))
+    assert (page[image == 255] == 255).mean() > 0.999
+    assert (page[155:185, 62:74] < 250).all()
+
+
 @pytest.mark.parametrize("change", ["inverted", "grey paper", "uneven light", "noise", "pale"])
 def test_laboratories_look_alike_after_normalising(karyogram, page, change):
     image = karyogram.image.astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from screening.images.foreground import content_box
 
-VERSION = "look-1"
+VERSION = "look-2"
 """Changes with anything that changes a picture on its way to a network: earlier results and weights
 then no longer belong to what is seen now."""
 PAPER = 255
@@ -145,7 +145,9 @@ def _paper_level(flat: np.ndarray) -> tuple[float, float]:
     counts = cv2.calcHist([flat], [0], None, [256], [0, 256]).ravel()
     near = np.convolve(counts, np.ones(3) / 3, mode="same")
     first = round(0.75 * _PAPER_LEVEL)
-    level = first + int(near[first:255].argmax())
+    peak = first + int(near[first:255].argmax())
+    # Where paper is one single grey the mean is as high beside it, and the paper would be left out.
+    level = peak - 1 + int(counts[peak - 1 : peak + 2].argmax())
     above = counts[level:255]
     distance = np.arange(above.size, dtype=np.float64)
     noise = float(np.sqrt((above * distance**2).sum() / max(1.0, above.sum())))
