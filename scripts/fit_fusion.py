@@ -34,7 +34,7 @@ from screening.evidence.slots import Page
 from screening.metrics import auroc
 from screening.predict.chromosomes import Classified
 from screening.triage.policy import FLAG as FLAGGED
-from screening.triage.policy import LOW_PRIORITY, OK, REJECTED
+from screening.triage.policy import LOW_PRIORITY, OK, REJECTED, VOTES
 from screening.triage.rule import Judgement, Rule, judge
 from screening.uncertainty.certificate import SEEN, seen
 from screening.worklist.reader import reading_of
@@ -210,6 +210,10 @@ def main() -> None:
                     flag_threshold=rule.flag_threshold,
                 ),
                 "metrics": {"validation": reached},
+                # Another score: what was certified and calibrated of the old one is void.
+                "certificate": None,
+                "calibration": None,
+                "rule": VOTES,
                 "data": bundle.info.data | _seen(args.split, bundle),
             }
         )  # fmt: skip

@@ -227,8 +227,8 @@ def _unlearnt(results: Results) -> str:
         return ""
     return (
         " A network that has not learnt its own training part has nothing to leak: the best AUC on "
-        f"the training part stays below {LEARNT} over pictures for {', '.join(shown)}; its rows say "
-        "nothing about the split."
+        f"the training part stays below {LEARNT} over pictures for {', '.join(shown)}; its rows "
+        "say nothing about the split."
     )
 
 
