@@ -33,7 +33,7 @@ def test_paper_is_white_and_bands_are_kept(karyogram, page):
 
 @pytest.mark.parametrize("paper", [255, 227, 200])
 def test_light_bands_survive_on_clean_paper(paper):
-    """Paper of one single grey has no noise, so nothing that is lighter than ink may vanish in it."""
+    """Paper of one single grey has no noise, so nothing lighter than ink may vanish in it."""
     image = np.full((400, 600), 255, np.uint8)
     for x in range(60, 540, 40):
         image[100:260, x : x + 16] = 110
