@@ -7,10 +7,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from screening.errors import ConfigError
 
@@ -25,7 +32,8 @@ class DataConfig(_Strict):
     """Where the labelled karyograms are and how cases are shared out.
 
     `manifest`: CSV (path, label, case) or a folder with normal/ and abnormal/. `split`: a split
-    that an earlier run wrote; otherwise cases are split by `fractions` and `seed`.
+    that an earlier run wrote (split.json), or a CSV (case, part) of your own; otherwise cases are
+    split by `fractions` and `seed`.
     """
 
     manifest: Path
@@ -63,7 +71,7 @@ class ModelConfig(_Strict):
     dropout: float = Field(default=0.5, ge=0, lt=1)
     hidden: int = Field(default=256, ge=1)
     weights: str | None = None
-    preprocess: str | None = None
+    preprocess: Literal["caffe", "tf", "torch", "ink"] | None = None
 
 
 class StageConfig(_Strict):
@@ -94,6 +102,14 @@ class AugmentationConfig(_Strict):
     variants: int = Field(default=4, ge=0, le=100)
     slots: bool = False
 
+    @model_validator(mode="after")
+    def _does_something(self) -> AugmentationConfig:
+        if self.slots and self.mode == "none":
+            raise ValueError("slots: true changes nothing with mode none: give offline or online")
+        if self.mode == "offline" and self.variants == 0:
+            raise ValueError("expected at least one variant with mode offline")
+        return self
+
 
 class ChoiceConfig(_Strict):
     """Which epoch is kept. `recall-first`: best specificity where `recall` is reached, then AUC."""
@@ -113,16 +129,23 @@ class SearchConfig(_Strict):
     initial: int = Field(default=5, ge=1)
     objective: Literal["val_auc", "val_loss"] = "val_auc"
     learning_rate: tuple[float, float] = (1e-5, 1e-1)
-    batch_size: tuple[int, ...] = (8, 16, 32, 64)
+    batch_size: tuple[Annotated[int, Field(ge=1)], ...] = Field((8, 16, 32, 64), min_length=1)
     dropout: tuple[float, float] | None = None
-    width: tuple[int, ...] | None = None
-    unfreeze: tuple[str, ...] | None = None
+    width: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=1)
+    unfreeze: tuple[str, ...] | None = Field(None, min_length=1)
 
     @field_validator("learning_rate", "dropout")
     @classmethod
     def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and not 0 <= value[0] < value[1] <= 1:
             raise ValueError("expected [low, high] with 0 <= low < high <= 1")
+        return value
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _has_a_logarithm(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] <= 0:  # searched evenly in its logarithm
+            raise ValueError("expected a lowest learning rate above 0")
         return value
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from screening.config import TrainConfig, read_config, write_config
 from screening.errors import ConfigError
+from screening.models.backbones import PREPROCESSING
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -41,6 +42,29 @@ def test_three_mistakes_are_all_named(tmp_path):
     assert "5 mistakes" in text, text
     for part in ("batch_size", "vgg17", "model.dropout", "stages.0.learning_rate", "mean unfreeze"):
         assert part in text, part
+
+
+def test_settings_that_would_fail_later_or_do_nothing_are_named_at_once(tmp_path):
+    content = SMALL | {
+        "model": {"backbone": "vgg16", "preprocess": "cafe"},
+        "augmentation": {"mode": "none", "slots": True},
+        "search": {"learning_rate": [0, 0.1], "batch_size": [], "width": [0], "unfreeze": []},
+    }
+    with pytest.raises(ConfigError) as told:
+        read_config(written(tmp_path, content), BASES)
+    text = str(told.value)
+    assert "6 mistakes" in text, text
+    for part in ("model.preprocess", "slots", "learning rate above 0", "search.batch_size",
+                 "search.width.0", "search.unfreeze"):  # fmt: skip
+        assert part in text, part
+    content = SMALL | {"augmentation": {"mode": "offline", "variants": 0}}
+    with pytest.raises(ConfigError, match="at least one variant"):
+        read_config(written(tmp_path, content), BASES)
+
+
+def test_every_preprocessing_can_be_asked_for():
+    for name in PREPROCESSING:
+        TrainConfig.model_validate(SMALL | {"model": {"backbone": "vgg16", "preprocess": name}})
 
 
 def test_depths_are_those_of_the_base(tmp_path):

@@ -89,6 +89,22 @@ def test_json_round_trip_and_an_altered_split_is_refused():
         Split.from_json("{}")
 
 
+def test_a_case_on_both_sides_of_a_given_split_is_named(tmp_path):
+    split = Split({("", "c1"): TRAIN, ("", "c2"): TEST}, 0)
+    text = split.to_json().replace('"c1": "train"', '"c1": "test", "c1": "train"')
+    with pytest.raises(ManifestError, match="the case c1 is in test and in train"):
+        Split.from_json(text)
+    table = tmp_path / "split.csv"
+    table.write_text("case,part\nc1,train\nc2,test\nc1,train\n")
+    assert Split.from_table(table).assignments == split.assignments
+    table.write_text("case,part\nc1,train\nc2,test\nc1,test\nc3,training\nc2,train\n")
+    with pytest.raises(ManifestError) as told:
+        Split.from_table(table)
+    for said in ("3 problems", "line 4: the case c1 is in train and in test", "'training'",
+                 "line 6: the case c2"):  # fmt: skip
+        assert said in str(told.value)
+
+
 def test_items_of_an_unknown_case_have_no_part():
     split = split_by_case(things(), seed=1)
     with pytest.raises(ManifestError, match="in no part"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screening.classes import ABNORMAL
-from screening.data.tables import Problems
+from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError
 
 TRAIN, VALIDATION, CALIBRATION, TEST = PARTS = ("train", "validation", "calibration", "test")
@@ -69,8 +69,18 @@ class Split:
     @classmethod
     def from_json(cls, text: str) -> Split:
         """Return the split that `to_json` wrote; ManifestError when it was altered since."""
+        problems = Problems("the split")
+
+        def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            # JSON's reader keeps the last of two equal keys and says nothing.
+            found: dict[str, Any] = {}
+            for key, value in pairs:
+                if found.setdefault(key, value) != value:
+                    problems.add(f"the case {key} is in {found[key]} and in {value}")
+            return found
+
         try:
-            content = json.loads(text)
+            content = json.loads(text, object_pairs_hook=once)
             assignments = {
                 (source, case): part
                 for source, cases in content["cases"].items()
@@ -82,6 +92,7 @@ class Split:
             raise ManifestError(
                 f"expected a split written by this tool, received {error!r}"
             ) from error
+        problems.raise_if_any()
         unknown = set(assignments.values()) - set(PARTS)
         if unknown or split.hash != stated:
             raise ManifestError(
@@ -89,6 +100,24 @@ class Split:
                 "Make a new split instead of editing one"
             )
         return split
+
+    @classmethod
+    def from_table(cls, table: Path) -> Split:
+        """Return the split of a CSV (case, part) that a laboratory made itself.
+
+        ManifestError names every unknown part and every case that stands in two parts.
+        """
+        problems = Problems(str(table))
+        assignments: dict[CaseKey, str] = {}
+        for line, row in read_table(table, required=("case", "part")):
+            case, part = row["case"], row["part"]
+            first = assignments.setdefault(("", case), part)
+            if part not in PARTS:
+                problems.add(f"line {line}: expected a part {', '.join(PARTS)}, received {part!r}")
+            elif part != first:
+                problems.add(f"line {line}: the case {case} is in {first} and in {part}")
+        problems.raise_if_any()
+        return cls(assignments, seed=0, rule=f"given in {table.name}")
 
     def _content(self) -> dict[str, Any]:
         cases: dict[str, dict[str, str]] = defaultdict(dict)

@@ -38,11 +38,15 @@ def read_parts(data: DataConfig) -> tuple[Split, dict[str, list[Item]]]:
             f"{data.manifest}: expected normal and abnormal karyograms, received only "
             f"{labels.pop()} ones ({len(items)})"
         )
-    if data.split is not None:
+    if data.split is not None and data.split.suffix.lower() == ".csv":
+        split = Split.from_table(data.split)
+    elif data.split is not None:
         try:
             split = Split.from_json(data.split.read_text("utf-8"))
         except OSError as error:
             raise ManifestError(f"{data.split}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise ManifestError(f"{data.split}: expected a split in JSON or CSV") from None
     else:
         split = split_by_case(items, data.fractions, data.seed)
     check_leaks(split, items)
