@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import (
@@ -129,16 +129,25 @@ class SearchConfig(_Strict):
     initial: int = Field(default=5, ge=1)
     objective: Literal["val_auc", "val_loss"] = "val_auc"
     learning_rate: tuple[float, float] = (1e-5, 1e-1)
-    batch_size: tuple[Annotated[int, Field(ge=1)], ...] = Field((8, 16, 32, 64), min_length=1)
+    batch_size: tuple[int, ...] = (8, 16, 32, 64)
     dropout: tuple[float, float] | None = None
-    width: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=1)
-    unfreeze: tuple[str, ...] | None = Field(None, min_length=1)
+    width: tuple[int, ...] | None = None
+    unfreeze: tuple[str, ...] | None = None
 
     @field_validator("learning_rate", "dropout")
     @classmethod
     def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and not 0 <= value[0] < value[1] <= 1:
             raise ValueError("expected [low, high] with 0 <= low < high <= 1")
+        return value
+
+    @field_validator("batch_size", "width", "unfreeze")
+    @classmethod
+    def _some(cls, value: tuple[int | str, ...] | None) -> tuple[int | str, ...] | None:
+        if value is not None and not value:
+            raise ValueError("expected at least one value to try")
+        if any(isinstance(one, int) and one < 1 for one in value or ()):
+            raise ValueError("expected whole numbers of at least 1")
         return value
 
     @field_validator("learning_rate")
@@ -253,7 +262,7 @@ def _in_words(error: ValidationError) -> Iterator[str]:
         elif one["type"] == "missing":
             yield f"{where}: is missing"
         else:
-            yield f"{where}: {one['msg']}, received {one['input']!r}"
+            yield f"{where}: {one['msg'].removeprefix('Value error, ')}, received {one['input']!r}"
 
 
 def _keys_beside(loc: Sequence[str | int]) -> list[str]:
