@@ -9,6 +9,7 @@ order, augmentation and dropout depend on (seed, stage, epoch) only, all else is
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -107,7 +108,7 @@ class Run:
         if start is None or not (resume or self.devices.chief):
             # Other hosts may see what the chief has just written; TensorFlow gave them its weights.
             self._save(self.folder / "stages" / "start.npz", packed("w", weights_of(screener)),
-                       {"config": self.config.hash})  # fmt: skip
+                       {"config": self.config.hash, "data": self._data_hash()})  # fmt: skip
             return
         if not resume:
             raise ScreeningError(
@@ -119,7 +120,20 @@ class Run:
                 f"{self.folder} holds a training with other settings: resume it with the settings "
                 "it was started with, or choose another folder"
             )
+        # Other pictures share the cases out anew: whoever was trained on could then be measured.
+        if start[1].get("data", self._data_hash()) != self._data_hash():
+            raise ScreeningError(
+                f"{self.folder} holds a training on other pictures or labels: resume it with those "
+                "it was started with, or choose another folder"
+            )
         set_weights(screener, unpacked("w", start[0]))
+
+    def _data_hash(self) -> str:
+        digest = hashlib.sha256()
+        for pictures in (self.train, self.validation):
+            labels = "".join(str(int(label)) for label in pictures.labels)
+            digest.update(f"{pictures.hash} {labels} ".encode())
+        return digest.hexdigest()
 
     def _stage(
         self, number: int, stage: StageConfig, screener: keras.Model, begun: bool
@@ -149,7 +163,7 @@ class Run:
             row = {f"val_{key}": value for key, value in now.items()}
             best = {"rank": rank(row, config.choice), "epoch": 0, "row": row}
         last_save, epoch = time.monotonic(), first
-        reason = f"all {stage.epochs} epochs done"
+        reason, diverged = f"all {stage.epochs} epochs done", ""
         for epoch in range(first + 1, stage.epochs + 1):
             if epoch - 1 - best["epoch"] >= stage.patience:  # a run resumed at its end
                 epoch -= 1
@@ -161,8 +175,17 @@ class Run:
                 oversample=config.imbalance == "oversample",
             )  # fmt: skip
             result = trainer.train_epoch(train, labels, weights, batches, epoch - 1)
+            p = trainer.predict(validation, scored)
+            if not (np.isfinite(result.loss) and np.isfinite(p).all()):
+                diverged = (
+                    f"stopped in epoch {epoch}: the loss is no number any more, the learning rate "
+                    f"{stage.learning_rate:g} is too high"
+                )
+                if best["rank"] is None:
+                    raise ScreeningError(f"stage {stage.name} {diverged}")
+                break
             seen = measured(result.labels, result.p, config.choice.recall)
-            now = measured(truth, trainer.predict(validation, scored), config.choice.recall)
+            now = measured(truth, p, config.choice.recall)
             row = {"stage": stage.name, "epoch": epoch, **seen, "loss": result.loss}
             row |= {f"val_{key}": value for key, value in now.items()}
             row["seconds"] = round(time.monotonic() - began, 3)
@@ -176,7 +199,9 @@ class Run:
             self.on_epoch(row)
             if epoch - best["epoch"] >= stage.patience:
                 break
-        if epoch - best["epoch"] >= stage.patience and epoch < stage.epochs:
+        if diverged:
+            reason = diverged
+        elif epoch - best["epoch"] >= stage.patience and epoch < stage.epochs:
             reason = f"stopped after epoch {epoch}: {stage.patience} epochs without a better " + (
                 in_words(config.choice)
             )
