@@ -13,19 +13,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
 
 from screening.bundle import load_bundle
 from screening.cli import main
 from screening.commands.labelled import read_pictures
-from screening.config import AugmentationConfig, TrainConfig, read_config
+from screening.config import AugmentationConfig, DataConfig, TrainConfig, read_config
 from screening.data.manifest import read_manifest
 from screening.data.split import Split
+from screening.errors import ScreeningError
 from screening.models import backbones
 from screening.models.unfreezing import known_depths
 from screening.train import search
-from screening.train.pictures import load_pictures
-from screening.train.progress import TrainProgress
+from screening.train.pictures import load_pictures, read_parts
+from screening.train.progress import SHOWN, TrainProgress
 from screening.train.staged import Run
 from screening.uncertainty.certificate import overlap
 from tiny_base import TINY
@@ -161,6 +163,17 @@ def test_mistakes_are_named_before_training(config, manifest, tmp_path, capsys):
     data["seed"] = next(seed for seed in range(50) if _apart(folder / "twice.csv", data, seed))
     assert "same content" in told({"data": data}, "twice")
     assert "TF_CONFIG" in told({"devices": "hosts"}, "hosts")
+    cases = [f"c{number},{'train' if number < 8 else 'validation'}" for number in range(12)]
+    (folder / "given.csv").write_text("\n".join(["case,part", *cases]))
+    split, parts = read_parts(DataConfig(manifest=manifest, split=folder / "given.csv"))
+    assert {item.case for item in parts["validation"]} == {"c8", "c9", "c10", "c11"}
+    (folder / "both.csv").write_text("\n".join(["case,part", *cases, "c3,test"]))
+    data = {"manifest": str(manifest), "split": str(folder / "both.csv")}
+    assert "the case c3 is in train and in test" in told({"data": data}, "both")
+    twice = split.to_json().replace('"c3": "train"', '"c3": "test", "c3": "train"')
+    (folder / "both.json").write_text(twice)
+    data["split"] = str(folder / "both.json")
+    assert "the case c3 is in test and in train" in told({"data": data}, "both_json")
 
 
 def _apart(manifest: Path, data: dict, seed: int) -> bool:
@@ -224,8 +237,91 @@ def test_search_skips_what_fails_resumes_and_writes_the_best(config, tmp_path, c
     assert len(calls) == 4
 
 
+@pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_full_disk_ends_a_search_and_its_trial_is_tried_again(
+    config, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "search"
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        assert main(["search", str(config), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "No space left" in said and "--resume" in said and "Traceback" not in said
+    other = yaml.safe_load(config.read_text())
+    other["model"]["size"] = 48
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    assert main(["search", str(tmp_path / "other.yaml"), "--out", str(out), "--resume"]) == 2
+    assert "other settings" in capsys.readouterr().err
+    assert main(["search", str(config), "--out", str(out), "--resume", "--quiet"]) == 0
+    trials = json.loads((out / "search.json").read_text())
+    assert len(trials) == 3 and all(trial["score"] is not None for trial in trials)
+
+
+@pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
+def test_a_search_of_failures_says_why_without_a_traceback(config, tmp_path, capsys, monkeypatch):
+    kinds = iter((ScreeningError("diverged"), ValueError("odd"), MemoryError()))
+
+    def failing(self, screener, resume=False):
+        raise next(kinds)
+
+    monkeypatch.setattr(Run, "fit", failing)
+    out = tmp_path / "search"
+    assert main(["search", str(config), "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err + said.out
+    assert "no trial of the search succeeded: ValueError: odd; diverged; out of memory" in said.err
+    reasons = [trial["reason"] for trial in json.loads((out / "search.json").read_text())]
+    assert reasons == ["diverged", "ValueError: odd", "out of memory"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"), "batch_size 8"),
+        (MemoryError(), "batch_size 8"),
+    ],
+)
+def test_too_little_memory_is_told(config, tmp_path, capsys, monkeypatch, error, said):
+    def failing(self, screener, resume=False):
+        raise error
+
+    monkeypatch.setattr(Run, "fit", failing)
+    assert main(["train", str(config), "--out", str(tmp_path / "run")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_curves_of_a_resumed_run_go_on_and_a_full_disk_is_told(config, tmp_path):
+    base = TrainConfig.model_validate(yaml.safe_load(config.read_text()))
+    row = dict.fromkeys(SHOWN, 0.5) | {"stage": "last"}
+    for epoch in (1, 2):  # a progress each, as after a kill
+        TrainProgress(base, tmp_path / "logs", quiet=True).epoch(row | {"epoch": epoch})
+    steps = [
+        event.step
+        for path in sorted((tmp_path / "logs").iterdir())
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "last/val_auc"
+    ]
+    assert sorted(steps) == [1, 2]
+
+    class Full:
+        def as_default(self, step):
+            raise tf.errors.ResourceExhaustedError(None, None, "logs; No space left on device")
+
+    progress = TrainProgress(base, None, quiet=True)
+    progress._writer = Full()
+    with pytest.raises(OSError, match="No space left"):
+        progress.epoch(row | {"epoch": 1})
+
+
 TOGETHER = """
 import sys
+from screening.errors import ScreeningError
 from screening.models import backbones
 from tiny_base import TINY
 backbones.BACKBONES["tiny"] = TINY

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening.commands.train import add_shared_arguments, ready, settings
 from screening.errors import ConfigError, ScreeningError
 from screening.native_log import native_log_filtered
+
+if TYPE_CHECKING:
+    from screening.config import TrainConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise ScreeningError(
             f"{args.out} already holds a search: go on with --resume, or choose another folder"
         )
+    _check_settings(config, args.out / "config.yaml", begun)
     job = Job(config, args.out, where, args.quiet, args.smoke)
 
     @cache
@@ -58,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     with disk_errors_told(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
+        write_config(config, args.out / "config.yaml", ["The settings of this search."])
         tuner = search.Search(config, data, args.out, where, say)
         tuner.search(verbose=0)
         if search.is_worker():
@@ -86,3 +93,21 @@ def run(args: argparse.Namespace) -> int:
         done = sum(trial["score"] is not None for trial in trials)
         print(f"{done} of {len(trials)} trials succeeded; best settings: {path}")
     return 0
+
+
+def _check_settings(config: TrainConfig, path: Path, begun: bool) -> None:
+    """Raise ScreeningError when the trials in the folder are those of other settings."""
+    from screening.config import read_config
+    from screening.models.unfreezing import known_depths
+
+    if not begun or not path.is_file():
+        return
+    before = read_config(path, known_depths())
+    ranges = [
+        each.search and each.search.model_dump(exclude={"trials"}) for each in (before, config)
+    ]
+    if before.hash != config.hash or ranges[0] != ranges[1]:
+        raise ScreeningError(
+            f"{path.parent} holds a search with other settings, of which only search.trials may "
+            "change: resume it with its own, or choose another folder"
+        )

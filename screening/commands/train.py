@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         if args.devices:
             config = config.changed(devices=args.devices)
         where = ready(config)
+    import tensorflow as tf
+
     # Outside the filter, which would hold back the progress until the end.
     where.check_batch(config.batch_size)
     from screening.train.checkpoint import disk_errors_told
@@ -57,8 +59,14 @@ def run(args: argparse.Namespace) -> int:
 
     job = Job(config, args.out, where, args.quiet, args.smoke)
     job.notes |= _seen(job)
-    with disk_errors_told(args.out):
-        bundle = job.run(args.resume)
+    try:
+        with disk_errors_told(args.out):
+            bundle = job.run(args.resume)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise ScreeningError(
+            f"the memory is too small for batch_size {config.batch_size} at {config.model.size} "
+            "pixels: give less of one of them and another folder"
+        ) from error
     if bundle is not None and not args.quiet:
         print(f"Bundle: {bundle.folder}\nFigures: {args.out / 'run.html'}")
     return 0

@@ -21,10 +21,14 @@ from screening.errors import ScreeningError
 _META = "meta"
 
 
+class DiskError(ScreeningError):
+    """The disk refuses to be written: nothing that was finished is lost, nothing can go on."""
+
+
 def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
     """Replace `path` by the arrays (no name may be "meta") and the JSON-able `meta`.
 
-    ScreeningError when there is no room or no permission: the last good state is then still there.
+    DiskError when there is no room or no permission: the last good state is then still there.
     """
     part = path.with_name(path.name + ".part")
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
@@ -38,7 +42,7 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, 
     except OSError as error:
         part.unlink(missing_ok=True)
         kept = "the last one is intact" if path.exists() else "there is none yet"
-        raise ScreeningError(
+        raise DiskError(
             f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}. Free "
             "some disk, then go on with --resume"
         ) from error
@@ -46,11 +50,11 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, 
 
 @contextlib.contextmanager
 def disk_errors_told(folder: Path) -> Iterator[None]:
-    """Turn whatever the disk refuses inside into a ScreeningError that says how to go on."""
+    """Turn whatever the disk refuses inside into a DiskError that says how to go on."""
     try:
         yield
     except OSError as error:
-        raise ScreeningError(
+        raise DiskError(
             f"{folder}: cannot be written ({error.strerror or error}); what is finished is kept. "
             "Mend that, then go on with --resume"
         ) from error

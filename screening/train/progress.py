@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +30,20 @@ class TrainProgress:
         self.config, self.quiet = config, quiet
         self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._last = {stage.name: stage.epochs for stage in config.stages}
-        self._writer = tf.summary.create_file_writer(str(logs)) if logs is not None else None
-        self._step = 0
+        with _disk_errors():
+            self._writer = tf.summary.create_file_writer(str(logs)) if logs is not None else None
         self._seconds: dict[str, list[float]] = {}
         self._began = time.monotonic()
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Tell of one finished epoch, a row of the history."""
-        self._step += 1
         if self._writer is not None:
-            with self._writer.as_default(step=self._step):
+            # By the epoch of the stage: a resumed run then goes on where its curves ended.
+            with _disk_errors(), self._writer.as_default(step=row["epoch"]):
                 for name, value in row.items():
                     if isinstance(value, float):
                         tf.summary.scalar(f"{row['stage']}/{name}", value)
-            self._writer.flush()
+                self._writer.flush()
         times = self._seconds.setdefault(row["stage"], [])
         times.append(time.monotonic() - self._began)
         self._began = time.monotonic()
@@ -63,6 +64,15 @@ class TrainProgress:
         """Print a line unless quiet."""
         if not self.quiet:
             self.console.print(text, markup=False)
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn TensorFlow's errors of the log files into Python's: a full disk is no lack of memory."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(f"TensorBoard log: {error.message.strip().splitlines()[0]}") from error
 
 
 def in_words(seconds: float) -> str:

@@ -18,17 +18,22 @@ from typing import Any
 import keras
 import keras_tuner
 import tensorflow as tf
+from keras_tuner.src import config as tuner_config
 
 from screening.config import SearchConfig, StageConfig, TrainConfig
 from screening.errors import ScreeningError
 from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures
+from screening.train.checkpoint import DiskError, disk_errors_told
 from screening.train.job import new_screener
 from screening.train.progress import in_words
 from screening.train.staged import Run
 from screening.train.strategy import Devices
 
 PROJECT = "trials"
+
+# A trial that fails is told in one line; keras-tuner would print its traceback as well.
+tuner_config.DEBUG = False
 
 
 def space(config: SearchConfig) -> keras_tuner.HyperParameters:
@@ -91,11 +96,18 @@ class Search(keras_tuner.BayesianOptimization):
             hyperparameters=space(search),
             tune_new_entries=False,
             max_retries_per_trial=0,
-            max_consecutive_failed_trials=search.trials,
+            max_consecutive_failed_trials=search.trials + 1,  # `best_settings` says it in words
             directory=str(out),
             project_name=PROJECT,
             overwrite=False,
         )
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Run the trials that are left; DiskError where the disk refuses to be written."""
+        try:
+            super().search(*args, **kwargs)
+        except keras_tuner.errors.FatalError as error:
+            raise DiskError(str(error)) from error
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Train with the trial's values; return val_auc and val_loss of the best epoch."""
@@ -109,7 +121,11 @@ class Search(keras_tuner.BayesianOptimization):
                 config, get_backbone(config.model.backbone), train, validation, folder,
                 self.where, cache_folder=self.out / "frozen",
             )  # fmt: skip
-            best = job.fit(new_screener(config, self.where))[-1].best
+            with disk_errors_told(self.out):
+                best = job.fit(new_screener(config, self.where))[-1].best
+        except DiskError as error:
+            # Not the trial's fault: the search ends, and the trial is tried again on --resume.
+            raise keras_tuner.errors.FatalError(str(error)) from error
         except (MemoryError, tf.errors.ResourceExhaustedError, ScreeningError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "out of memory"
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,13 +151,16 @@ class Search(keras_tuner.BayesianOptimization):
         found = []
         for name, trial in sorted(self.oracle.trials.items()):
             failed = self.out / "runs" / name / "failed.txt"
+            told = (trial.message or "").strip().splitlines()  # keras-tuner's, of what else broke
             found.append(
                 {
                     "id": name,
                     "values": dict(trial.hyperparameters.values),
                     "status": str(trial.status),
                     "score": None if trial.score is None else float(trial.score),
-                    "reason": failed.read_text("utf-8").strip() if failed.is_file() else "",
+                    "reason": failed.read_text("utf-8").strip()
+                    if failed.is_file()
+                    else "".join(told[-1:]),
                 }
             )
         return found
