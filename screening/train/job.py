@@ -20,6 +20,7 @@ from screening.models.backbones import get_backbone
 from screening.models.dropout import SharedDropout
 from screening.models.screener import build_screener
 from screening.models.weights import preprocessing_for
+from screening.native_log import native_log_filtered
 from screening.train import figures
 from screening.train.batches import plain_batches
 from screening.train.cache import Pictures
@@ -57,6 +58,10 @@ class Job:
         progress = TrainProgress(
             config, out / "tensorboard" if self.devices.chief else None, self.quiet
         )
+        count = sum(len(items) for items in self.parts.values())
+        progress.say(
+            f"{count} pictures to read; the first epoch of a stage also does what is frozen"
+        )
         train = self.pictures(TRAIN, varied=True)
         validation = self.pictures(VALIDATION)
         job = Run(
@@ -75,7 +80,8 @@ class Job:
         metrics = self._metrics(scores, stages)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
         self._draw(job.history, scores, stages)
-        bundle = self._bundle(plain, metrics)
+        with native_log_filtered():
+            bundle = self._bundle(plain, metrics)
         # Only an unfinished training needs these, and they may be gigabytes.
         shutil.rmtree(out / "frozen", ignore_errors=True)
         (out / "state.npz").unlink(missing_ok=True)
