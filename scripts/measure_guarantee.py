@@ -240,7 +240,7 @@ def draw_curve(lines: Sequence[tuple[float, ...]], n: int, to: Path) -> None:
     )
     axes.set(
         xlabel="promised recall", ylabel="true recall at the certified threshold",
-        title=f"{n} abnormal cases of as many patients, 95 % confidence",
+        title=f"{n} abnormal cases, 95 % confidence",
     )  # fmt: skip
     axes.grid(alpha=0.25)
     axes.legend()
