@@ -25,6 +25,13 @@ EFFECT = 0.2
 KEPT = 512
 """Calibration scores kept of each label."""
 
+UNREAD = "unread"
+_IN_WORDS = {
+    "p_abnormal": "The score p(abnormal)",
+    "p_std": "The spread of the passes",
+    UNREAD: "The share of pictures that could not be judged",
+}
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -39,12 +46,13 @@ class Drift:
 
     def __str__(self) -> str:
         """Return the finding in words."""
+        name = _IN_WORDS.get(self.score, self.score)
         if self.p_value is None:
-            return f"{self.score}: {self.pictures} pictures are too few to compare"
+            return f"{name}: {self.pictures} pictures are too few to compare"
         if not self.shifted:
-            return f"{self.score}: like the calibration cases (distance {self.distance:.2f})"
+            return f"{name}: like the calibration cases (distance {self.distance:.2f})"
         return (
-            f"{self.score} of this run is unlike that of the calibration cases (distance "
+            f"{name} of this run is unlike that of the calibration cases (distance "
             f"{self.distance:.2f}, p {self.p_value:.1g}): what is certified may not hold here"
         )
 
@@ -152,10 +160,9 @@ def _ecdf(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _unread(here: tuple[int, int], there: tuple[int, int], level: float) -> Drift:
-    name = "share of pictures that could not be judged"
     if here[1] < LEAST:
-        return Drift(name, here[1], float("nan"), None, False)
+        return Drift(UNREAD, here[1], float("nan"), None, False)
     table = [[here[0], here[1] - here[0]], [there[0], there[1] - there[0]]]
     p_value = float(fisher_exact(table).pvalue)
     distance = abs(here[0] / here[1] - there[0] / max(1, there[1]))
-    return Drift(name, here[1], distance, p_value, p_value < level and distance >= EFFECT)
+    return Drift(UNREAD, here[1], distance, p_value, p_value < level and distance >= EFFECT)
