@@ -186,7 +186,8 @@ def main() -> None:
         f"# When the pictures get worse\n\nCommand: `python scripts/measure_stress.py --data "
         f"{args.data.name}`; commit {commit or 'unknown'}; bundle {bundle.hash[:12]}; "
         f"{len(pictures)} pictures, {args.passes} passes, seed {args.seed}.\n\n{table}\n"
-        f"Grades:\n\n{grades}\n\nAnother laboratory's pictures: reports/fused.md and selective.md.\n",
+        f"Grades:\n\n{grades}\n\n"
+        "Another laboratory's pictures: reports/fused.md and selective.md.\n",
         "utf-8",
     )
     print(f"written to {to}")
