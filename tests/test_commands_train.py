@@ -375,5 +375,6 @@ def test_searched_values_are_put_in(config):
 def test_smoke_runs_small(config, tmp_path):
     out = tmp_path / "smoke"
     assert main(["train", str(config), "--out", str(out), "--smoke", "--quiet"]) == 0
+    assert "Smoke run" in (out / "run.html").read_text()
     assert load_bundle(out / "bundle").info.parts["screener"].size == 80
     assert len((out / "history.csv").read_text().splitlines()) == 3

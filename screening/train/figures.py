@@ -135,8 +135,11 @@ def page(
 ) -> None:
     """Write one self-contained HTML page: text lines, a table, and the PNG files."""
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    embedded = [
-        (p.stem.replace("_", " "), base64.b64encode(p.read_bytes()).decode()) for p in pictures
-    ]
+    embedded = [(_heading(p), base64.b64encode(p.read_bytes()).decode()) for p in pictures]
     text = template.render(title=title, lines=lines, header=header, rows=rows, pictures=embedded)
     path.write_text(text, "utf-8")
+
+
+def _heading(figure: Path) -> str:
+    known = {"roc": "ROC", "confusion": "Confusion matrices"}
+    return known.get(figure.stem, figure.stem.replace("_", " ").capitalize())

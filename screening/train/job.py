@@ -45,6 +45,7 @@ class Job:
         self, config: TrainConfig, out: Path, devices: Devices, quiet: bool, smoke: bool = False
     ) -> None:
         self.config, self.out, self.devices, self.quiet = config, out, devices, quiet
+        self.smoke = smoke
         self.notes: dict[str, Any] = {}
         self.split, self.parts = read_parts(config.data)
         if smoke:
@@ -152,6 +153,8 @@ class Job:
             f"{stage.best['val_auc']:.3f}."
             for stage in stages
         ]
+        if self.smoke:
+            lines.insert(0, "Smoke run, a few pictures: it shows that the settings work, no more.")
         title = f"Training of {self.config.model.backbone} at {self.config.model.size} pixels"
         figures.page(out / "run.html", title, lines, header, rows, files)
 

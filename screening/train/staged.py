@@ -163,7 +163,7 @@ class Run:
             row = {f"val_{key}": value for key, value in now.items()}
             best = {"rank": rank(row, config.choice), "epoch": 0, "row": row}
         last_save, epoch = time.monotonic(), first
-        reason, diverged = f"all {stage.epochs} epochs done", ""
+        reason, diverged = f"epoch {stage.epochs} of {stage.epochs} done", ""
         for epoch in range(first + 1, stage.epochs + 1):
             if epoch - 1 - best["epoch"] >= stage.patience:  # a run resumed at its end
                 epoch -= 1
