@@ -46,6 +46,8 @@ bundle: $(STAMP)  ## rebuild the shipped bundle: make bundle DATA=folder (can be
 		--split runs/bundle/split.json --bundle runs/classifier/bundle
 	$(BIN)/python scripts/fit_fusion.py --pages runs/fusion --bundle runs/classifier/bundle \
 		--split runs/bundle/split.json --into runs/finished
+	$(BIN)/screening tune runs/finished --data runs/fusion/calibration-one/manifest.csv \
+		--recall 0.95 --at-most own --keep runs/fusion/scored || [ $$? -eq 3 ]
 
 $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13, found none of them; install one or say PYTHON=/path/to/python3.12"; exit 1; }

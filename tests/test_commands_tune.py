@@ -88,6 +88,17 @@ def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, 
     assert not list(tmp_path.glob("bundle.*"))
 
 
+@pytest.mark.parametrize(("limit", "most"), [("0.2", 0.2), ("own", 0.15)])
+def test_no_threshold_above_the_limit(limit, most, data, kept, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle", threshold=0.15)
+    args = parsed(
+        tune, bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept,
+        "--at-most", limit,
+    )  # fmt: skip
+    assert tune.run(args) == 0
+    assert load_bundle(bundle.folder).info.threshold == most
+
+
 def test_what_cannot_be_certified_leaves_the_bundle_alone(data, kept, scorer, tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     args = parsed(

@@ -28,6 +28,7 @@ NOT_CERTIFIED = 3
 """Exit status when nothing could be promised; the bundle stays as it was."""
 LEAST = 10
 """Cases of each kind below which calibration says nothing."""
+OWN = "own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,11 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at-most",
-        type=float,
+        type=_limit,
         default=1.0,
         metavar="THRESHOLD",
-        help="choose no threshold above this one, whatever the promise would allow: calibration "
-        "cases may lack an abnormality that yours have (default: no limit)",
+        help="choose no threshold above this one, or above the bundle's (own), whatever the "
+        "promise would allow: calibration cases may lack an abnormality that yours have "
+        "(default: no limit)",
     )
     parser.add_argument(
         "--cluster",
@@ -92,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(find_bundle(args.bundle))
+    if args.at_most == OWN:
+        args.at_most = bundle.info.threshold
     pictures = read_pictures(args.data, args.unit)
     units = units_of(pictures)
     check_enough(units, LEAST, needs(args))
@@ -127,7 +131,9 @@ def check(args: argparse.Namespace) -> None:
     problems = []
     for name in ("recall", "confidence", "max_false_flags", "at_most"):
         value = getattr(args, name)
-        if value is not None and not 0 < value < 1 and (name, value) != ("at_most", 1):
+        if value in (None, OWN) or (name, value) == ("at_most", 1):
+            continue
+        if not 0 < value < 1:
             problems.append(f"--{name.replace('_', '-')} expects 0 to 1, received {value}")
     try:
         check_scoring(args)
@@ -135,6 +141,10 @@ def check(args: argparse.Namespace) -> None:
         problems.append(str(error))
     if problems:
         raise ScreeningError("; ".join(problems))
+
+
+def _limit(text: str) -> float | str:
+    return OWN if text == OWN else float(text)
 
 
 def needs(args: argparse.Namespace) -> str:
