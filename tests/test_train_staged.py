@@ -241,7 +241,7 @@ def test_a_loss_that_is_no_number_ends_the_stage_with_what_was_good(tmp_path, mo
     reasons = [result.reason for result in made.results]
     assert "stopped in epoch 2: the loss is no number any more" in reasons[0], reasons
     assert "learning rate 0.02" in reasons[0] and "epoch 1 is kept" in reasons[0]
-    assert reasons[1].startswith("all 3 epochs")
+    assert reasons[1].startswith("epoch 3 of 3 done")
     calls.clear()
     bad = 1
     with pytest.raises(ScreeningError, match="stage head stopped in epoch 1.*0.02 is too high"):
