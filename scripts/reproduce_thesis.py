@@ -81,7 +81,7 @@ FAMILIES = {
     "original-inceptionv3": Family("inceptionv3", False, (_HEAD,)),
     "vgg16": Family("vgg16", True, (_HEAD, *_BLOCKS)),
     # Its statistics come from single chromosomes: frozen on karyograms, the whole learns nothing.
-    "inceptionv3": Family("inceptionv3", True, (_HEAD, _stage("whole", 5e-4, 30, 12, norm=True))),
+    "inceptionv3": Family("inceptionv3", True, (_HEAD, _stage("whole", 5e-4, 30, 30, norm=True))),
 }
 
 
