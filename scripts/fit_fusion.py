@@ -45,6 +45,7 @@ MOST_NETWORK = 0.25
 """Highest weight of the network's log-odds: at a laboratory that it never saw it loses more than
 the reading (AUROC 0.88 to 0.80, reports/screener_416.md), which validation patients cannot show."""
 STRAY = 0.003
+"""Share of labels taken as wrong while fitting; see `fit`."""
 MOST_MISSED = 0.004
 THRESHOLDS = np.round(np.arange(0.01, 0.5, 0.005), 3)
 ENOUGH_CLEARED = 0.92
