@@ -44,8 +44,6 @@ from screening.triage.policy import (
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 
-_TOO_UNSURE = "not sure enough to flag"
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -138,9 +136,10 @@ def judge(
         status, said.mean, said.std, round(share * said.passes), said.passes, objects, problem,
         warnings, evidence is not None, findings, doubts,
     )  # fmt: skip
-    decision = _flagged_only_above(rule, decide(known, policy), fused)
+    voted = decide(known, policy)
+    decision = _flagged_only_above(rule, voted, fused)
     if rule.venn_abers is not None:
-        decision = _told_by(rule.venn_abers, rule, decision, known)
+        decision = _told_by(rule.venn_abers, rule, voted, decision, known)
     return Judgement(decision, said.mean, said.std, fused, contributions)
 
 
@@ -155,8 +154,13 @@ def _calibrated(info: BundleInfo, name: str | None) -> VennAbers | None:
     return VennAbers(info.calibration.points)
 
 
-def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evidence) -> Decision:
-    """Return the decision with the calibrated label and confidence; see the module's top."""
+def _told_by(
+    venn_abers: VennAbers, rule: Rule, voted: Decision, decision: Decision, known: Evidence
+) -> Decision:
+    """Return the decision with the calibrated label and confidence; see the module's top.
+
+    `voted`: the same before the threshold for flag was asked.
+    """
     sureness = venn_abers.sureness(known.p_abnormal)
     share = known.abnormal_votes / known.passes
     last_by_votes = 1 - share >= rule.min_confidence - 1e-9
@@ -170,7 +174,7 @@ def _told_by(venn_abers: VennAbers, rule: Rule, decision: Decision, known: Evide
             words = f"more probably abnormal than normal, but not sure enough to flag: {least}"
     else:
         # Nobody asks why a picture that looks normal was not flagged.
-        others = tuple(reason for reason in others if not reason.startswith(_TOO_UNSURE))
+        others = voted.reasons[1:]
         route = LOW_PRIORITY if route == LOW_PRIORITY else REVIEW
         words = f"looks normal: {least}"
         if not last_by_votes:
@@ -194,7 +198,7 @@ def _flagged_only_above(rule: Rule, decision: Decision, fused: np.ndarray) -> De
     share = float((fused.astype(np.float64) >= rule.flag_threshold).mean())
     if share >= rule.min_confidence - 1e-9:
         return decision
-    reason = f"{_TOO_UNSURE}: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
+    reason = f"not sure enough to flag: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
     return replace(decision, route=REVIEW, reasons=(*decision.reasons, reason))
 
 
