@@ -34,10 +34,10 @@ from screening.bundle import default_bundle, load_bundle
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.quality import assess
 from screening.images.read import read_image
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.locate import locate
-from screening.karyogram.style import clinical_style
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import clinical_style
 from screening.worklist.reader import page_of, reader_of, reading_of
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer

@@ -37,10 +37,10 @@ from screening.data.split import CALIBRATION, PARTS, Split
 from screening.images.foreground import components, shrunk
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
-from screening.karyogram.cell import Cell
 from screening.karyogram.gate import inspect
 from screening.karyogram.marks import toned_marks
-from screening.karyogram.style import unworn
+from screening.synthesis.cell import Cell
+from screening.synthesis.style import unworn
 from screening.train.karyogram_set import (
     COMPOSED,
     REAL,

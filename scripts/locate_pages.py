@@ -22,8 +22,6 @@ from screening.data.pool import pool_cells
 from screening.data.split import Split
 from screening.images.foreground import shrunk
 from screening.images.normalise import normalise
-from screening.karyogram import compose as composing
-from screening.karyogram.cell import Cell
 from screening.karyogram.locate.segments import (
     BODY,
     BORDER,
@@ -31,8 +29,10 @@ from screening.karyogram.locate.segments import (
     page_copy,
     typical_width,
 )
-from screening.karyogram.simulate import random_abnormality, sham, simulate
-from screening.karyogram.style import Style, random_style
+from screening.synthesis import compose as composing
+from screening.synthesis.cell import Cell
+from screening.synthesis.simulate import random_abnormality, sham, simulate
+from screening.synthesis.style import Style, random_style
 
 UNSEEN = "xihu"
 """The source that is kept out of all that is learned."""

@@ -23,8 +23,8 @@ import numpy as np
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
 from screening.data.pool import pool_apart, pool_cells
 from screening.data.split import PARTS, TRAIN, Split, check_leaks, split_by_case
-from screening.karyogram.cell import Cell
 from screening.predict.statistics import summarise
+from screening.synthesis.cell import Cell
 from screening.train.karyogram_set import (
     COMPOSED,
     REAL,

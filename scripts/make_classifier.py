@@ -32,7 +32,7 @@ from make_bundle import POOLED, split_of
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
 from screening.data.pool import pool_cells
 from screening.data.split import Split
-from screening.karyogram.cell import Cell
+from screening.synthesis.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
 

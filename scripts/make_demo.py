@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.simulate import sham, simulate
-from screening.karyogram.style import clinical_style
 from screening.karyogram.text import letters, stamp
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.simulate import sham, simulate
+from screening.synthesis.style import clinical_style
 
 CASES: dict[str, tuple[str, str, int]] = {
     "case-001": ("XX", "", 2),

@@ -28,9 +28,9 @@ from screening.classes import CHROMOSOMES
 from screening.data.chromosomes import load_cell, read_cells
 from screening.data.split import Split
 from screening.evidence.in_cell import classes_in_cell
-from screening.karyogram.cell import Cell
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
 from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
+from screening.synthesis.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from screening.assess.labelled import Picture, judgement_of, read_pictures
 from screening.bundle import load_bundle
 from screening.classes import ABNORMAL
-from screening.commands.labelled import Picture, judgement_of, read_pictures
 from screening.metrics import markdown_table
 from screening.triage.policy import CALIBRATED, FLAG, LOW_PRIORITY, VOTES
 from screening.triage.rule import Judgement, Rule

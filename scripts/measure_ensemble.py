@@ -26,8 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from screening.assess.labelled import read_pictures
 from screening.bundle import default_bundle, load_bundle
-from screening.commands.labelled import read_pictures
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.metrics import auroc, markdown_table

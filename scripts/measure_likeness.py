@@ -28,10 +28,10 @@ import numpy as np
 from screening.bundle import LikenessInfo, load_bundle, rewrite_bundle
 from screening.data.chromosomes import load_cell, read_cells
 from screening.images.normalise import crop_margins, letterbox, normalise
-from screening.karyogram.cell import Cell
-from screening.karyogram.drawn import draw_cell
 from screening.metrics import auroc, markdown_table, proportion
 from screening.predict.heads import described
+from screening.synthesis.cell import Cell
+from screening.synthesis.drawn import draw_cell
 from screening.train.karyogram_set import COMPOSED, Entry, KaryogramSet, make
 from screening.uncertainty.features import KINDS, FeatureReference
 

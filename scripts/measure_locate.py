@@ -26,11 +26,11 @@ from screening.data.split import Split
 from screening.images.foreground import components
 from screening.images.normalise import normalise
 from screening.images.read import read_image
-from screening.karyogram.cell import Cell
 from screening.karyogram.locate import Located, locate
-from screening.karyogram.simulate import random_abnormality, sham, simulate
-from screening.karyogram.style import Style, clinical_style, random_style
 from screening.metrics import markdown_table, proportion
+from screening.synthesis.cell import Cell
+from screening.synthesis.simulate import random_abnormality, sham, simulate
+from screening.synthesis.style import Style, clinical_style, random_style
 
 HAND_COUNTS = {
     "11.jpg": 47, "119.jpg": 46, "124.jpg": 46, "12nf.jpg": 46, "3cml.jpg": 46, "k7-female.png": 46,

@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from screening.assess.labelled import Picture, read_pictures, score_pictures, units_of
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.commands.evaluate import records
-from screening.commands.labelled import Picture, read_pictures, score_pictures, units_of
 from screening.images.read import read_image
 from screening.metrics import (
     auroc,

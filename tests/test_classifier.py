@@ -10,11 +10,11 @@ import pytest
 
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.images.normalise import normalise
-from screening.karyogram.compose import compose
 from screening.karyogram.crops import CANVAS
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.locate import locate
-from screening.karyogram.style import clinical_style
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import clinical_style
 
 NOT_ONE = len(CHROMOSOMES)
 

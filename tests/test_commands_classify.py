@@ -11,7 +11,7 @@ import pytest
 from screening.bundle import BundleInfo, PartInfo, write_bundle
 from screening.classes import CHROMOSOMES
 from screening.cli import main
-from screening.karyogram.drawn import draw_cell
+from screening.synthesis.drawn import draw_cell
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 from screening.classes import CHROMOSOMES
 from screening.commands import compose, simulate
 from screening.errors import ScreeningError
-from screening.karyogram.drawn import draw_cell
+from screening.synthesis.drawn import draw_cell
 
 
 def run(command, *arguments: str | Path) -> int:

@@ -18,14 +18,14 @@ from labelled_fakes import (
     write_labelled,
     write_rows,
 )
+from screening.assess.evaluation import CaseRecord, PictureRecord, as_json
+from screening.assess.evaluation import evaluate as measure
+from screening.assess.evaluation_page import html_page, markdown_page, sections
 from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.commands import evaluate
 from screening.errors import ManifestError, ScreeningError
 from screening.uncertainty.calibration import Temperature, to_json
 from screening.uncertainty.certificate import case_hash
-from screening.uncertainty.evaluation import CaseRecord, PictureRecord, as_json
-from screening.uncertainty.evaluation import evaluate as measure
-from screening.uncertainty.page import html_page, markdown_page, sections
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.5, min_confidence=0.8, passes=20, normal=100,

@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from screening.assess.labelled import read_pictures
 from screening.bundle import load_bundle
 from screening.cli import main
-from screening.commands.labelled import read_pictures
 from screening.config import AugmentationConfig, DataConfig, TrainConfig, read_config
 from screening.data.manifest import read_manifest
 from screening.data.split import Split
@@ -326,7 +326,7 @@ from screening.models import backbones
 from tiny_base import TINY
 backbones.BACKBONES["tiny"] = TINY
 from screening.cli import main
-from screening.commands.labelled import read_pictures
+from screening.assess.labelled import read_pictures
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -18,9 +18,7 @@ from labelled_fakes import (
     write_labelled,
     write_rows,
 )
-from screening.bundle import CalibrationInfo, load_bundle, sha256_of
-from screening.commands import tune
-from screening.commands.labelled import (
+from screening.assess.labelled import (
     THRESHOLDS,
     Picture,
     judgement_of,
@@ -28,6 +26,8 @@ from screening.commands.labelled import (
     routes_along,
     units_of,
 )
+from screening.bundle import CalibrationInfo, load_bundle, sha256_of
+from screening.commands import tune
 from screening.errors import ManifestError, ScreeningError
 from screening.triage.rule import Rule
 from screening.uncertainty.certificate import case_hash

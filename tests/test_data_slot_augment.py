@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from screening.data.slot_augment import Placed, SlotChanges, augment_slots, boxes_beside
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.style import Style
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import Style
 
 NONE = SlotChanges(rotation=0.0, mirror=0.0, swap=0.0)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from screening.images.normalise import crop_margins, letterbox, normalise, preprocess
-from screening.karyogram.compose import Karyogram, compose
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.style import Style
+from screening.synthesis.compose import Karyogram, compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import Style
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from screening.karyogram.crops import (
     standard_crop,
     standardised,
 )
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.warp import Hinge, curl, warp
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.warp import Hinge, curl, warp
 
 
 @pytest.fixture(scope="module")

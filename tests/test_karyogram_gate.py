@@ -12,11 +12,11 @@ from screening.images.arrangement import Arrangement
 from screening.images.normalise import normalise
 from screening.images.read import read_image
 from screening.karyogram import gate
-from screening.karyogram.compose import Karyogram, compose
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.gate import inspect
-from screening.karyogram.style import Style, clinical_style, random_style
-from screening.karyogram.warp import warp
+from screening.synthesis.compose import Karyogram, compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import Style, clinical_style, random_style
+from screening.synthesis.warp import warp
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 
 from screening.images.normalise import normalise
 from screening.images.read import read_image
-from screening.karyogram.cell import Cell, Chromosome
-from screening.karyogram.compose import Karyogram, compose
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.locate import Doubt, FoundChromosome, Located, locate
 from screening.karyogram.locate.found import outline
-from screening.karyogram.style import Style
+from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.compose import Karyogram, compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import Style
 
 PLAIN = Style(noise=0.5)
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from screening.cli import main
-from screening.karyogram.cell import Cell
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.style import clinical_style
+from screening.synthesis.cell import Cell
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import clinical_style
 
 pytestmark = pytest.mark.slow
 

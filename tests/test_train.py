@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from screening.karyogram.cell import Cell
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.style import clinical_style
 from screening.models.screener import HEAD, head_of
+from screening.synthesis.cell import Cell
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import clinical_style
 from screening.train import karyogram_set as sets
 from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
 from screening.train.head import HeadConfig, base_features, train_head

@@ -9,14 +9,14 @@ import pytest
 from scipy.special import expit, logit
 
 from screening import metrics
-from screening.uncertainty import calibration, features, selective, shift
-from screening.uncertainty.cost import (
+from screening.assess.cost import (
     Minutes,
     cheapest_for,
     npv,
     opened_first,
     workload_curve,
 )
+from screening.uncertainty import calibration, features, selective, shift
 
 
 def drawn(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

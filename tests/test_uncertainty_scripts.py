@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from screening.commands.labelled import Picture
+from screening.assess.labelled import Picture
 from screening.triage.rule import Rule
 from screening.worklist.ledger import Result
 

@@ -10,10 +10,10 @@ import pytest
 
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import normalise
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.locate import locate
-from screening.karyogram.style import clinical_style
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import clinical_style
 from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
 from screening.worklist.reader import BundleReader, reader_of
 

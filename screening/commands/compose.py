@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from screening.data.chromosomes import load_cell
-    from screening.karyogram.compose import compose
-    from screening.karyogram.style import STYLES
+    from screening.synthesis.compose import compose
+    from screening.synthesis.style import STYLES
 
     records = read_source(args)
     count = args.count or (DRAWN_COUNT if records is None else len(records))

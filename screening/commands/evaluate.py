@@ -16,10 +16,10 @@ from screening.errors import ScreeningError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from screening.assess.evaluation import CaseRecord, Evaluation, PictureRecord
+    from screening.assess.labelled import Picture, UnitOf
     from screening.bundle import Bundle
-    from screening.commands.labelled import Picture, UnitOf
     from screening.triage.rule import Rule
-    from screening.uncertainty.evaluation import CaseRecord, Evaluation, PictureRecord
     from screening.worklist.ledger import Result
 
 LEAST = 5
@@ -66,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     import numpy as np
 
-    from screening.bundle import default_bundle, load_bundle
-    from screening.commands.labelled import (
+    from screening.assess.cost import Minutes
+    from screening.assess.evaluation import evaluate
+    from screening.assess.labelled import (
         THRESHOLDS,
         check_enough,
         read_pictures,
@@ -75,10 +76,9 @@ def run(args: argparse.Namespace) -> int:
         score_pictures,
         units_of,
     )
+    from screening.bundle import default_bundle, load_bundle
     from screening.triage.rule import Rule
     from screening.uncertainty.calibration import from_json
-    from screening.uncertainty.cost import Minutes
-    from screening.uncertainty.evaluation import evaluate
     from screening.worklist.scorer import BundleScorer
 
     bundle = load_bundle(args.bundle or default_bundle())
@@ -158,9 +158,9 @@ def records(
     units: Sequence[UnitOf], results: Mapping[str, Result], rule: Rule
 ) -> tuple[list[PictureRecord], list[CaseRecord]]:
     """The pictures and the cases as they are routed, with their labels."""
-    from screening.commands.labelled import judgement_of
+    from screening.assess.evaluation import CaseRecord, PictureRecord
+    from screening.assess.labelled import judgement_of
     from screening.triage.cases import Cell, summarise_cases
-    from screening.uncertainty.evaluation import CaseRecord, PictureRecord
 
     shown, cells = [], []
     for unit in units:
@@ -198,9 +198,9 @@ def write(
 ) -> None:
     """Writes metrics.json, the tables, the figures and the pages; the page last."""
     from screening import __version__
-    from screening.uncertainty.evaluation import as_json, promise_kept
-    from screening.uncertainty.figures import draw_figures
-    from screening.uncertainty.page import html_page, markdown_page, sections
+    from screening.assess.evaluation import as_json, promise_kept
+    from screening.assess.evaluation_figures import draw_figures
+    from screening.assess.evaluation_page import html_page, markdown_page, sections
     from screening.worklist.files import replace_files
 
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -264,7 +264,7 @@ def tables(
 
     `starts`: the lowest threshold at which each case would be put last (None: at none).
     """
-    from screening.uncertainty.page import selective_header, selective_values
+    from screening.assess.evaluation_page import selective_header, selective_values
     from screening.worklist.tables import csv_text
 
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from screening.data.chromosomes import CellRecord
-    from screening.karyogram.cell import Cell
-    from screening.karyogram.compose import Karyogram
+    from screening.synthesis.cell import Cell
+    from screening.synthesis.compose import Karyogram
 
 DRAWN = "drawn"
 MANIFEST_COLUMNS = ("path", "label", "case", "iscn", "kind", "source", "cell")
@@ -102,7 +102,7 @@ def read_source(args: argparse.Namespace) -> list[CellRecord] | None:
 
 def draw(rng: np.random.Generator, number: int, sex: str | None = None) -> Cell:
     """One drawn cell, a case of its own; its sex is drawn too unless given."""
-    from screening.karyogram.drawn import draw_cell
+    from screening.synthesis.drawn import draw_cell
 
     chosen = ("XX", "XY")[int(rng.integers(2))]
     return draw_cell(rng, sex or chosen, case=f"drawn-{number:05d}", cell="1")

@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from screening.data.chromosomes import load_cell
-    from screening.karyogram.abnormalities import possible_sexes, random_abnormality
-    from screening.karyogram.compose import compose
-    from screening.karyogram.rearrangements import random_structural, structural_sexes
-    from screening.karyogram.simulate import sham, simulate
-    from screening.karyogram.structural import structural, structural_sham
-    from screening.karyogram.style import STYLES
+    from screening.synthesis.abnormalities import possible_sexes, random_abnormality
+    from screening.synthesis.compose import compose
+    from screening.synthesis.rearrangements import random_structural, structural_sexes
+    from screening.synthesis.simulate import sham, simulate
+    from screening.synthesis.structural import structural, structural_sham
+    from screening.synthesis.style import STYLES
 
     # Normal cells come from the same sexes, or the sex would tell the labels apart.
     allowed = structural_sexes(rearranged)
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _wanted(args: argparse.Namespace) -> tuple[list[str], list[str], float]:
     """The numerical and the structural names asked for, and the share of structural ones."""
-    from screening.karyogram.rearrangements import is_structural
+    from screening.synthesis.rearrangements import is_structural
 
     rearranged = [name for name in args.abnormality if is_structural(name)]
     numerical = [name for name in args.abnormality if not is_structural(name)]

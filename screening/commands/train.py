@@ -86,7 +86,7 @@ def ready(config: TrainConfig) -> Devices:
 
 def _seen(job: Job) -> dict[str, Any]:
     """Return, for the bundle, whose pictures taught or chose it: measuring it refuses them."""
-    from screening.commands.labelled import read_pictures
+    from screening.assess.labelled import read_pictures
     from screening.data.split import TRAIN, VALIDATION
     from screening.uncertainty.certificate import SEEN, seen
 

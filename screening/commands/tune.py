@@ -17,8 +17,8 @@ from screening.triage.policy import CALIBRATED, VOTES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from screening.assess.labelled import Picture, UnitOf
     from screening.bundle import Bundle, BundleInfo, CalibrationInfo, CertificateInfo
-    from screening.commands.labelled import Picture, UnitOf
     from screening.triage.rule import Rule
     from screening.uncertainty.risk_control import Certificate, NotCertified
     from screening.uncertainty.venn_abers import VennAbers
@@ -82,13 +82,13 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle, or data that cannot calibrate it.
     """
     check(args)
-    from screening.bundle import load_bundle
-    from screening.commands.labelled import (
+    from screening.assess.labelled import (
         check_enough,
         read_pictures,
         score_pictures,
         units_of,
     )
+    from screening.bundle import load_bundle
     from screening.triage.rule import Rule
     from screening.uncertainty.venn_abers import VennAbers
     from screening.worklist.scorer import BundleScorer
@@ -192,8 +192,8 @@ def certificate_of(
     by the calibrated rule."""
     import numpy as np
 
+    from screening.assess.labelled import THRESHOLDS, routes_along
     from screening.bundle import CertificateInfo
-    from screening.commands.labelled import THRESHOLDS, routes_along
     from screening.uncertainty.certificate import certificate_sentence, data_hash
     from screening.uncertainty.risk_control import NotCertified, Promise, certify, certify_pair
 

@@ -19,7 +19,7 @@ import numpy as np
 from screening.classes import ABNORMAL, AUTOSOMES, CHROMOSOMES, NORMAL
 from screening.data.tables import Problems, read_table
 from screening.errors import ImageError, ManifestError
-from screening.karyogram.cell import Cell, Chromosome
+from screening.synthesis.cell import Cell, Chromosome
 
 CHROMOSOME_TABLE = "chromosomes.csv"
 CELL_TABLE = "cells.csv"

@@ -18,7 +18,7 @@ import numpy as np
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.data.chromosomes import INK, CellRecord, crop_to_ink, load_cell
 from screening.errors import ManifestError
-from screening.karyogram.cell import Cell, Chromosome, length_unit
+from screening.synthesis.cell import Cell, Chromosome, length_unit
 
 PLAUSIBLE_LENGTH = (0.6, 1.4)
 """Height over the height expected at the cell's scale: outside it a crop is bent double, cut, holds

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from screening.classes import RELATIVE_LENGTH, class_index
-from screening.karyogram.cell import Cell, length_unit
+from screening.synthesis.cell import Cell, length_unit
 
 STORED_LENGTH = 72.0
 """Pixels that chromosome 1 of an average cell measures in the stored crops."""

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
-from screening.karyogram.cell import Cell
 from screening.karyogram.crops import CANVAS, Jitter, outline_of, sample
 from screening.karyogram.text import FONTS, letters
-from screening.karyogram.warp import crop, warp
+from screening.synthesis.cell import Cell
+from screening.synthesis.warp import crop, warp
 
 NOT_ONE = len(CHROMOSOMES)
 """Class 24: anything that is not one whole chromosome."""

@@ -15,12 +15,12 @@ import numpy as np
 
 from screening.classes import CHROMOSOMES, class_index
 from screening.images.normalise import normalise
-from screening.karyogram.cell import Cell
-from screening.karyogram.compose import Box, compose
 from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
 from screening.karyogram.locate import FoundChromosome, locate
-from screening.karyogram.simulate import random_abnormality, simulate
-from screening.karyogram.style import clinical_style, random_style
+from screening.synthesis.cell import Cell
+from screening.synthesis.compose import Box, compose
+from screening.synthesis.simulate import random_abnormality, simulate
+from screening.synthesis.style import clinical_style, random_style
 from screening.train.classifier_crops import NOT_ONE, Crops
 from screening.train.karyogram_set import widen
 

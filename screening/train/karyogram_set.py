@@ -21,14 +21,14 @@ import numpy as np
 
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
-from screening.karyogram.cell import Cell, Chromosome, length_unit
-from screening.karyogram.compose import Karyogram, compose
 from screening.karyogram.gate import inspect
-from screening.karyogram.rearrangements import random_structural
-from screening.karyogram.resample import resample
-from screening.karyogram.simulate import random_abnormality, sham, simulate
-from screening.karyogram.structural import structural, structural_sham
-from screening.karyogram.style import Style, random_style
+from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.compose import Karyogram, compose
+from screening.synthesis.rearrangements import random_structural
+from screening.synthesis.resample import resample
+from screening.synthesis.simulate import random_abnormality, sham, simulate
+from screening.synthesis.structural import structural, structural_sham
+from screening.synthesis.style import Style, random_style
 
 STOUTEST = 0.45
 """Median width over the length of chromosome 1 in the stoutest laboratory of the shared sources."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from screening.karyogram.cell import Cell
+from screening.synthesis.cell import Cell
 from screening.train.chromosome_crops import Augmentation, CropBatches, stored_crops
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from screening.karyogram.cell import Cell
 from screening.models.backbones import get_backbone
 from screening.models.screener import build_screener
+from screening.synthesis.cell import Cell
 from screening.train.head import HeadConfig, base_features, train_head
 from screening.train.karyogram_set import KaryogramSet
 from screening.train.pretrain import PretrainConfig, pretrain

@@ -10,16 +10,16 @@ from scipy.stats import chi2_contingency
 
 from screening.classes import AUTOSOMES, CHROMOSOMES
 from screening.errors import ScreeningError
-from screening.karyogram.abnormalities import (
+from screening.synthesis.abnormalities import (
     ABNORMALITIES,
     gain_of,
     loss_of,
     random_abnormality,
 )
-from screening.karyogram.cell import Cell
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.resample import resample
-from screening.karyogram.simulate import sham, simulate
+from screening.synthesis.cell import Cell
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.resample import resample
+from screening.synthesis.simulate import sham, simulate
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from screening.assess.cost import cheapest_for
+from screening.assess.evaluation import Evaluation, promise_kept
 from screening.bundle import BundleInfo
 from screening.metrics import Proportion, markdown_table
 from screening.uncertainty.certificate import certificate_sentence
-from screening.uncertainty.cost import cheapest_for
-from screening.uncertainty.evaluation import Evaluation, promise_kept
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.selective import WORKLOADS, SelectiveRow
 
@@ -55,7 +55,7 @@ def html_page(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("screening", "uncertainty"),
+        loader=PackageLoader("screening", "assess"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -18,7 +18,7 @@ import numpy as np
 
 from screening.classes import AUTOSOMES, CHROMOSOMES, MARKER, RELATIVE_LENGTH
 from screening.errors import ScreeningError
-from screening.karyogram.abnormalities import (
+from screening.synthesis.abnormalities import (
     ABNORMALITIES,
     Abnormality,
     gain_of,
@@ -26,8 +26,8 @@ from screening.karyogram.abnormalities import (
     random_abnormality,
     recipe_for,
 )
-from screening.karyogram.cell import Cell, Chromosome, length_unit
-from screening.karyogram.resample import fragment, resample
+from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.resample import fragment, resample
 
 DONOR_SHARE = 0.5
 """Share of new homologs that come from another cell, where donors are given."""

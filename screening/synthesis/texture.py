@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from screening.karyogram.warp import centre_line
+from screening.synthesis.warp import centre_line
 
 
 def weaken_bands(image: np.ndarray, factor: float) -> np.ndarray:

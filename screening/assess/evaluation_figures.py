@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
+from screening.assess.evaluation import Evaluation
 from screening.metrics import risk_coverage
-from screening.uncertainty.evaluation import Evaluation
 
 
 def draw_figures(evaluation: Evaluation, note: str = "") -> dict[str, bytes]:

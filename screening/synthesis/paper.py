@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from screening.karyogram.style import Style
+from screening.synthesis.style import Style
 
 
 def develop(page: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from screening.karyogram.cell import Chromosome
-from screening.karyogram.warp import crop, warp
+from screening.synthesis.cell import Chromosome
+from screening.synthesis.warp import crop, warp
 
 
 def resample(

@@ -15,9 +15,9 @@ import numpy as np
 
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
-from screening.karyogram.bands import STAIN, band_table
-from screening.karyogram.cell import Cell, Chromosome
-from screening.karyogram.warp import warp
+from screening.synthesis.bands import STAIN, band_table
+from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.warp import warp
 
 _OVERSAMPLING = 2.0
 

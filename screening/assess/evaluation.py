@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from screening.assess.cost import Minutes, Workload, workload_curve
 from screening.bundle import BundleInfo
 from screening.classes import ABNORMAL
 from screening.metrics import (
@@ -25,7 +26,6 @@ from screening.metrics import (
     routing_summary,
 )
 from screening.uncertainty.calibration import Identity, Scaling
-from screening.uncertainty.cost import Minutes, Workload, workload_curve
 from screening.uncertainty.selective import SelectiveRow, confidences, selective_rows
 from screening.uncertainty.shift import Drift, drift_from
 

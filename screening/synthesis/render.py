@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from screening.classes import RELATIVE_LENGTH
-from screening.karyogram.cell import Cell, Chromosome, length_unit
 from screening.karyogram.layout import CENTROMERE
-from screening.karyogram.style import Style
-from screening.karyogram.texture import (
+from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.style import Style
+from screening.synthesis.texture import (
     add_crossing,
     add_satellites,
     fray,
@@ -17,7 +17,7 @@ from screening.karyogram.texture import (
     sharpen,
     weaken_bands,
 )
-from screening.karyogram.warp import Hinge, centre_line, crop, curl, random_hinges, warp
+from screening.synthesis.warp import Hinge, centre_line, crop, curl, random_hinges, warp
 
 ACROCENTRIC = ("13", "14", "15", "21", "22")
 _STOUTEST, _SLIMMEST = 0.45, 0.12  # median width : length of chromosome 1, as real pages have it

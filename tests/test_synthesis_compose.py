@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from screening.classes import CHROMOSOMES
-from screening.karyogram.cell import Cell, Chromosome, length_unit
-from screening.karyogram.compose import compose
-from screening.karyogram.drawn import draw_cell
 from screening.karyogram.layout import LAYOUTS
-from screening.karyogram.style import STYLES, Style, clinical_style, random_style
+from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.style import STYLES, Style, clinical_style, random_style
 
 PLAIN = Style(jpeg=0, chromosome_blur=0.0, label="none", rule="none")
 
@@ -95,7 +95,7 @@ def test_labels_captions_and_rules_stay_clear_of_chromosomes(male, seed, monkeyp
 
     def inside_boxes(grey: int) -> list[np.ndarray]:
         monkeypatch.setattr(
-            "screening.karyogram.compose.letters",
+            "screening.synthesis.compose.letters",
             lambda text, font, height: np.full((height, height * len(text)), grey, np.uint8),
         )
         style = replace(look, rule_grey=grey)

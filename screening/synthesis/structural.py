@@ -20,19 +20,19 @@ import cv2
 import numpy as np
 
 from screening.errors import ScreeningError
-from screening.karyogram.bands import band_table
-from screening.karyogram.cell import Cell, Chromosome
 from screening.karyogram.crops import LENGTH_SHARE, Outline, outline_of, sample, walk
 from screening.karyogram.layout import CENTROMERE
-from screening.karyogram.rearrangements import (
+from screening.synthesis.bands import band_table
+from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.rearrangements import (
     ACROCENTRIC,
     Piece,
     rearrangement,
     structural_sexes,
 )
-from screening.karyogram.resample import resample
-from screening.karyogram.simulate import check_complete
-from screening.karyogram.warp import crop, warp
+from screening.synthesis.resample import resample
+from screening.synthesis.simulate import check_complete
+from screening.synthesis.warp import crop, warp
 
 _STRAIGHT = 0.85
 """Least height of a chromosome over the longer homolog's length, and of the slimmer homolog's width

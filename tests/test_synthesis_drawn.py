@@ -12,8 +12,8 @@ import pytest
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.demo import demo_folder, demo_truth
 from screening.errors import ScreeningError
-from screening.karyogram.bands import STAIN, band_table
-from screening.karyogram.drawn import draw_cell, draw_chromosome, random_preparation
+from screening.synthesis.bands import STAIN, band_table
+from screening.synthesis.drawn import draw_cell, draw_chromosome, random_preparation
 
 
 def test_relative_lengths_are_those_of_the_standard():

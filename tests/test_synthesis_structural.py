@@ -16,22 +16,22 @@ from scipy.stats import mannwhitneyu
 from screening.commands import simulate as simulate_command
 from screening.errors import ScreeningError
 from screening.iscn import chromosomes_of, karyotype
-from screening.karyogram.abnormalities import SEXES
-from screening.karyogram.bands import band_span, band_table
-from screening.karyogram.cell import Cell, Chromosome
-from screening.karyogram.compose import compose
 from screening.karyogram.crops import outline_of, standard_crop
-from screening.karyogram.drawn import draw_cell
-from screening.karyogram.rearrangements import (
+from screening.synthesis.abnormalities import SEXES
+from screening.synthesis.bands import band_span, band_table
+from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.compose import compose
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.rearrangements import (
     KNOWN,
     LEAST_MEGABASES,
     random_structural,
     rearrangement,
     structural_sexes,
 )
-from screening.karyogram.simulate import sham, simulate
-from screening.karyogram.structural import structural, structural_sham
-from screening.karyogram.style import clinical_style
+from screening.synthesis.simulate import sham, simulate
+from screening.synthesis.structural import structural, structural_sham
+from screening.synthesis.style import clinical_style
 
 T = "t(2;7)(q24;p15)"
 

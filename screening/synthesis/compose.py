@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER
-from screening.karyogram.arrow import draw_arrow, underline
-from screening.karyogram.cell import Cell
-from screening.karyogram.layout import CENTROMERE, Row, place
-from screening.karyogram.paper import develop
-from screening.karyogram.render import render
-from screening.karyogram.style import Style
+from screening.karyogram.layout import CENTROMERE
 from screening.karyogram.text import letters, stamp
+from screening.synthesis.arrow import draw_arrow, underline
+from screening.synthesis.cell import Cell
+from screening.synthesis.paper import develop
+from screening.synthesis.placement import Row, place
+from screening.synthesis.render import render
+from screening.synthesis.style import Style
 
 _GROUP_OF = {name: letter for letter, names in DENVER_GROUPS.items() for name in names}
 
