@@ -253,7 +253,7 @@ def test_the_data_folder_is_read_whole(real_cells):
     assert Counter(cell.source for cell in real_cells) == {
         "gband612": 454,
         "xihu": 64,
-        "tseng": 968,
+        "tseng": 936,
         "bioimlab": 119,
     }
     labels = Counter((cell.source, cell.label) for cell in real_cells)
