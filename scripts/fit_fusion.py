@@ -26,7 +26,8 @@ from fusion_pages import measure_chromosomes, measure_network, rows_of
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from screening.bundle import MODEL_CARD, Bundle, FusionInfo, load_bundle, write_bundle
+from screening.bundle import MODEL_CARD, Bundle, load_bundle, write_bundle
+from screening.bundle_schema import FusionInfo
 from screening.data.split import Split
 from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
 from screening.evidence.reading import CellReading

@@ -79,7 +79,8 @@ def make_bundle(out: Path, split: Split, size: int, leave_out: str) -> None:
     """Choose the voting threshold on validation karyograms and write the bundle to out/bundle."""
     import keras
 
-    from screening.bundle import BundleInfo, PartInfo, write_bundle
+    from screening.bundle import write_bundle
+    from screening.bundle_schema import BundleInfo, PartInfo
     from screening.predict.mc_dropout import McDropout
     from screening.train.head import head_of
     from screening.train.stages import BACKBONE, DROPOUT, PREPROCESSING

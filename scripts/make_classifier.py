@@ -141,7 +141,8 @@ def read_crops(path: Path) -> Crops:
 
 def put_into(source: Path, target: Path, model, temperature: float, args) -> None:
     """Write a copy of the bundle at `source` with the classifier to `target`."""
-    from screening.bundle import MODEL_CARD, PartInfo, load_bundle, write_bundle
+    from screening.bundle import MODEL_CARD, load_bundle, write_bundle
+    from screening.bundle_schema import PartInfo
     from screening.karyogram.crops import CANVAS
 
     bundle = load_bundle(source)

@@ -18,7 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from screening.bundle import Bundle, PartInfo, load_bundle, part_files, rewrite_bundle
+from screening.bundle import Bundle, load_bundle, part_files, rewrite_bundle
+from screening.bundle_schema import PartInfo
 from screening.metrics import auroc
 from screening.predict.heads import MEMBERS
 from screening.train.ensemble import KINDS, EnsembleConfig, Features, train_members

@@ -25,7 +25,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import cv2
 import numpy as np
 
-from screening.bundle import LikenessInfo, load_bundle, rewrite_bundle
+from screening.bundle import load_bundle, rewrite_bundle
+from screening.bundle_schema import LikenessInfo
 from screening.data.chromosomes import load_cell, read_cells
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.metrics import auroc, markdown_table, proportion

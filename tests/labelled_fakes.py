@@ -10,7 +10,8 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from screening.bundle import Bundle, BundleInfo, load_bundle, sha256_of
+from screening.bundle import Bundle, load_bundle, sha256_of
+from screening.bundle_schema import BundleInfo
 from screening.images.quality import Quality
 from screening.worklist.pipeline import key_of
 from worklist_fakes import Scored, karyogram

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from screening.bundle import BundleInfo, PartInfo, load_bundle, write_bundle
+from screening.bundle import load_bundle, write_bundle
+from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import BundleError
 
 PART = PartInfo(

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from screening.bundle import BundleInfo, PartInfo, write_bundle
+from screening.bundle import write_bundle
+from screening.bundle_schema import BundleInfo, PartInfo
 from screening.classes import CHROMOSOMES
 from screening.cli import main
 from screening.synthesis.drawn import draw_cell

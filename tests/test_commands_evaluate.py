@@ -21,7 +21,7 @@ from labelled_fakes import (
 from screening.assess.evaluation import CaseRecord, PictureRecord, as_json
 from screening.assess.evaluation import evaluate as measure
 from screening.assess.evaluation_page import html_page, markdown_page, sections
-from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.commands import evaluate
 from screening.errors import ManifestError, ScreeningError
 from screening.uncertainty.calibration import Temperature, to_json

@@ -26,7 +26,8 @@ from screening.assess.labelled import (
     routes_along,
     units_of,
 )
-from screening.bundle import CalibrationInfo, load_bundle, sha256_of
+from screening.bundle import load_bundle, sha256_of
+from screening.bundle_schema import CalibrationInfo
 from screening.commands import tune
 from screening.errors import ManifestError, ScreeningError
 from screening.triage.rule import Rule

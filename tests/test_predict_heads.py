@@ -8,16 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from screening.bundle import (
-    Bundle,
-    BundleInfo,
-    LikenessInfo,
-    PartInfo,
-    load_bundle,
-    part_files,
-    rewrite_bundle,
-    write_bundle,
-)
+from screening.bundle import Bundle, load_bundle, part_files, rewrite_bundle, write_bundle
+from screening.bundle_schema import BundleInfo, LikenessInfo, PartInfo
 from screening.errors import BundleError
 from screening.metrics import auroc
 from screening.models import backbones

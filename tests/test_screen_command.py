@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.commands import screen
 from screening.errors import ScreeningError
 from worklist_fakes import FakeScorer, write_karyograms

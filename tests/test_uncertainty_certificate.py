@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.uncertainty.certificate import (
     SEEN,
     case_hash,

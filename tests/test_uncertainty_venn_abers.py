@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from screening.bundle import BundleInfo, CalibrationInfo
+from screening.bundle_schema import BundleInfo, CalibrationInfo
 from screening.errors import ScreeningError
 from screening.triage.policy import ROUTES
 from screening.triage.rule import Rule, judge

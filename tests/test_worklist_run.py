@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from screening.bundle import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.errors import ScreeningError
 from screening.triage.rule import Rule
 from screening.worklist import pipeline

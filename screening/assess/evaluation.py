@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from screening.assess.cost import Minutes, Workload, workload_curve
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL
 from screening.metrics import (
     Proportion,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from screening.assess.cost import cheapest_for
 from screening.assess.evaluation import Evaluation, promise_kept
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.metrics import Proportion, markdown_table
 from screening.uncertainty.certificate import certificate_sentence
 from screening.uncertainty.risk_control import rounded_down

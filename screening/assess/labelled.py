@@ -163,6 +163,7 @@ def score_pictures(
 
     What the ledger already holds for this bundle and these options is not computed again.
     """
+    from screening.karyogram.locate import Locator
     from screening.worklist.discover import Found
     from screening.worklist.ledger import FILE_NAME, Ledger
     from screening.worklist.pipeline import run_pipeline
@@ -183,6 +184,7 @@ def score_pictures(
                 found,
                 scorer,
                 ledger,
+                Locator.of(bundle),
                 reader=reader_of(bundle, scorer.passes, args.seed),
                 batch_size=args.batch_size,
                 workers=args.workers or min(4, os.cpu_count() or 1),

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """
     check(args)
     from screening.bundle import default_bundle, load_bundle
+    from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.chromosome_files import FOLDER_NAME
     from screening.worklist.reader import reader_of
@@ -106,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         save_chromosomes=args.save_chromosomes,
     )
     try:
-        summary = screen_folder(settings, scorer, reader)
+        summary = screen_folder(settings, scorer, Locator.of(bundle), reader)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"

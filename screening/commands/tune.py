@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from screening.assess.labelled import Picture, UnitOf
-    from screening.bundle import Bundle, BundleInfo, CalibrationInfo, CertificateInfo
+    from screening.bundle import Bundle
+    from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
     from screening.triage.rule import Rule
     from screening.uncertainty.risk_control import Certificate, NotCertified
     from screening.uncertainty.venn_abers import VennAbers
@@ -193,7 +194,7 @@ def certificate_of(
     import numpy as np
 
     from screening.assess.labelled import THRESHOLDS, routes_along
-    from screening.bundle import CertificateInfo
+    from screening.bundle_schema import CertificateInfo
     from screening.uncertainty.certificate import certificate_sentence, data_hash
     from screening.uncertainty.risk_control import NotCertified, Promise, certify, certify_pair
 
@@ -257,7 +258,7 @@ def calibration_of(
     pictures: Sequence[Picture], results: Mapping[str, Result], rule: Rule
 ) -> CalibrationInfo:
     """What the calibration cases showed; ScreeningError when one label was never judged."""
-    from screening.bundle import CalibrationInfo
+    from screening.bundle_schema import CalibrationInfo
     from screening.uncertainty import calibration
     from screening.uncertainty.shift import kept_scores
     from screening.uncertainty.venn_abers import VennAbers

@@ -15,6 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from screening.karyogram.locate import Locator
+
 PAPER = 255
 INK = 235
 """Darker than this is ink."""
@@ -91,11 +93,9 @@ def boxes_beside(manifest: Path) -> dict[str, list[Placed]]:
     return found
 
 
-def located(paper: np.ndarray) -> list[Placed]:
+def located(paper: np.ndarray, locator: Locator) -> list[Placed]:
     """Return the chromosomes found on a normalised page, each group of neighbours as one slot."""
-    from screening.karyogram.locate import locate
-
-    return [Placed(f.x, f.y, f.w, f.h, str(f.group)) for f in locate(paper).chromosomes]
+    return [Placed(f.x, f.y, f.w, f.h, str(f.group)) for f in locator.locate(paper).chromosomes]
 
 
 def _changed(picture: np.ndarray, rng: np.random.Generator, changes: SlotChanges) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from screening.images.arrangement import Arrangement, arrangement
 from screening.images.quality import Quality, assess
-from screening.karyogram.locate import Located, locate
+from screening.karyogram.locate import Located, Locator
 
 FEWEST, MOST = 14, 115
 """Chromosomes of a page that can be one cell: part of one, or a tetraploid one with dirt."""
@@ -28,7 +28,7 @@ class Inspection:
     located: Located | None
 
 
-def inspect(paper: np.ndarray) -> Inspection:
+def inspect(paper: np.ndarray, locator: Locator) -> Inspection:
     """Return whether a normalised page uint8 (h, w) is a karyogram, with its chromosomes.
 
     Refused: what `images.quality.assess` refuses; metaphase spreads; karyograms that lie on their
@@ -38,7 +38,7 @@ def inspect(paper: np.ndarray) -> Inspection:
     quality = assess(paper)
     if not quality.ok:
         return Inspection(quality, None)
-    located = locate(paper)
+    located = locator.locate(paper)
     count = len(located.chromosomes)
     order = _arrangement(located)
     reason = _not_one_cell(count) or _not_arranged(order, count)

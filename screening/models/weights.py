@@ -19,7 +19,7 @@ SHIPPED = "shipped"
 def preprocessing_for(row: Backbone, weights: str | Path | None, preprocess: str | None) -> str:
     """Return how pictures are scaled: as asked for, else as the weights of the base expect it."""
     if preprocess is None and str(weights) == SHIPPED:
-        return load_bundle(default_bundle()).info.parts["screener"].preprocessing
+        return load_bundle(default_bundle()).network("screener").preprocessing
     return preprocess or row.preprocess
 
 
@@ -93,7 +93,7 @@ def _download(row: Backbone, size: int) -> keras.Model:
 
 def _shipped(row: Backbone) -> keras.Model:
     bundle = load_bundle(default_bundle())
-    backbone = bundle.info.parts["screener"].backbone
+    backbone = bundle.network("screener").backbone
     if backbone != row.name:
         raise ScreeningError(
             f"the shipped bundle has a base of {backbone}, not of {row.name}: give 'imagenet' or a "

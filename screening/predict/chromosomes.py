@@ -71,7 +71,7 @@ class ChromosomeClassifier:
 
     def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
         model = bundle.load_model(PART)
-        self.temperature = bundle.info.parts[PART].temperature
+        self.temperature = bundle.network(PART).temperature
         self.passes = passes
         pooled = model.get_layer("pool").output
         self._bands = keras.Model(model.inputs[0], pooled)

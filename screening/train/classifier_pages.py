@@ -16,7 +16,7 @@ import numpy as np
 from screening.classes import CHROMOSOMES, class_index
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
-from screening.karyogram.locate import FoundChromosome, locate
+from screening.karyogram.locate import FoundChromosome, Locator
 from screening.synthesis.cell import Cell
 from screening.synthesis.compose import Box, compose
 from screening.synthesis.simulate import random_abnormality, simulate
@@ -34,14 +34,19 @@ _SOFT = 0.35
 
 
 def page_crops(
-    cells: Sequence[Cell], rng: np.random.Generator, size: tuple[int, int] = CANVAS
+    cells: Sequence[Cell],
+    rng: np.random.Generator,
+    locator: Locator,
+    size: tuple[int, int] = CANVAS,
 ) -> Crops:
     """Return the labelled pieces of one composed karyogram per cell (complete normal cells)."""
-    parts = [_one_page(cell, rng, size) for cell in cells]
+    parts = [_one_page(cell, rng, locator, size) for cell in cells]
     return Crops.joined([part for part in parts if len(part)])
 
 
-def _one_page(cell: Cell, rng: np.random.Generator, size: tuple[int, int]) -> Crops:
+def _one_page(
+    cell: Cell, rng: np.random.Generator, locator: Locator, size: tuple[int, int]
+) -> Crops:
     style = clinical_style(rng) if rng.random() < 0.4 else random_style(rng)
     if rng.random() < _SOFT:
         style = replace(style, chromosome_blur=rng.uniform(1.0, 4.0) * style.width / 900)
@@ -49,7 +54,7 @@ def _one_page(cell: Cell, rng: np.random.Generator, size: tuple[int, int]) -> Cr
         cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
     karyogram = compose(widen(cell, rng), style, rng)
     paper = normalise(karyogram.image)
-    located = locate(paper)
+    located = locator.locate(paper)
     chosen = list(located.chromosomes)
     others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
     marks = _marks(paper, located.other, rng)

@@ -11,11 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from screening.bundle import Bundle, BundleInfo, PartInfo, write_bundle
+from screening.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from screening.bundle_schema import BundleInfo, FilePart, PartInfo
 from screening.config import TrainConfig, write_config
 from screening.data.manifest import Item
 from screening.data.pipeline import verify
 from screening.data.split import TRAIN, VALIDATION
+from screening.karyogram.locate import ARBITER, SEGMENTER, Locator
 from screening.models.backbones import get_backbone
 from screening.models.dropout import SharedDropout
 from screening.models.screener import build_screener
@@ -38,7 +40,8 @@ class Job:
     """One training in the folder `out`; `smoke` uses a few pictures only.
 
     Making one reads every picture once and raises ManifestError with all that is wrong. `notes`
-    may be filled with what the bundle shall keep under `data`.
+    may be filled with what the bundle shall keep under `data`. Chromosomes are found as by the
+    shipped bundle, whose segmenter and arbiter the new bundle takes over.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Job:
         self.config, self.out, self.devices, self.quiet = config, out, devices, quiet
         self.smoke = smoke
         self.notes: dict[str, Any] = {}
+        self.finder = load_bundle(default_bundle())
         self.split, self.parts = read_parts(config.data)
         if smoke:
             self.parts = {part: _few(items) for part, items in self.parts.items()}
@@ -93,7 +97,7 @@ class Job:
         augmentation = self.config.augmentation if varied else None
         return load_pictures(
             self.parts[part], self.config.model.size, augmentation, self.config.seed,
-            self.config.data.manifest,
+            self.config.data.manifest, Locator.of(self.finder),
         )  # fmt: skip
 
     def new_screener(self) -> keras.Model:
@@ -171,12 +175,13 @@ class Job:
         info = BundleInfo(
             name=f"{model.backbone}-{model.size}",
             created=date.today().isoformat(),
-            parts={"screener": part},
+            parts={"screener": part} | {name: FilePart(file=name) for name in (SEGMENTER, ARBITER)},
             data={"split": self.split.hash, "config": self.config.hash, "seed": self.config.seed}
             | self.notes,
             metrics=metrics["parts"],
         )
-        return write_bundle(self.out / "bundle", info, {"screener": screener}, _card(info))
+        found_by = {name: self.finder.read_part(name) for name in (SEGMENTER, ARBITER)}
+        return write_bundle(self.out / "bundle", info, {"screener": screener}, _card(info), found_by)
 
 
 def new_screener(config: TrainConfig, devices: Devices) -> keras.Model:

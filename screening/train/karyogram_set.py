@@ -22,6 +22,7 @@ import numpy as np
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
 from screening.karyogram.gate import inspect
+from screening.karyogram.locate import Locator
 from screening.synthesis.cell import Cell, Chromosome, length_unit
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.rearrangements import random_structural
@@ -202,9 +203,13 @@ def build_set(
     entries: Sequence[Entry],
     cells: Iterable[Cell],
     sizes: Sequence[int],
+    locator: Locator,
     workers: int = 2,
 ) -> KaryogramSet:
-    """Make every entry's karyogram at every size; goes on after the last finished chunk."""
+    """Make every entry's karyogram at every size; goes on after the last finished chunk.
+
+    `locator`: of the gate, which says of each whether screening would accept it.
+    """
     by_key = {(c.source, c.case, c.cell): c for c in cells}
     folder.mkdir(parents=True, exist_ok=True)
     progress = folder / "progress"
@@ -223,7 +228,7 @@ def build_set(
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         todo = iter(entries[done:])
         for chunk in iter(lambda: list(islice(todo, 64)), []):
-            jobs = [(e, by_key[e.source, e.case, e.cell], tuple(sizes)) for e in chunk]
+            jobs = [(e, by_key[e.source, e.case, e.cell], tuple(sizes), locator) for e in chunk]
             for row, made in pool.map(_job, jobs, chunksize=4):
                 for size, (image, states) in made.items():
                     arrays["images", size][done] = image
@@ -237,11 +242,11 @@ def build_set(
     return KaryogramSet(folder)
 
 
-def _job(job: tuple[Entry, Cell, tuple[int, ...]]) -> tuple[dict, dict]:
+def _job(job: tuple[Entry, Cell, tuple[int, ...], Locator]) -> tuple[dict, dict]:
     """Make one karyogram; runs in a worker process."""
-    entry, cell, sizes = job
+    entry, cell, sizes, locator = job
     karyogram, abnormality = make(entry, cell)
-    quality = inspect(normalise(karyogram.image)).quality
+    quality = inspect(normalise(karyogram.image), locator).quality
     row = asdict(entry) | {
         "id": entry.id,
         "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,

@@ -20,6 +20,7 @@ from screening.data.tables import Problems
 from screening.errors import ImageError, ManifestError
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
+from screening.karyogram.locate import Locator
 from screening.train.cache import Pictures
 
 THREADS = 4
@@ -59,11 +60,12 @@ def load_pictures(
     augmentation: AugmentationConfig | None = None,
     seed: int = 0,
     manifest: Path | None = None,
+    locator: Locator | None = None,
 ) -> Pictures:
     """Return the items' pictures at `size`, by the very path of screening; variants when given.
 
     Variants are order-preserving (brightness, noise, blur), with `augmentation.slots` also changed
-    inside the slots: boxes come from the truth beside the `manifest`, else from locating. A variant
+    inside the slots: boxes come from the truth beside the `manifest`, else from the `locator`. A variant
     depends on (seed, id, its number) only. ManifestError lists every picture that cannot be read.
     """
     problems = Problems("the images")
@@ -82,7 +84,7 @@ def load_pictures(
     stack = np.stack(decoded) if decoded else np.zeros((0, size, size), np.uint8)
     vary = None
     if augmentation is not None and augmentation.mode != "none":
-        vary = _varied(items, stack, size, augmentation.slots, seed, manifest)
+        vary = _varied(items, stack, size, augmentation.slots, seed, manifest, locator)
     return Pictures([item.id for item in items], labels, stack, vary)
 
 
@@ -93,6 +95,7 @@ def _varied(
     slots: bool,
     seed: int,
     manifest: Path | None,
+    locator: Locator | None,
 ) -> Callable[[int, int], np.ndarray]:
     change = augment(seed)
     boxes = boxes_beside(manifest) if slots and manifest is not None else {}
@@ -101,7 +104,7 @@ def _varied(
         item, image = items[row], plain[row]
         if slots:
             paper = normalise(read_image(item.path))
-            placed = boxes.get(item.id) or located(paper)
+            placed = boxes.get(item.id) or (located(paper, locator) if locator else [])
             key = hashlib.sha256(f"{seed}/{variant}/{item.id}".encode()).digest()
             rng = np.random.default_rng(list(key[:8]))
             image = letterbox(crop_margins(augment_slots(paper, placed, rng)), size)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL, NORMAL
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from screening.bundle import BundleInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CertificateInfo
 from screening.uncertainty.risk_control import rounded_down
 
 SEEN = "seen"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact, kstwobign
 
-from screening.bundle import CalibrationInfo
+from screening.bundle_schema import CalibrationInfo
 
 LEAST = 10
 """Pictures in a batch below which nothing is said about it."""

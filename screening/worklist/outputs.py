@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from screening import __version__
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.triage.rule import Rule
 from screening.uncertainty.certificate import certificate_sentence, not_covered
 from screening.uncertainty.shift import Drift, drift_from

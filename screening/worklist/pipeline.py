@@ -25,7 +25,7 @@ from screening.evidence.record import PictureEvidence
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.karyogram.gate import inspect
-from screening.karyogram.locate import Located
+from screening.karyogram.locate import Located, Locator
 from screening.worklist.discover import Found
 from screening.worklist.ledger import Ledger, Result
 
@@ -91,6 +91,7 @@ def run_pipeline(
     images: Sequence[Found],
     scorer: Scorer,
     ledger: Ledger,
+    locator: Locator,
     *,
     reader: CellReader | None = None,
     batch_size: int = 8,
@@ -115,7 +116,7 @@ def run_pipeline(
         settled.clear()
 
     def work(found: Found) -> Prepared:
-        return prepare(found, scorer.size, known, reader)
+        return prepare(found, scorer.size, known, locator, reader)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
@@ -132,7 +133,11 @@ def run_pipeline(
 
 
 def prepare(
-    found: Found, size: int, known: Mapping[str, str], reader: CellReader | None = None
+    found: Found,
+    size: int,
+    known: Mapping[str, str],
+    locator: Locator,
+    reader: CellReader | None = None,
 ) -> Prepared:
     """`found` read, judged and made ready for a model of `size` px; never raises for one picture.
 
@@ -146,7 +151,7 @@ def prepare(
         blank = replace(blank, sha256=sha256)
         if known.get(found.name) == sha256:
             return Prepared(blank, known=True)
-        return _judge(found, blank, size, reader)
+        return _judge(found, blank, size, locator, reader)
     except ImageError as error:
         reason = error.reason
     except OSError as error:
@@ -158,9 +163,11 @@ def prepare(
     return Prepared(replace(blank, reason=reason))
 
 
-def _judge(found: Found, blank: Result, size: int, reader: CellReader | None) -> Prepared:
+def _judge(
+    found: Found, blank: Result, size: int, locator: Locator, reader: CellReader | None
+) -> Prepared:
     paper = normalise(read_image(found.path))
-    inspection = inspect(paper)
+    inspection = inspect(paper, locator)
     quality = inspection.quality
     cropped = crop_margins(paper)
     result = replace(

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from screening import __version__
-from screening.bundle import BundleInfo
+from screening.bundle_schema import BundleInfo
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
+from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import kept
 from screening.worklist.discover import Discovery, discover
@@ -74,7 +75,9 @@ class Summary:
         return 0 if self.statuses.get("ok", 0) == total else 3
 
 
-def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None = None) -> Summary:
+def screen_folder(
+    settings: Settings, scorer: Scorer, locator: Locator, reader: CellReader | None = None
+) -> Summary:
     """Screens every picture of `settings.folder` and writes the outputs into `settings.out`.
 
     With a `reader`, the chromosomes of each are found and read one by one.
@@ -96,6 +99,7 @@ def screen_folder(settings: Settings, scorer: Scorer, reader: CellReader | None 
                 discovery.images,
                 scorer,
                 ledger,
+                locator,
                 reader=reader,
                 batch_size=settings.batch_size,
                 workers=settings.workers,

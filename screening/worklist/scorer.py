@@ -55,7 +55,7 @@ class BundleScorer:
             raise ScreeningError(f"the bundle {bundle.folder} holds no {PART}, which screen needs")
         self.bundle, self.passes, self.seed, self.device = bundle, passes, seed, device
         self.batch_size = batch_size
-        self.size = bundle.info.parts[PART].size
+        self.size = bundle.network(PART).size
         self._model: Predictor | None = None
         self._reference: FeatureReference | None = None
 

@@ -1,6 +1,6 @@
 """Find every chromosome of a karyogram: what is ink but no chromosome left out, touching ones cut.
 
-`locate` is the way in; the steps are one module each: `segments` (what each pixel is, by a small
+`Locator` is the way in; the steps are one module each: `segments` (what each pixel is, by a small
 network), `regions` (ink that is surely one chromosome's, and where regions touch), `arbiter`
 (whether two regions are one chromosome), `partition` (regions joined to chromosomes, and the
 alternatives), `masks` (outlines at the page's resolution), `rows` (reading order), `axis` (medial
@@ -8,6 +8,6 @@ line), `found` (the types).
 """
 
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
-from screening.karyogram.locate.page import locate
+from screening.karyogram.locate.page import ARBITER, SEGMENTER, Locator
 
-__all__ = ["Doubt", "FoundChromosome", "Located", "locate"]
+__all__ = ["ARBITER", "SEGMENTER", "Doubt", "FoundChromosome", "Located", "Locator"]

@@ -1,15 +1,15 @@
-"""How probable it is that two touching regions belong to one chromosome: a stored small network.
+"""How probable it is that two touching regions belong to one chromosome: a bundle's small network.
 
-Fitted on composed karyograms of training patients (`scripts/make_locate.py`). It sees numbers
-relative to the page's typical chromosome width and to what stands beside the regions in their row,
-so that neither resolution nor laboratory matter.
+Fitted on composed karyograms of training patients. It sees numbers relative to the page's typical
+chromosome width and to what stands beside the regions in their row, so that neither resolution nor
+laboratory matter.
 """
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
-from importlib.resources import files
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -82,16 +82,33 @@ def features(graph: Graph, expected: np.ndarray) -> np.ndarray:
     return np.stack(columns, 1)
 
 
-def log_odds(graph: Graph, expected: np.ndarray) -> np.ndarray:
-    """Return float (e,): log odds that the two regions of each contact are one chromosome."""
-    if not len(graph.pair):
-        return np.zeros(0)
-    mean, spread, layers = _model()
-    x = np.clip((features(graph, expected) - mean) / spread, -6, 6)
-    for weight, bias in layers[:-1]:
-        x = np.maximum(x @ weight + bias, 0)
-    weight, bias = layers[-1]
-    return (x @ weight + bias)[:, 0]
+@dataclass(frozen=True, eq=False)
+class Arbiter:
+    """A perceptron over `FEATURES`: `mean`, `spread` (24,) of the features, `layers` of (weight
+    (a, b), bias (b,))."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+    layers: Sequence[tuple[np.ndarray, np.ndarray]]
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Arbiter:
+        """Return the arbiter that a bundle holds; ValueError when its features are others."""
+        stored = json.loads(text)
+        if tuple(stored["features"]) != FEATURES:
+            raise ValueError("the arbiter was fitted to other features: build the bundle again")
+        layers = [(np.array(layer["weight"]), np.array(layer["bias"])) for layer in stored["layers"]]
+        return Arbiter(np.array(stored["mean"]), np.array(stored["spread"]), layers)
+
+    def log_odds(self, graph: Graph, expected: np.ndarray) -> np.ndarray:
+        """Return float (e,): log odds that the two regions of each contact are one chromosome."""
+        if not len(graph.pair):
+            return np.zeros(0)
+        x = np.clip((features(graph, expected) - self.mean) / self.spread, -6, 6)
+        for weight, bias in self.layers[:-1]:
+            x = np.maximum(x @ weight + bias, 0)
+        weight, bias = self.layers[-1]
+        return (x @ weight + bias)[:, 0]
 
 
 class _Shape:
@@ -114,13 +131,3 @@ class _Shape:
         short = np.sqrt(np.maximum(middle - half, 1e-6))
         axis = np.stack([np.cos(angle), np.sin(angle)], 1)
         return cls(np.stack([x, y], 1), axis, 4 * short, 4 * np.sqrt(middle + half))
-
-
-@lru_cache(maxsize=1)
-def _model() -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    text = files("screening.karyogram.locate").joinpath("arbiter.json").read_text("utf-8")
-    stored = json.loads(text)
-    if tuple(stored["features"]) != FEATURES:
-        raise ValueError("arbiter.json was fitted to other features: run scripts/make_locate.py")
-    layers = [(np.array(layer["weight"]), np.array(layer["bias"])) for layer in stored["layers"]]
-    return np.array(stored["mean"]), np.array(stored["spread"]), layers

@@ -1,11 +1,14 @@
-"""From a normalised page to its chromosomes: the steps in order."""
+"""The locator: from a normalised page to its chromosomes, the steps in order."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from screening.bundle import Bundle
+from screening.errors import BundleError
 from screening.images.foreground import ink_of, shrunk
+from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.axis import medial_axis
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
@@ -14,14 +17,16 @@ from screening.karyogram.locate.regions import Graph, drawn_in, regions
 from screening.karyogram.locate.rows import groups_of, rows_of
 from screening.karyogram.locate.segments import (
     WORK_WIDTH,
+    Segmenter,
     Segments,
     familiar,
     objects_alone,
     page_copy,
-    segmented,
     typical_width,
 )
 
+SEGMENTER, ARBITER = "segmenter", "arbiter"
+"""Names of the bundle's parts."""
 MANY = 1200
 """More regions than this are no karyogram: they are counted, not joined."""
 _LEAST = 0.3 * WORK_WIDTH**2  # px of ink: anything smaller is dirt
@@ -29,61 +34,79 @@ _MISJUDGED = 1.2  # times the width assumed; 0.85 to 1.05 on nearly all pages
 _LEAST_MARK = 4  # px of ink: anything smaller is no letter
 
 
-def locate(paper: np.ndarray) -> Located:
-    """Return the chromosomes of a normalised page uint8 (h, w) of any resolution.
+class Locator:
+    """Finds every chromosome of a page with a bundle's segmenter and arbiter.
 
-    Touching chromosomes are cut apart; letters, rules and arrows are left out. Pages are analysed
-    on a copy on which chromosomes are ten pixels wide; all coordinates returned are the given
-    page's. On a page unlike any karyogram, each connected object of plausible size is returned.
-    ValueError for another shape or dtype.
+    One object serves any number of threads.
     """
-    if paper.ndim != 2 or paper.dtype != np.uint8 or paper.size == 0:
-        raise ValueError(
-            f"expected a normalised page uint8 (h, w), received {paper.dtype} {paper.shape}: "
-            "see images.normalise.normalise"
+
+    def __init__(self, segmenter: Segmenter, arbiter: Arbiter) -> None:
+        self.segmenter, self.arbiter = segmenter, arbiter
+
+    @staticmethod
+    def of(bundle: Bundle) -> Locator:
+        """Return the locator of a bundle; BundleError when it lacks a part or has one that does
+        not fit this version."""
+        segmenter = Segmenter(bundle.read_part(SEGMENTER))
+        try:
+            return Locator(segmenter, Arbiter.from_json(bundle.read_part(ARBITER)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"{bundle.folder}: its part {ARBITER!r} is no use: {error}") from None
+
+    def locate(self, paper: np.ndarray) -> Located:
+        """Return the chromosomes of a normalised page uint8 (h, w) of any resolution.
+
+        Touching chromosomes are cut apart; letters, rules and arrows are left out. Pages are
+        analysed on a copy on which chromosomes are ten pixels wide; all coordinates returned are
+        the given page's. On a page unlike any karyogram, each connected object of plausible size is
+        returned. ValueError for another shape or dtype.
+        """
+        if paper.ndim != 2 or paper.dtype != np.uint8 or paper.size == 0:
+            raise ValueError(
+                f"expected a normalised page uint8 (h, w), received {paper.dtype} {paper.shape}: "
+                "see images.normalise.normalise"
+            )
+        page, shrink = shrunk(paper)
+        width = typical_width(page)
+        if not width:
+            return Located((), (), 0, (), 0.0)
+        located = self._located(paper, page, width)
+        # Chromosomes with open chromatids or white bands look as slender as their halves at first.
+        wider = located.unit * shrink
+        if wider > _MISJUDGED * width:
+            located = self._located(paper, page, wider)
+        return located
+
+    def _located(self, paper: np.ndarray, page: np.ndarray, width: float) -> Located:
+        """Return what is found when a typical chromosome of `page` is `width` pixels wide."""
+        copy, scale = page_copy(page, width)
+        found = self.segmenter.segments(copy)
+        known = familiar(copy, found)
+        if not known:
+            found = objects_alone(copy)
+        labels, graph = regions(found)
+        # Both resizings round the page's sides: the true scale is that of the sides.
+        sides = [max(8, round(side * scale)) for side in page.shape[::-1]]
+        scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
+        cutting = self._cutting(graph, labels, known)
+        outlines = Outlines(ink_of(paper) > 0, grown(labels, found.printed | found.inside), scales)
+        drawn = drawn_in(labels, cutting.part, found)
+        return _Page(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
+            _other(found, scales, paper.shape)
         )
-    page, shrink = shrunk(paper)
-    width = typical_width(page)
-    if not width:
-        return Located((), (), 0, (), 0.0)
-    located = _located(paper, page, width)
-    # Chromosomes with open chromatids or white bands look as slender as their halves at first.
-    wider = located.unit * shrink
-    if wider > _MISJUDGED * width:
-        located = _located(paper, page, wider)
-    return located
 
-
-def _located(paper: np.ndarray, page: np.ndarray, width: float) -> Located:
-    """Return what is found when a typical chromosome of `page` is `width` pixels wide."""
-    copy, scale = page_copy(page, width)
-    found = segmented(copy)
-    known = familiar(copy, found)
-    if not known:
-        found = objects_alone(copy)
-    labels, graph = regions(found)
-    # Both resizings round the page's sides: the true scale is that of the sides.
-    sides = [max(8, round(side * scale)) for side in page.shape[::-1]]
-    scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
-    cutting = _cutting(graph, labels, known)
-    outlines = Outlines(ink_of(paper) > 0, grown(labels, found.printed | found.inside), scales)
-    drawn = drawn_in(labels, cutting.part, found)
-    return _Page(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
-        _other(found, scales, paper.shape)
-    )
-
-
-def _cutting(graph: Graph, labels: np.ndarray, known: bool) -> Partition:
-    """Return the pieces; on a page that the network does not know, each connected object is one."""
-    count = len(graph.peak)
-    if count > MANY:
-        return Partition(np.arange(count), ())
-    _, objects = cv2.connectedComponents((labels > 0).astype(np.uint8), connectivity=8)
-    apart = np.zeros(count + 1, np.int64)
-    apart[labels] = objects
-    if not known:
-        return Partition(np.unique(apart[1:], return_inverse=True)[1], ())
-    return partition(graph, apart[1:])
+    def _cutting(self, graph: Graph, labels: np.ndarray, known: bool) -> Partition:
+        """Return the pieces; on a page that the network does not know, each connected object is
+        one."""
+        count = len(graph.peak)
+        if count > MANY:
+            return Partition(np.arange(count), ())
+        _, objects = cv2.connectedComponents((labels > 0).astype(np.uint8), connectivity=8)
+        apart = np.zeros(count + 1, np.int64)
+        apart[labels] = objects
+        if not known:
+            return Partition(np.unique(apart[1:], return_inverse=True)[1], ())
+        return partition(graph, apart[1:], self.arbiter)
 
 
 def _other(

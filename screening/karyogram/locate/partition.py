@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screening.karyogram.locate.arbiter import log_odds
+from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.expected import expected_areas
 from screening.karyogram.locate.regions import Graph, N, stacked
 
@@ -41,7 +41,7 @@ class Partition:
     doubts: tuple[Uncertain, ...]
 
 
-def partition(graph: Graph, apart: np.ndarray) -> Partition:
+def partition(graph: Graph, apart: np.ndarray, arbiter: Arbiter) -> Partition:
     """Return the pieces of a graph of regions; `apart` int (r,): which object each region is part
     of, objects do not touch.
 
@@ -51,15 +51,15 @@ def partition(graph: Graph, apart: np.ndarray) -> Partition:
     if not n:
         return Partition(np.zeros(0, np.int64), ())
     unknown = np.full(n, np.nan)
-    part, _ = joined(graph, unknown)
+    part, _ = joined(graph, unknown, arbiter)
     expected = expected_areas(graph, part, apart)
-    part, joints = joined(graph, expected)
-    part, cuts = _parted(graph, part, joints, expected)
-    return Partition(part, _doubts(graph, part, cuts, expected))
+    part, joints = joined(graph, expected, arbiter)
+    part, cuts = _parted(graph, part, joints, expected, arbiter)
+    return Partition(part, _doubts(graph, part, cuts, expected, arbiter))
 
 
 def joined(
-    graph: Graph, expected: np.ndarray, allowed: np.ndarray | None = None
+    graph: Graph, expected: np.ndarray, arbiter: Arbiter, allowed: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[Joint]]:
     """Return (part int (r,), the joints of all parts as a forest over regions).
 
@@ -72,7 +72,7 @@ def joined(
         now = graph.joined(part)
         if not len(now.pair):
             return part, joints
-        odds = log_odds(now, _over(expected, part, graph.sums[:, N]))
+        odds = arbiter.log_odds(now, _over(expected, part, graph.sums[:, N]))
         if allowed is not None:
             of_part = np.zeros(len(now.peak), allowed.dtype)
             of_part[part] = allowed
@@ -157,19 +157,27 @@ def cut_states(
 
 
 def _cuts(
-    graph: Graph, part: np.ndarray, joints: Sequence[Joint], expected: np.ndarray
+    graph: Graph,
+    part: np.ndarray,
+    joints: Sequence[Joint],
+    expected: np.ndarray,
+    arbiter: Arbiter,
 ) -> list[Cut]:
     sides, pairs, known = cut_states(graph, part, joints, expected)
-    odds = log_odds(pairs, known)
+    odds = arbiter.log_odds(pairs, known)
     return [Cut(*side, float(odd)) for side, odd in zip(sides, odds, strict=True)]
 
 
 def _parted(
-    graph: Graph, part: np.ndarray, joints: list[Joint], expected: np.ndarray
+    graph: Graph,
+    part: np.ndarray,
+    joints: list[Joint],
+    expected: np.ndarray,
+    arbiter: Arbiter,
 ) -> tuple[np.ndarray, list[Cut]]:
     """Return parts, and the cuts at the joints left, after taking back joints that look wrong now
     that all is joined."""
-    cuts = _cuts(graph, part, joints, expected)
+    cuts = _cuts(graph, part, joints, expected, arbiter)
     for _ in range(8):
         worst = min(range(len(cuts)), key=lambda k: cuts[k].odds, default=-1)
         if worst < 0 or cuts[worst].odds >= 0:
@@ -177,12 +185,16 @@ def _parted(
         part = np.where(cuts[worst].second, part.max() + 1, part)
         part = np.unique(part, return_inverse=True)[1]
         joints = [joint for k, joint in enumerate(joints) if k != worst]
-        cuts = _cuts(graph, part, joints, expected)
+        cuts = _cuts(graph, part, joints, expected, arbiter)
     return part, cuts
 
 
 def _doubts(
-    graph: Graph, part: np.ndarray, cuts: Sequence[Cut], expected: np.ndarray
+    graph: Graph,
+    part: np.ndarray,
+    cuts: Sequence[Cut],
+    expected: np.ndarray,
+    arbiter: Arbiter,
 ) -> tuple[Uncertain, ...]:
     """Return what could be parted or joined otherwise, each piece in at most one doubt."""
     options: list[tuple[float, frozenset[int], tuple[np.ndarray, ...]]] = []
@@ -191,7 +203,7 @@ def _doubts(
             piece = int(part[cut.first.argmax()])
             options.append((-cut.odds, frozenset([piece]), (cut.first, cut.second)))
     now = graph.joined(part)
-    odds = log_odds(now, _over(expected, part, graph.sums[:, N]))
+    odds = arbiter.log_odds(now, _over(expected, part, graph.sums[:, N]))
     for (a, b), odd in zip(now.pair.tolist(), odds.tolist(), strict=True):
         if odd > -DOUBTFUL:
             options.append((odd, frozenset([a, b]), ((part == a) | (part == b),)))

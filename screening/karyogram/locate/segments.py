@@ -1,15 +1,14 @@
 """What each pixel of a page is: paper, chromosome, border between two chromosomes, or print.
 
-A small convolutional network (`segments.onnx`, 0.3 MB, run by OpenCV) looks at a copy of the page
-on which chromosomes are about ten pixels wide. It learned from composed karyograms of training
-patients, whose every pixel is known (`scripts/make_locate.py`).
+A small convolutional network (a bundle's segmenter: ONNX, 0.4 MB, run by OpenCV) looks at a copy of
+the page on which chromosomes are about ten pixels wide. It learned from composed karyograms of
+training patients, whose every pixel is known.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from importlib.resources import files
 
 import cv2
 import numpy as np
@@ -25,7 +24,6 @@ _MOST_PIXELS = 500_000  # of the copy: letters alone would be enlarged without e
 _ENLARGE = 3.0
 _THICK = 0.35 * WORK_WIDTH  # px from the edge: letters are thinner
 _LEAST_EXPLAINED = 0.8  # of thick ink; 0.94 and more on 70 composed and clinical karyograms
-_OF_OPENCV = threading.local()  # a network of OpenCV serves one thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +66,40 @@ def page_copy(page: np.ndarray, unit: float) -> tuple[np.ndarray, float]:
     return cv2.copyMakeBorder(copy, 0, down, 0, right, cv2.BORDER_CONSTANT, value=255), scale
 
 
-def segmented(copy: np.ndarray) -> Segments:
-    """Return the segments of a copy made by `page_copy`, uint8 (h, w)."""
-    ink = (255 - copy).astype(np.float32) / 255
-    logits = _logits(ink)
-    body, border = logits[BODY], logits[BORDER]
-    rest = np.maximum(logits[PAPER], logits[PRINT])
-    inside = np.maximum(body, border) > rest
-    meets = np.zeros_like(ink)
-    meets[inside] = 1 / (1 + np.exp(np.clip(body[inside] - border[inside], -30, 30)))
-    printed = (logits[PRINT] > logits[PAPER]) & ~inside
-    return Segments(inside, meets, printed, ink)
+class Segmenter:
+    """A network that tells what each pixel is, from its ONNX file; threads may share it."""
+
+    def __init__(self, onnx: bytes) -> None:
+        self.onnx = onnx
+        self._of_thread = threading.local()  # a network of OpenCV serves one thread
+
+    def __reduce__(self) -> tuple[type[Segmenter], tuple[bytes]]:
+        return Segmenter, (self.onnx,)
+
+    def segments(self, copy: np.ndarray) -> Segments:
+        """Return the segments of a copy made by `page_copy`, uint8 (h, w)."""
+        ink = (255 - copy).astype(np.float32) / 255
+        logits = self._logits(ink)
+        body, border = logits[BODY], logits[BORDER]
+        rest = np.maximum(logits[PAPER], logits[PRINT])
+        inside = np.maximum(body, border) > rest
+        meets = np.zeros_like(ink)
+        meets[inside] = 1 / (1 + np.exp(np.clip(body[inside] - border[inside], -30, 30)))
+        printed = (logits[PRINT] > logits[PAPER]) & ~inside
+        return Segments(inside, meets, printed, ink)
+
+    def _logits(self, ink: np.ndarray) -> np.ndarray:
+        """Return float32 (4, h, w)."""
+        net = getattr(self._of_thread, "net", None)
+        if net is None:
+            net = cv2.dnn.readNetFromONNX(np.frombuffer(self.onnx, np.uint8))
+            self._of_thread.net = net
+        net.setInput(ink[None, None])
+        out = net.forward()[0]
+        # Each of the network's pixels holds the kinds of a square of two by two.
+        _, h, w = out.shape
+        square = out.reshape(2, 2, len(KINDS), h, w).transpose(2, 3, 0, 4, 1)
+        return np.ascontiguousarray(square).reshape(len(KINDS), 2 * h, 2 * w)
 
 
 def familiar(copy: np.ndarray, found: Segments) -> bool:
@@ -100,18 +121,3 @@ def objects_alone(copy: np.ndarray) -> Segments:
     ink = (255 - copy).astype(np.float32) / 255
     printed = (objects.labels > 0) & ~inside
     return Segments(inside, np.zeros_like(ink), printed, ink)
-
-
-def _logits(ink: np.ndarray) -> np.ndarray:
-    """Return float32 (4, h, w)."""
-    net = getattr(_OF_OPENCV, "net", None)
-    if net is None:
-        stored = files("screening.karyogram.locate").joinpath("segments.onnx").read_bytes()
-        net = cv2.dnn.readNetFromONNX(np.frombuffer(stored, np.uint8))
-        _OF_OPENCV.net = net
-    net.setInput(ink[None, None])
-    out = net.forward()[0]
-    # Each of the network's pixels holds the kinds of a square of two by two.
-    _, h, w = out.shape
-    square = out.reshape(2, 2, len(KINDS), h, w).transpose(2, 3, 0, 4, 1)
-    return np.ascontiguousarray(square).reshape(len(KINDS), 2 * h, 2 * w)

@@ -1,0 +1,139 @@
+"""What `bundle.json` holds: parts, thresholds, what certifies them, what calibration showed.
+
+Everything that decides about a picture is in here or in a file whose sha256 is in here, so that the
+bundle's hash stands for the whole rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from screening import __version__
+from screening.classes import LABELS
+
+SCHEMA = 2
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartInfo(_Strict):
+    """One Keras network of a bundle: its files and what goes in and comes out.
+
+    `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
+    its dropout; `temperature` what its logits are divided by before they are probabilities.
+    """
+
+    backbone: str
+    preprocessing: str
+    size: int = Field(gt=0)
+    width: int | None = Field(default=None, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    config: str
+    weights: str
+
+
+class FilePart(_Strict):
+    """A part that is one file: the segmenter (ONNX) or the arbiter (JSON) of `karyogram.locate`."""
+
+    file: str
+
+
+class FusionInfo(_Strict):
+    """How a bundle joins its parts into one score and what it asks of the cell's reading.
+
+    `intercept` and `weights` by feature, in log-odds towards abnormal (see `evidence.fusion`). A
+    picture is put last only if the posterior of a normal complement is at least `min_p_normal` and
+    its layout score at least `min_layout`; it is flagged only if enough passes reach
+    `flag_threshold` (None: the bundle's threshold), else reviewed.
+    """
+
+    intercept: float
+    weights: dict[str, float]
+    flag_threshold: float | None = Field(default=None, gt=0, lt=1)
+    min_p_normal: float = Field(default=0.5, ge=0, le=1)
+    min_layout: float = Field(default=0.0, ge=0, le=1)
+
+
+class CertificateInfo(_Strict):
+    """What is promised of a bundle's threshold and what earned the promise.
+
+    With probability `confidence` over the draw of calibration cases, at least `recall` of abnormal
+    cases are not put last while a pass votes abnormal at `threshold` or a lower one, the minimum
+    confidence is `min_confidence` or higher, and `passes` passes vote. `bound`: lower bound of the
+    recall at this threshold alone. `abnormal` cases of `patients` patients, `simulated` of them
+    made by simulation, and `normal` cases; `missed` abnormal and `cleared` normal cases put last.
+    With `flag_threshold`, at most `most_false_flags` of normal cases have passes that vote for flag
+    at it. `data_hash`: sha256 of pictures, labels and cases; `date` in UTC.
+    """
+
+    recall: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0, lt=1)
+    threshold: float = Field(gt=0, lt=1)
+    min_confidence: float = Field(ge=0.5, le=1)
+    passes: int = Field(gt=0)
+    flag_threshold: float | None = Field(default=None, gt=0, lt=1)
+    most_false_flags: float | None = Field(default=None, gt=0, lt=1)
+    normal: int = Field(ge=0)
+    abnormal: int = Field(gt=0)
+    patients: int = Field(gt=0)
+    simulated: int = Field(ge=0)
+    missed: float = Field(ge=0)
+    cleared: int = Field(ge=0)
+    bound: float = Field(ge=0, le=1)
+    method: str
+    date: str
+    data_hash: str
+
+
+class CalibrationInfo(_Strict):
+    """What the calibration cases showed, for probabilities, drift checks and overlap checks.
+
+    `scaling`: as `uncertainty.calibration.to_json` writes it, good for the share `prevalence` of
+    abnormal pictures. `points`: of every p(abnormal), how many normal and how many abnormal
+    patients it stands for (see `uncertainty.venn_abers`). `scores`: score name to label to sorted
+    scores, for comparing distributions. `unread` of `pictures` were not judged. `images` (sha256
+    of files) and `cases` (see `uncertainty.certificate.case_hash`):
+    what a measurement must not use again.
+    """
+
+    scaling: dict[str, Any]
+    prevalence: float = Field(gt=0, lt=1)
+    points: tuple[tuple[float, float, float], ...] = ()
+    scores: dict[str, dict[str, list[float]]]
+    unread: int = Field(ge=0)
+    pictures: int = Field(gt=0)
+    images: tuple[str, ...]
+    cases: tuple[str, ...]
+
+
+class BundleInfo(_Strict):
+    """All that a reader of the bundle needs to know besides the weights.
+
+    `threshold` is the probability above which one pass votes abnormal; `min_confidence` the vote
+    share under which a case goes to a person; `rule` says whose confidence is told and flags: the
+    calibrated one or the vote share (see `triage.rule`); `fusion` joins network and reading (None:
+    network alone); `certificate` what certifies the threshold (None: nothing does); `calibration`
+    what was seen on calibration cases. `data` names sources, split hash and seeds; `metrics` holds
+    measured figures by group.
+    """
+
+    schema_version: Literal[2] = SCHEMA
+    tool_version: str = __version__
+    name: str
+    created: str
+    labels: tuple[str, str] = LABELS
+    parts: dict[str, PartInfo | FilePart]
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    min_confidence: float = Field(default=0.8, ge=0.5, le=1)
+    rule: Literal["calibrated", "votes"] = "votes"
+    fusion: FusionInfo | None = None
+    certificate: CertificateInfo | None = None
+    calibration: CalibrationInfo | None = None
+    data: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    files: dict[str, str] = {}
