@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,19 +118,6 @@ class CalibrationInfo(_Strict):
     cases: tuple[str, ...]
 
 
-class LikenessInfo(_Strict):
-    """How a bundle tells pictures that are unlike all that trained it.
-
-    `file`: a `uncertainty.features.FeatureReference` of their texture (see `predict.heads`);
-    `kind`: its distance. Of pictures like the training ones a share `least` is less like them than
-    that, and such a picture is never put last.
-    """
-
-    file: str
-    kind: str = "mahalanobis"
-    least: float = Field(default=0.01, gt=0, lt=1)
-
-
 class BundleInfo(_Strict):
     """All that a reader of the bundle needs to know besides the weights.
 
@@ -140,9 +125,8 @@ class BundleInfo(_Strict):
     share under which a case goes to a person; `rule` says whose confidence is told and flags: the
     calibrated one or the vote share (see `triage.rule`); `fusion` joins network and reading (None:
     network alone); `certificate` what certifies the threshold (None: nothing does); `calibration`
-    what was seen on calibration cases; `likeness` tells pictures unlike all that trained it (None:
-    nothing does). `data` names sources, split hash and seeds; `metrics` holds
-    measured figures by group.
+    what was seen on calibration cases; `likeness` is kept empty for older bundles. `data` names
+    sources, split hash and seeds; `metrics` holds measured figures by group.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -157,7 +141,7 @@ class BundleInfo(_Strict):
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
     calibration: CalibrationInfo | None = None
-    likeness: LikenessInfo | None = None
+    likeness: None = None
     data: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     files: dict[str, str] = {}
@@ -231,13 +215,9 @@ def write_bundle(
 
 
 def rewrite_bundle(
-    bundle: Bundle,
-    info: BundleInfo,
-    folder: Path,
-    files: Mapping[str, bytes] | None = None,
-    card: str | None = None,
+    bundle: Bundle, info: BundleInfo, folder: Path, card: str | None = None
 ) -> Bundle:
-    """Write `bundle` with another `info` and further `files` to `folder`; return it loaded.
+    """Write `bundle` with another `info` to `folder`; return it loaded.
 
     `folder` appears complete or not at all and may be the bundle's own. `card`: the model card's
     text (None: as it is). BundleError when `folder` holds something else.
@@ -248,11 +228,6 @@ def rewrite_bundle(
         raise BundleError(f"expected a new folder or a bundle to replace, {folder} is none")
     shutil.rmtree(building, ignore_errors=True)
     shutil.copytree(bundle.folder, building, ignore=shutil.ignore_patterns("DONE"))
-    hashes = dict(info.files)
-    for name, content in (files or {}).items():
-        (building / name).write_bytes(content)
-        hashes[name] = sha256_of(building / name)
-    info = info.model_copy(update={"files": hashes})
     text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     (building / "bundle.json").write_text(text, "utf-8")
     if card is not None:
@@ -265,14 +240,6 @@ def rewrite_bundle(
     os.replace(building, folder)
     shutil.rmtree(retired, ignore_errors=True)
     return load_bundle(folder)
-
-
-def part_files(model: keras.Model, part: PartInfo) -> dict[str, bytes]:
-    """Return the files of one network of a bundle, by the names that `part` has for them."""
-    with tempfile.TemporaryDirectory() as scratch:
-        weights = Path(scratch) / part.weights
-        _save_half(model, weights)
-        return {part.config: model.to_json().encode(), part.weights: weights.read_bytes()}
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -296,7 +263,6 @@ def load_bundle(folder: Path) -> Bundle:
             f"{folder}/bundle.json does not fit schema {SCHEMA} of version {__version__}: {where}"
         ) from None
     needed = {name for part in info.parts.values() for name in (part.config, part.weights)}
-    needed |= {info.likeness.file} if info.likeness is not None else set()
     for name in sorted(needed | set(info.files)):
         path = folder / name
         if path.parent != folder or name not in info.files or not path.is_file():

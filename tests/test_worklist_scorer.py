@@ -32,9 +32,7 @@ def bundle() -> SimpleNamespace:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    info = SimpleNamespace(
-        parts={"screener": SimpleNamespace(size=SIZE)}, threshold=0.5, likeness=None
-    )
+    info = SimpleNamespace(parts={"screener": SimpleNamespace(size=SIZE)}, threshold=0.5)
     return SimpleNamespace(info=info, folder="b", load_model=lambda part: model)
 
 
