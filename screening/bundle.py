@@ -16,18 +16,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from screening import __version__
-from screening.classes import LABELS
+from screening.bundle_schema import SCHEMA, BundleInfo, FilePart, PartInfo
 from screening.errors import BundleError
 
 if TYPE_CHECKING:
     import keras
 
-SCHEMA = 1
 MODEL_CARD = "MODEL_CARD.md"
 
 
@@ -46,7 +45,7 @@ class Bundle:
             raise BundleError(f"{self.folder}: the part {part!r} of this bundle is no network")
         return known
 
-    def load_model(self, part: str) -> keras.Model:
+    def load_model(self, part: str = "screener") -> keras.Model:
         """Return the Keras model of `part` in float32; BundleError when there is no such part."""
         import keras
 

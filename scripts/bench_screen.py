@@ -34,7 +34,7 @@ from screening.bundle import default_bundle, load_bundle
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.quality import assess
 from screening.images.read import read_image
-from screening.karyogram.locate import locate
+from screening.karyogram.locate import Locator
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -73,7 +73,8 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
     """
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
-    reader = reader_of(load_bundle(bundle_folder))
+    bundle = load_bundle(bundle_folder)
+    reader, locator = reader_of(bundle), Locator.of(bundle)
     spent: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -89,7 +90,7 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
         paper = timed("normalise", lambda grey=grey: normalise(grey))
         timed("letterbox", lambda paper=paper: letterbox(crop_margins(paper), size))
         timed("quality gate", lambda paper=paper: assess(paper))
-        located = timed(FIND, lambda paper=paper: locate(paper))
+        located = timed(FIND, lambda paper=paper: locator.locate(paper))
         if reader is not None:
             classifier = reader.classifier
             chosen, said = timed(
@@ -134,7 +135,7 @@ def main() -> None:
                 quiet=True,
                 batch_size=BATCH,
             )
-            return screen_folder(settings, scorer, reader).seconds
+            return screen_folder(settings, scorer, Locator.of(bundle), reader).seconds
 
         forward, whole = [], []
         for turn in range(3):  # alternately, so that other work on the machine hits both

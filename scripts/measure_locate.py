@@ -21,17 +21,19 @@ import cv2
 import numpy as np
 from locate_pages import UNSEEN, complete_cells, laid_down
 
+from screening.bundle import default_bundle, load_bundle
 from screening.data.chromosomes import load_cell, read_cells
 from screening.data.split import Split
 from screening.images.foreground import components
 from screening.images.normalise import normalise
 from screening.images.read import read_image
-from screening.karyogram.locate import Located, locate
+from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
 from screening.synthesis.cell import Cell
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, clinical_style, random_style
 
+LOCATOR = Locator.of(load_bundle(default_bundle()))
 HAND_COUNTS = {
     "11.jpg": 47, "119.jpg": 46, "124.jpg": 46, "12nf.jpg": 46, "3cml.jpg": 46, "k7-female.png": 46,
 }  # fmt: skip
@@ -85,7 +87,7 @@ def measured(job: tuple[Cell, str, int]) -> Line:
     karyogram, laid = laid_down(cell, style, rng)
     page = normalise(karyogram.image)
     start = time.thread_time()
-    located = locate(page)
+    located = LOCATOR.locate(page)
     seconds = time.thread_time() - start
     boxes = np.array([(b.x, b.y, b.w, b.h) for b in karyogram.boxes], float)
     best = _resolved(located, boxes)
@@ -168,7 +170,7 @@ def whole_karyograms(folder: Path) -> list[tuple[object, ...]]:
     rows = []
     for name, count in HAND_COUNTS.items():
         page = normalise(read_image(folder / name))
-        located = locate(page)
+        located = LOCATOR.locate(page)
         rows.append((name, count, len(located.chromosomes), components(page).count,
                      len(located.doubts)))  # fmt: skip
     return rows

@@ -10,10 +10,11 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from screening.bundle import Bundle, load_bundle, sha256_of
+from screening.bundle import Bundle, sha256_of, write_bundle
 from screening.bundle_schema import BundleInfo
 from screening.images.quality import Quality
 from screening.worklist.pipeline import key_of
+from shipped import FINDER, finder_files
 from worklist_fakes import Scored, karyogram
 
 
@@ -54,15 +55,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def write_bundle_without_weights(folder: Path, **values: object) -> Bundle:
-    """A bundle of no parts: all that commands need when the scorer is a fake."""
-    folder.mkdir(parents=True)
-    info = BundleInfo(name="fake", created="2026-01-01", parts={}, **values)
-    (folder / "bundle.json").write_text(info.model_dump_json())
-    (folder / "DONE").write_text(sha256_of(folder / "bundle.json"))
-    return load_bundle(folder)
+    """A bundle that finds chromosomes: all that commands need when the scorer is a fake."""
+    info = BundleInfo(name="fake", created="2026-01-01", parts=FINDER, **values)
+    return write_bundle(folder, info, {}, "# Fake\n", finder_files())
 
 
-def accepted(paper: np.ndarray) -> SimpleNamespace:
+def accepted(paper: np.ndarray, locator: object) -> SimpleNamespace:
     """The quality gate's word on a perfect page, without looking: the gate has tests of its own."""
     return SimpleNamespace(quality=Quality(True, "", 46, ()), located=None)
 

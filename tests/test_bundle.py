@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from screening.bundle import load_bundle, write_bundle
+from screening.bundle import load_bundle, sha256_of, write_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import BundleError
+from screening.karyogram.locate import ARBITER, Locator
+from shipped import FINDER, finder_files
 
 PART = PartInfo(
     backbone="tiny", preprocessing="ink", size=16, dropout=0.5,
@@ -31,7 +35,7 @@ def model():
 @pytest.fixture
 def bundle(model, tmp_path):
     info = BundleInfo(name="tiny", created="2026-01-01", parts={"screener": PART})
-    return write_bundle(tmp_path / "bundle", info, {"screener": model}, "# Model card\n")
+    return write_bundle(tmp_path / "bundle", info, {"screener": model}, "# Model card\n", {})
 
 
 def test_a_bundle_round_trips_to_half_precision(bundle, model):
@@ -45,7 +49,7 @@ def test_a_bundle_round_trips_to_half_precision(bundle, model):
 
 def test_the_hash_names_the_content(bundle, model, tmp_path):
     other = bundle.info.model_copy(update={"threshold": 0.4})
-    changed = write_bundle(tmp_path / "other", other, {"screener": model}, "# Model card\n")
+    changed = write_bundle(tmp_path / "other", other, {"screener": model}, "# Model card\n", {})
     assert changed.hash != bundle.hash
 
 
@@ -64,19 +68,54 @@ def test_a_part_outside_the_folder_is_refused(bundle, model, tmp_path):
     part = PART.model_copy(update={"weights": "../stolen.weights.h5"})
     info = bundle.info.model_copy(update={"parts": {"screener": part}})
     with pytest.raises(BundleError, match="not listed"):
-        write_bundle(tmp_path / "bad", info, {"screener": model}, "card")
+        write_bundle(tmp_path / "bad", info, {"screener": model}, "card", {})
 
 
 def test_unknown_keys_are_refused_by_name(bundle):
-    import json
-
-    from screening.bundle import sha256_of
-
     path = bundle.folder / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"surprise": 1}))
     (bundle.folder / "DONE").write_text(sha256_of(path))
     with pytest.raises(BundleError, match="surprise"):
         load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(("schema", "age"), [(1, "older"), (3, "newer")])
+def test_another_schema_is_refused_with_the_way_on(bundle, schema, age):
+    path = bundle.folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": schema}))
+    (bundle.folder / "DONE").write_text(sha256_of(path))
+    with pytest.raises(BundleError, match=f"{age} version.*schema {schema}.*screening build"):
+        load_bundle(bundle.folder)
+
+
+def test_what_finds_chromosomes_is_under_the_bundles_hash(tmp_path):
+    info = BundleInfo(name="finder", created="2026-01-01", parts=FINDER)
+    files = finder_files()
+    bundle = write_bundle(tmp_path / "one", info, {}, "card", files)
+    assert len(Locator.of(bundle).locate(np.full((90, 90), 255, np.uint8)).chromosomes) == 0
+    stored = json.loads(files[ARBITER])
+    stored["layers"][-1]["bias"][0] += 0.5
+    changed = json.dumps(stored).encode()
+    other = write_bundle(tmp_path / "two", info, {}, "card", files | {ARBITER: changed})
+    assert other.hash != bundle.hash
+    (bundle.folder / ARBITER).write_bytes(changed)
+    with pytest.raises(BundleError, match="arbiter was altered"):
+        load_bundle(bundle.folder)
+
+
+def test_a_missing_or_unfit_part_is_named(bundle, tmp_path):
+    with pytest.raises(BundleError, match="no part 'segmenter'"):
+        Locator.of(bundle)
+    with pytest.raises(BundleError, match="'screener' of this bundle is a network"):
+        bundle.read_part("screener")
+    info = BundleInfo(name="finder", created="2026-01-01", parts=FINDER)
+    stored = json.loads(finder_files()[ARBITER]) | {"features": ["touch"]}
+    files = finder_files() | {ARBITER: json.dumps(stored).encode()}
+    odd = write_bundle(tmp_path / "odd", info, {}, "card", files)
+    with pytest.raises(BundleError, match="arbiter.*fitted to other features"):
+        Locator.of(odd)
+    with pytest.raises(BundleError, match="'arbiter' of this bundle is no network"):
+        odd.load_model(ARBITER)
 
 
 def test_an_absent_folder_is_a_clear_error(tmp_path):

@@ -11,10 +11,10 @@ import pytest
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
-from screening.karyogram.locate import locate
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
+from shipped import locate, locator
 
 NOT_ONE = len(CHROMOSOMES)
 
@@ -34,9 +34,7 @@ def classifier():
     keras.utils.set_random_seed(3)
     model = build_classifier()
     part = SimpleNamespace(temperature=1.3)
-    bundle = SimpleNamespace(
-        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
-    )
+    bundle = SimpleNamespace(load_model=lambda name: model, network=lambda name: part)
     return ChromosomeClassifier(bundle, passes=12)
 
 
@@ -67,7 +65,7 @@ def test_varied_crops_keep_class_and_length(cell):
 def test_pieces_of_a_page_are_labelled_by_the_true_boxes(cell):
     from screening.train.classifier_pages import label_of, page_crops
 
-    crops = page_crops([cell], np.random.default_rng(5))
+    crops = page_crops([cell], np.random.default_rng(5), locator())
     assert (crops.labels < NOT_ONE).sum() > 30
     rng = np.random.default_rng(2)
     karyogram = compose(cell, clinical_style(rng), rng)

@@ -25,7 +25,7 @@ def bundle(tmp_path_factory):
     )  # fmt: skip
     info = BundleInfo(name="untrained", created="2026-01-01", parts={"classifier": part})
     folder = tmp_path_factory.mktemp("bundle") / "b"
-    return write_bundle(folder, info, {"classifier": build_classifier()}, "# Card\n").folder
+    return write_bundle(folder, info, {"classifier": build_classifier()}, "# Card\n", {}).folder
 
 
 @pytest.fixture

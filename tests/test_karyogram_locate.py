@@ -11,12 +11,13 @@ import pytest
 
 from screening.images.normalise import normalise
 from screening.images.read import read_image
-from screening.karyogram.locate import Doubt, FoundChromosome, Located, locate
+from screening.karyogram.locate import Doubt, FoundChromosome, Located
 from screening.karyogram.locate.found import outline
 from screening.synthesis.cell import Cell, Chromosome
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import Style
+from shipped import locate
 
 PLAIN = Style(noise=0.5)
 

@@ -20,7 +20,7 @@ def bundle() -> SimpleNamespace:
     model = build_screener("vgg16", size=32)
     return SimpleNamespace(
         load_model=lambda part: {"screener": model}[part],
-        info=SimpleNamespace(threshold=0.5, parts={}, likeness=None),
+        info=SimpleNamespace(threshold=0.5),
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from screening.bundle_schema import BundleInfo
 from screening.commands import screen
 from screening.errors import ScreeningError
+from shipped import FINDER, finder_files
 from worklist_fakes import FakeScorer, write_karyograms
 
 
@@ -26,8 +27,9 @@ def parse(*words: object) -> argparse.Namespace:
 def fake_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """A stand-in for the bundle and its model; returns what the command asked it for."""
     asked: dict[str, object] = {}
-    info = BundleInfo(name="fake", created="2026-01-01", parts={})
-    bundle = SimpleNamespace(hash="b" * 64, info=info)
+    info = BundleInfo(name="fake", created="2026-01-01", parts=FINDER)
+    read_part = finder_files().__getitem__
+    bundle = SimpleNamespace(hash="b" * 64, info=info, read_part=read_part)
 
     def scorer(bundle: object, passes: int, seed: int, device: str, batch: int) -> FakeScorer:
         asked.update(passes=passes, seed=seed, device=device)

@@ -18,6 +18,7 @@ from screening.train.chromosome_crops import Augmentation, CropBatches, render, 
 from screening.train.head import HeadConfig, base_features, train_head
 from screening.train.pretrain import PretrainConfig, pretrain
 from screening.train.slots import SlotBatches, SlotConfig, train_on_slots
+from shipped import locator
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,9 @@ def cells() -> list[Cell]:
 def data(cells, tmp_path_factory) -> sets.KaryogramSet:
     counts = {sets.COMPOSED: 2, sets.SIMULATED: 2, sets.SCRAMBLED: 1}
     folder = tmp_path_factory.mktemp("set")
-    return sets.build_set(folder, sets.plan({sets.COMPOSED: cells}, counts, 1), cells, (64,), 1)
+    return sets.build_set(
+        folder, sets.plan({sets.COMPOSED: cells}, counts, 1), cells, (64,), locator(), 1
+    )
 
 
 def tiny_screener() -> keras.Model:
@@ -62,12 +65,12 @@ def test_a_killed_build_goes_on_and_ends_the_same(cells, data, tmp_path):
     entries = sets.plan(
         {sets.COMPOSED: cells}, {sets.COMPOSED: 2, sets.SIMULATED: 2, sets.SCRAMBLED: 1}, 1
     )
-    sets.build_set(tmp_path, entries, cells, (64,), 1)
+    sets.build_set(tmp_path, entries, cells, (64,), locator(), 1)
     images = np.lib.format.open_memmap(tmp_path / "images_64.npy", "r+")
     images[6:] = 0  # what a kill after six of them would leave
     images.flush()
     (tmp_path / "progress").write_text("6")
-    again = sets.build_set(tmp_path, entries, cells, (64,), 1)
+    again = sets.build_set(tmp_path, entries, cells, (64,), locator(), 1)
     np.testing.assert_array_equal(again.images(64), data.images(64))
     assert again.rows == data.rows
 

@@ -16,7 +16,7 @@ from screening.assess.cost import (
     opened_first,
     workload_curve,
 )
-from screening.uncertainty import calibration, features, selective, shift
+from screening.uncertainty import calibration, selective, shift
 
 
 def drawn(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -241,27 +241,3 @@ def test_drift_of_a_run_also_compares_what_could_not_be_judged():
     found = shift.drift_of_run(batch, reference, (30, 60), (4, 200))
     assert [d.shifted for d in found] == [False, True]
     assert not any(d.shifted for d in shift.drift_of_run(batch, reference, (2, 52), (4, 200)))
-
-
-@pytest.mark.parametrize("kind", features.KINDS)
-def test_pictures_unlike_any_training_picture_get_small_p_values(kind):
-    rng = np.random.default_rng(0)
-    basis = rng.normal(size=(6, 40))
-
-    def pictures(n: int) -> np.ndarray:
-        return rng.normal(size=(n, 6)) @ basis + rng.normal(0, 0.1, (n, 40))
-
-    reference = features.FeatureReference.fit(pictures(400), pictures(200))
-    assert np.median(reference.likeness(pictures(200), kind)) == pytest.approx(0.5, abs=0.15)
-    assert reference.likeness(pictures(50) + rng.normal(0, 1, (50, 40)), kind).max() < 0.05
-    assert reference.likeness(10 * pictures(50), kind).mean() < 0.1
-    again = features.FeatureReference.from_npz(reference.to_npz())
-    some = pictures(30)
-    np.testing.assert_allclose(again.distance(some, kind), reference.distance(some, kind), 1e-3)
-
-
-def test_too_few_pictures_are_no_reference():
-    with pytest.raises(ValueError, match="20 pictures"):
-        features.FeatureReference.fit(np.zeros((5, 3)), np.zeros((50, 3)))
-    with pytest.raises(ValueError, match="written by this tool"):
-        features.FeatureReference.from_npz(b"PK not a zip")

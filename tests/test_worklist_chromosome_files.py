@@ -21,6 +21,7 @@ from screening.worklist.chromosome_files import (
     save_chromosomes,
 )
 from screening.worklist.run import Settings, screen_folder
+from shipped import locator
 from worklist_fakes import FakeScorer, write_karyograms
 
 
@@ -107,7 +108,7 @@ def run(folder: Path, out: Path, save: bool) -> list[str]:
     settings = Settings(
         folder, out, "b" * 64, "fake", quiet=True, resume=True, save_chromosomes=save
     )
-    screen_folder(settings, FakeScorer(), reader)
+    screen_folder(settings, FakeScorer(), locator(), reader)
     return reader.pictures
 
 
@@ -139,5 +140,5 @@ def test_saving_needs_a_reader(tmp_path: Path) -> None:
         tmp_path / "in", tmp_path / "out", "b" * 64, "fake", quiet=True, save_chromosomes=True
     )
     with pytest.raises(ScreeningError, match="--save-chromosomes"):
-        screen_folder(settings, FakeScorer())
+        screen_folder(settings, FakeScorer(), locator())
     assert not (tmp_path / "out").exists()

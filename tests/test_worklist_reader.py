@@ -10,12 +10,12 @@ import pytest
 
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import normalise
-from screening.karyogram.locate import locate
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
 from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
 from screening.worklist.reader import BundleReader, reader_of
+from shipped import locate
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,7 @@ def bundle():
     keras.utils.set_random_seed(0)
     model = build_classifier()
     part = SimpleNamespace(temperature=1.0)
-    return SimpleNamespace(
-        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
-    )
+    return SimpleNamespace(load_model=lambda name: model, network=lambda name: part)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from screening.worklist.outputs import OUTPUT_NAMES
 from screening.worklist.pipeline import OutOfMemory, Prepared, key_of, run_pipeline, thumbnail
 from screening.worklist.run import Settings, Summary, screen_folder
 from screening.worklist.tables import TRIAGE_COLUMNS
+from shipped import locator
 from worklist_fakes import FakeScorer, write_karyograms
 
 TESTS = Path(__file__).parent
@@ -36,7 +37,7 @@ def settings(folder: Path, out: Path, **changes: object) -> Settings:
 
 
 def screen(folder: Path, out: Path, scorer: FakeScorer | None = None, **changes: object) -> Summary:
-    return screen_folder(settings(folder, out, **changes), scorer or FakeScorer())
+    return screen_folder(settings(folder, out, **changes), scorer or FakeScorer(), locator())
 
 
 def rows(out: Path) -> list[dict[str, str]]:
@@ -238,7 +239,9 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
     """However many pictures, at most a window of them is in memory, and several threads work."""
     lock, state = threading.Lock(), {"begun": 0, "scored": 0, "ahead": 0, "threads": set()}
 
-    def prepare(found: object, size: int, known: object, reader: object) -> Prepared:
+    def prepare(
+        found: object, size: int, known: object, locator: object, reader: object
+    ) -> Prepared:
         with lock:
             state["begun"] += 1
             state["ahead"] = max(state["ahead"], state["begun"] - state["scored"])
@@ -259,7 +262,7 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
     images = [pipeline.Found(f"{i:05d}", tmp_path, "c") for i in range(400)]
     with Ledger(tmp_path / FILE_NAME, "b", "o") as ledger:
         scorer = Counting(delay=0.002)
-        run_pipeline(images, scorer, ledger, batch_size=8, workers=3)
+        run_pipeline(images, scorer, ledger, locator(), batch_size=8, workers=3)
         assert len(list(ledger.results())) == 400
     assert state["ahead"] <= 2 * 8 + 3 + 8  # the window, and the batch being filled
     assert state["ahead"] >= 8 and len(state["threads"]) == 3
@@ -276,12 +279,13 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
+from shipped import locator
 from worklist_fakes import FakeScorer
 from screening.worklist.run import Settings, screen_folder
 settings = Settings(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), bundle_hash="b" * 64,
                     bundle_name="fake", quiet=True, batch_size=3, resume=True)
 print("ready", flush=True)
-print(screen_folder(settings, FakeScorer(delay=0.04)).new)
+print(screen_folder(settings, FakeScorer(delay=0.04), locator()).new)
 """
 
 

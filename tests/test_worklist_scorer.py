@@ -32,10 +32,11 @@ def bundle() -> SimpleNamespace:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    info = SimpleNamespace(
-        parts={"screener": SimpleNamespace(size=SIZE)}, threshold=0.5, likeness=None
+    info = SimpleNamespace(parts={"screener": None}, threshold=0.5)
+    part = SimpleNamespace(size=SIZE)
+    return SimpleNamespace(
+        info=info, folder="b", load_model=lambda part: model, network=lambda name: part
     )
-    return SimpleNamespace(info=info, folder="b", load_model=lambda part: model)
 
 
 def test_votes_hang_on_the_picture_not_on_its_batch(bundle: SimpleNamespace) -> None:

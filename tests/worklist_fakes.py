@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw
 @dataclass(frozen=True)
 class Scored:
     p: np.ndarray
-    warnings: tuple[str, ...] = ()
 
 
 class FakeScorer:

@@ -11,8 +11,6 @@ from screening.models.backbones import PREPROCESSING, get_backbone
 from screening.models.weights import load_base_weights, preprocessing_for
 
 HIDDEN_UNITS = 256
-TRACED = 3
-"""Poolings after which a picture's texture is described."""
 HEAD = "feature_dropout"
 """The first layer behind the base; what enters it is the base's last map."""
 
@@ -85,16 +83,6 @@ def preprocessed(images: keras.KerasTensor, mode: str) -> keras.KerasTensor:
 def base_of(screener: keras.Model) -> keras.Model:
     """Return the part before the head as a model of its own; it shares the layers."""
     return keras.Model(screener.input, screener.get_layer(HEAD).input, name="base")
-
-
-def traced_base_of(screener: keras.Model) -> keras.Model:
-    """Return the base with several outputs: its last map, then what leaves its first poolings.
-
-    The first layers see strokes, bands and grain, which tell one stain or drawing from another; the
-    last ones have learnt to overlook them.
-    """
-    pools = [layer.output for layer in screener.layers if isinstance(layer, keras.layers.MaxPool2D)]
-    return keras.Model(screener.input, [screener.get_layer(HEAD).input, *pools[:TRACED]])
 
 
 def head_of(screener: keras.Model) -> keras.Model:

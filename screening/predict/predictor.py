@@ -11,7 +11,6 @@ import numpy as np
 
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
-from screening.predict.heads import MEMBERS, SplitScreener
 from screening.predict.mc_dropout import McDropout
 from screening.predict.statistics import McStatistics, summarise
 
@@ -49,12 +48,7 @@ class Predictor:
         self.passes = passes
         self.batch_size = batch_size
         self.threshold = bundle.info.threshold
-        self._mc: McDropout | SplitScreener
-        if MEMBERS in bundle.info.parts or bundle.info.likeness is not None:
-            members = bundle.load_model(MEMBERS) if MEMBERS in bundle.info.parts else None
-            self._mc = SplitScreener(model, members, passes, seed)
-        else:
-            self._mc = McDropout(model, passes=passes, seed=seed)
+        self._mc = McDropout(model, passes=passes, seed=seed)
 
     def predict(
         self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
@@ -73,15 +67,6 @@ class Predictor:
         `keys`: one per picture, what its masks hang on (the hash of its file); by default the
         hash of its pixels. ScreeningError: another shape or type, or another number of keys.
         """
-        return self.answers_of(images, keys)[0]
-
-    def answers_of(
-        self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """p as `passes_of` gives it, and the pictures' texture (see `heads.described`).
-
-        The texture is None unless the bundle has an ensemble or a reference to compare with.
-        """
         for image in images:
             if image.shape != (self.size, self.size) or image.dtype != np.uint8:
                 raise ScreeningError(
@@ -92,26 +77,18 @@ class Predictor:
             keys = [hashlib.sha256(np.ascontiguousarray(i).data).digest() for i in images]
         if len(keys) != len(images):
             raise ScreeningError(f"expected {len(images)} keys, received {len(keys)}")
-        answers = [
+        batches = [
             self._batch(images[i : i + self.batch_size], list(keys[i : i + self.batch_size]))
             for i in range(0, len(images), self.batch_size)
         ]
-        if not answers:
-            return np.zeros((0, self.passes), np.float32), None
-        p, texture = zip(*answers, strict=True)
-        return np.concatenate(p), None if texture[0] is None else np.concatenate(texture)
+        return np.concatenate(batches) if batches else np.zeros((0, self.passes), np.float32)
 
-    def _batch(
-        self, images: Sequence[np.ndarray], keys: list[int | str | bytes]
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def _batch(self, images: Sequence[np.ndarray], keys: list[int | str | bytes]) -> np.ndarray:
         batch = np.full((self.batch_size, self.size, self.size, 3), 255, np.float32)
         for row, image in enumerate(images):
             batch[row] = image[..., None]
         keys += [0] * (self.batch_size - len(images))
-        answer = self._mc.predict(batch, keys)
-        if isinstance(answer, tuple):
-            return answer[0].p[: len(images)], answer[1][: len(images)]
-        return answer.p[: len(images)], None
+        return self._mc.predict(batch, keys).p[: len(images)]
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:

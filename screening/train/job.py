@@ -181,7 +181,9 @@ class Job:
             metrics=metrics["parts"],
         )
         found_by = {name: self.finder.read_part(name) for name in (SEGMENTER, ARBITER)}
-        return write_bundle(self.out / "bundle", info, {"screener": screener}, _card(info), found_by)
+        return write_bundle(
+            self.out / "bundle", info, {"screener": screener}, _card(info), found_by
+        )
 
 
 def new_screener(config: TrainConfig, devices: Devices) -> keras.Model:

@@ -65,8 +65,9 @@ def load_pictures(
     """Return the items' pictures at `size`, by the very path of screening; variants when given.
 
     Variants are order-preserving (brightness, noise, blur), with `augmentation.slots` also changed
-    inside the slots: boxes come from the truth beside the `manifest`, else from the `locator`. A variant
-    depends on (seed, id, its number) only. ManifestError lists every picture that cannot be read.
+    inside the slots: boxes come from the truth beside the `manifest`, else from the `locator`. A
+    variant depends on (seed, id, its number) only. ManifestError lists every picture that cannot be
+    read.
     """
     problems = Problems("the images")
 

@@ -35,14 +35,10 @@ _FLUSH = 64  # results without the model that are committed at once
 
 
 class ScoredImage(Protocol):
-    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,);
-    `warnings` keep it from the end of the work list."""
+    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
 
     @property
     def p(self) -> np.ndarray: ...
-
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
 
 
 class Scorer(Protocol):
@@ -256,8 +252,7 @@ def _with_passes(result: Result, answer: ScoredImage) -> Result:
     p = answer.p
     if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
         return replace(result, status="failed", reason="the model's answer is not a probability")
-    warnings = (*result.warnings, *answer.warnings)
-    return replace(result, p=np.asarray(p, np.float32), warnings=warnings)
+    return replace(result, p=np.asarray(p, np.float32))
 
 
 def _memory_advice(count: int) -> str:

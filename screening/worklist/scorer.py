@@ -12,25 +12,18 @@ import numpy as np
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
 from screening.native_log import native_log_filtered
-from screening.uncertainty.features import FeatureReference
 
 if TYPE_CHECKING:
     from screening.predict.predictor import Predictor
 
 PART = "screener"
-UNLIKE = (
-    "unlike any picture that the network was trained on (another stain, another way of drawing?): "
-    "its answer may mean nothing"
-)
 
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,);
-    `warnings` are doubts about the picture."""
+    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
 
     p: np.ndarray
-    warnings: tuple[str, ...] = ()
 
 
 class BundleScorer:
@@ -57,7 +50,6 @@ class BundleScorer:
         self.batch_size = batch_size
         self.size = bundle.network(PART).size
         self._model: Predictor | None = None
-        self._reference: FeatureReference | None = None
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
         """One answer for each of `images`, uint8 (size, size)."""
@@ -67,18 +59,7 @@ class BundleScorer:
                 from screening.predict.predictor import Predictor
 
                 self._model = Predictor(self.bundle, self.passes, self.seed, self.batch_size)
-        p, texture = self._model.answers_of(images, keys)
-        likeness = self.bundle.info.likeness
-        if likeness is None or texture is None:
-            return [Passes(each) for each in p]
-        if self._reference is None:
-            content = (self.bundle.folder / likeness.file).read_bytes()
-            self._reference = FeatureReference.from_npz(content)
-        found = self._reference.likeness(texture, likeness.kind)
-        return [
-            Passes(each, (UNLIKE,) if share < likeness.least else ())
-            for each, share in zip(p, found, strict=True)
-        ]
+        return [Passes(each) for each in self._model.passes_of(images, keys)]
 
 
 def select_device(asked: str) -> str:

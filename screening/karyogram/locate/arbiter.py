@@ -97,7 +97,9 @@ class Arbiter:
         stored = json.loads(text)
         if tuple(stored["features"]) != FEATURES:
             raise ValueError("the arbiter was fitted to other features: build the bundle again")
-        layers = [(np.array(layer["weight"]), np.array(layer["bias"])) for layer in stored["layers"]]
+        layers = [
+            (np.array(layer["weight"]), np.array(layer["bias"])) for layer in stored["layers"]
+        ]
         return Arbiter(np.array(stored["mean"]), np.array(stored["spread"]), layers)
 
     def log_odds(self, graph: Graph, expected: np.ndarray) -> np.ndarray:
