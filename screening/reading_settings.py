@@ -73,6 +73,11 @@ class Rates(Group):
     marker_unlike: Probability = 0.5
     confusion: Confusion = Confusion()
 
+    def of_page(self, misread: float, unreadable: float) -> Rates:
+        """Return the rates of a page of that many misread, and at least so many unreadable ones."""
+        worse = {"misread": misread, "unreadable": max(self.unreadable, unreadable)}
+        return self.model_copy(update=worse)
+
 
 class Looks(Group):
     """How far a page lets the classifier be believed.

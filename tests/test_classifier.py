@@ -12,6 +12,7 @@ from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
 from screening.karyogram.locate import locate
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -35,7 +36,8 @@ def classifier():
     model = build_classifier()
     part = SimpleNamespace(temperature=1.3)
     bundle = SimpleNamespace(
-        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
+        load_model=lambda name: model,
+        info=SimpleNamespace(parts={"classifier": part}, reading=ReadingSettings()),
     )
     return ChromosomeClassifier(bundle, passes=12)
 

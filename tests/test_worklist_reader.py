@@ -11,6 +11,7 @@ import pytest
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import normalise
 from screening.karyogram.locate import locate
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -28,7 +29,8 @@ def bundle():
     model = build_classifier()
     part = SimpleNamespace(temperature=1.0)
     return SimpleNamespace(
-        load_model=lambda name: model, info=SimpleNamespace(parts={"classifier": part})
+        load_model=lambda name: model,
+        info=SimpleNamespace(parts={"classifier": part}, reading=ReadingSettings()),
     )
 
 
