@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from screening import __version__
 from screening.classes import LABELS
+from screening.reading_settings import ReadingSettings
 
 SCHEMA = 2
 
@@ -116,7 +117,8 @@ class BundleInfo(_Strict):
 
     `threshold` is the probability above which one pass votes abnormal; `min_confidence` the vote
     share under which a case goes to a person; `rule` says whose confidence is told and flags: the
-    calibrated one or the vote share (see `triage.rule`); `fusion` joins network and reading (None:
+    calibrated one or the vote share (see `triage.rule`); `reading` holds every
+    rate, prior and limit by which chromosomes are read; `fusion` joins network and reading (None:
     network alone); `certificate` what certifies the threshold (None: nothing does); `calibration`
     what was seen on calibration cases. `data` names sources, split hash and seeds; `metrics` holds
     measured figures by group.
@@ -131,6 +133,7 @@ class BundleInfo(_Strict):
     threshold: float = Field(default=0.5, gt=0, lt=1)
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
     rule: Literal["calibrated", "votes"] = "votes"
+    reading: ReadingSettings = ReadingSettings()
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
     calibration: CalibrationInfo | None = None

@@ -98,7 +98,9 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
             )
             timed(
                 "reading of the cell",
-                lambda chosen=chosen, said=said: reading_of(page_of(chosen), said),
+                lambda chosen=chosen, said=said: reading_of(
+                    page_of(chosen), said, reader.bundle.info.reading
+                ),
             )
     return {name: float(np.median(seconds)) for name, seconds in spent.items()}
 

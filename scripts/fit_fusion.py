@@ -34,6 +34,7 @@ from screening.evidence.reading import CellReading
 from screening.evidence.slots import Page
 from screening.metrics import auroc
 from screening.predict.chromosomes import Classified
+from screening.reading_settings import ReadingSettings
 from screening.triage.policy import FLAG as FLAGGED
 from screening.triage.policy import LOW_PRIORITY, OK, REJECTED, VOTES
 from screening.triage.rule import Judgement, Rule, judge
@@ -97,10 +98,10 @@ def read_pages(pages: Path, part: str, bundle: Bundle, passes: int = 100) -> lis
     answers = measure_network(pages, part, bundle, passes)
     seen = measure_chromosomes(pages, part, bundle, passes)
     together = zip(rows_of(pages, part), answers, seen, strict=True)
-    return [_look(row, p, one) for row, p, one in together]
+    return [_look(row, p, one, bundle.info.reading) for row, p, one in together]
 
 
-def _look(row: dict, p: np.ndarray, one: dict) -> Look:
+def _look(row: dict, p: np.ndarray, one: dict, settings: ReadingSettings) -> Look:
     reading = None
     if "classified" in one:
         page = Page(
@@ -109,7 +110,7 @@ def _look(row: dict, p: np.ndarray, one: dict) -> Look:
         said = one["classified"]
         none = np.zeros(len(said["p"]), np.float32)
         classified = Classified(said["p"], said["p_std"], none, said["relative"], said["crops"])
-        reading = reading_of(page, classified)
+        reading = reading_of(page, classified, settings)
     return Look(
         row, p, one["accepted"], one["reason"], tuple(one["warnings"]), one["components"], reading
     )

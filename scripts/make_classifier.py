@@ -32,6 +32,7 @@ from make_bundle import POOLED, split_of
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
 from screening.data.pool import pool_cells
 from screening.data.split import Split
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
@@ -88,10 +89,9 @@ def temperature(model, path: Path) -> dict[str, float]:
     """Return the temperature for whole cells, each adapted to as `screening screen` does."""
     from screening.models.classifier import length_features
     from screening.predict.adapt import adapted
-    from screening.predict.chromosomes import ADAPTED
     from screening.train.calibration import temperature_of
 
-    crops, adapting = read_crops(path), adapted(model, ADAPTED)
+    crops, adapting = read_crops(path), adapted(model, ReadingSettings().chromosomes.adapted)
     logits, labels = [], []
     for cell in np.unique(crops.cells):
         own = crops.cells == cell

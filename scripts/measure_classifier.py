@@ -30,6 +30,7 @@ from screening.data.split import Split
 from screening.evidence.in_cell import classes_in_cell
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
 from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.cell import Cell
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
@@ -39,7 +40,9 @@ HEADER = ("chromosomes", "n", "accuracy alone (95 %)", "precision", "sensitivity
           "accuracy at ≥ 80 % of votes (share)")  # fmt: skip
 
 
-def table_of(name: str, crops: Crops, classifier: ChromosomeClassifier) -> tuple[tuple, np.ndarray]:
+def table_of(
+    name: str, crops: Crops, classifier: ChromosomeClassifier, settings: ReadingSettings
+) -> tuple[tuple, np.ndarray]:
     """Return one line of the table, and the confusion matrix (24, 24) of the true chromosomes."""
     true = crops.labels != NOT_ONE
     images, labels, relative = crops.images[true], crops.labels[true], crops.relative[true]
@@ -63,7 +66,7 @@ def table_of(name: str, crops: Crops, classifier: ChromosomeClassifier) -> tuple
             for v in (precision, sensitivity, specificity, harmonic)
         ),
         f"{100 * np.mean(bare[:, :NOT_ONE].argmax(1) == labels):.2f}",
-        str(_in_cells(crops, classifier)),
+        str(_in_cells(crops, classifier, settings)),
         f"{100 * np.mean(p[:, NOT_ONE] > 0.5):.2f} %",
         f"{calibration_error(right.astype(int), top):.3f}",
         f"{100 * np.mean(best[sure] == labels[sure]):.2f} ({100 * sure.mean():.1f} %)",
@@ -71,13 +74,16 @@ def table_of(name: str, crops: Crops, classifier: ChromosomeClassifier) -> tuple
     return line, matrix
 
 
-def _in_cells(crops: Crops, classifier: ChromosomeClassifier) -> Proportion:
+def _in_cells(
+    crops: Crops, classifier: ChromosomeClassifier, settings: ReadingSettings
+) -> Proportion:
     """Accuracy when all of a cell is classified together, as `screening classify` does."""
     right = total = 0
     for cell in np.unique(crops.cells):
         own = (crops.cells == cell) & (crops.labels != NOT_ONE)
         said = classifier.of_crops(crops.images[own], crops.relative[own], cell=True)
-        right += int((classes_in_cell(said.p)[:, :NOT_ONE].argmax(1) == crops.labels[own]).sum())
+        p = classes_in_cell(said.p, settings)
+        right += int((p[:, :NOT_ONE].argmax(1) == crops.labels[own]).sum())
         total += int(own.sum())
     return proportion(right, total)
 
@@ -153,7 +159,7 @@ def main() -> None:
     sets[f"found on composed pages, {args.leave_out}"] = page_crops(normal, rng)
     lines, confusions = [], []
     for name, crops in sets.items():
-        line, matrix = table_of(name, crops, classifier)
+        line, matrix = table_of(name, crops, classifier, bundle.info.reading)
         lines.append(line)
         confusions.append(f"- {name}: {worst(matrix)}")
         print(line, flush=True)

@@ -11,6 +11,7 @@ import pytest
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -34,7 +35,11 @@ def classifier():
     keras.utils.set_random_seed(3)
     model = build_classifier()
     part = SimpleNamespace(temperature=1.3)
-    bundle = SimpleNamespace(load_model=lambda name: model, network=lambda name: part)
+    bundle = SimpleNamespace(
+        load_model=lambda name: model,
+        network=lambda name: part,
+        info=SimpleNamespace(reading=ReadingSettings()),
+    )
     return ChromosomeClassifier(bundle, passes=12)
 
 

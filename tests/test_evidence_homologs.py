@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from evidence_pages import chromosomes, say
-from screening.evidence.homologs import compare_homologs
+from screening.evidence import homologs
+from screening.reading_settings import HomologComparison
 
 
 def crops_of(names: list[str], seed: int = 0) -> np.ndarray:
@@ -20,6 +21,10 @@ def crops_of(names: list[str], seed: int = 0) -> np.ndarray:
         noise = rng.normal(0, 12, (96, 32))
         crops.append(np.clip(60 + 170 * profile[:, None] + noise, 0, 255))
     return np.array(crops).astype(np.uint8)
+
+
+def compare_homologs(*page) -> homologs.Homologs:
+    return homologs.compare_homologs(*page, HomologComparison())
 
 
 NAMES = chromosomes()

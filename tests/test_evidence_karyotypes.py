@@ -16,6 +16,7 @@ from screening.evidence.karyotypes import (
     neighbours,
     normal_complements,
 )
+from screening.reading_settings import Prior
 
 
 def complement(change: dict[str, int], sex: str = "XX") -> np.ndarray:
@@ -23,22 +24,26 @@ def complement(change: dict[str, int], sex: str = "XX") -> np.ndarray:
     return np.array([counts[name] + change.get(name, 0) for name in COLUMNS])
 
 
+def prior_of(one: np.ndarray) -> float:
+    return float(log_prior(one[None], Prior())[0])
+
+
 def test_the_prior_of_the_common_complements_sums_to_nearly_one():
-    prior = np.exp(log_prior(common_complements()))
+    prior = np.exp(log_prior(common_complements(Prior()), Prior()))
     assert 0.97 < prior.sum() < 1.01
-    assert prior[is_normal(common_complements())].sum() > 0.8
+    assert prior[is_normal(common_complements(Prior()))].sum() > 0.8
     assert (prior > 0).all()
 
 
 def test_the_prior_knows_what_is_common():
     cells = [complement({}), complement({"21": 1}), complement({"18": 1}), complement({"1": 1}),
              complement({"1": 1, "2": 1, "3": -1})]  # fmt: skip
-    prior = log_prior(np.array(cells))
+    prior = log_prior(np.array(cells), Prior())
     assert (np.diff(prior) < 0).all()
-    assert log_prior(complement({}, "X")[None])[0] < log_prior(complement({}, "XY")[None])[0]
+    assert prior_of(complement({}, "X")) < prior_of(complement({}, "XY"))
     triploid = np.array([complement(dict.fromkeys(COLUMNS[:22], 1), "XXY")])
     many = np.array([complement(dict.fromkeys(COLUMNS[:16], 1))])
-    assert log_prior(triploid)[0] > log_prior(many)[0] + 5
+    assert prior_of(triploid[0]) > prior_of(many[0]) + 5
 
 
 def test_normal_cells_and_their_neighbours():
@@ -51,7 +56,7 @@ def test_normal_cells_and_their_neighbours():
 
 
 def test_every_common_complement_has_a_valid_name():
-    names = [iscn_of(one) for one in common_complements()]
+    names = [iscn_of(one) for one in common_complements(Prior())]
     assert {"46,XX", "46,XY", "47,XX,+21", "45,X", "69,XXY", "48,XX,+2mar"} <= set(names)
     # The grammar knows no cell without a chromosome X, and there is none.
     invalid = {name for name in names if not validate_karyotype(name).valid}

@@ -13,11 +13,13 @@ from screening.classes import CHROMOSOMES, class_index
 from screening.evidence import reading
 from screening.evidence.assignment import MARKER, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
-from screening.evidence.likelihood import Rates
 from screening.evidence.reading import read_cell
 from screening.evidence.record import PictureEvidence
 from screening.evidence.slots import Page
 from screening.evidence.weights import tilted
+from screening.reading_settings import Assignment, Rates, ReadingSettings
+
+SETTINGS = ReadingSettings()
 
 
 def increments(option: int) -> np.ndarray:
@@ -47,7 +49,7 @@ def test_sums_equal_those_over_all_assignments(seed):
         some = rng.choice([0, 1, 2, 3, MARKER, NOTHING, PAIRS, PAIRS + 2], 5, replace=False)
         row[some] = rng.uniform(0.01, 1, 5)
     expected = brute_force(weights)
-    got = assignment_sums(weights, states=10_000)
+    got = assignment_sums(weights, Assignment(states=10_000))
     sums = {tuple(c): np.exp(w) for c, w in zip(got.counts, got.log_weight, strict=True)}
     assert set(sums) == set(expected)
     for counts, value in expected.items():
@@ -59,7 +61,7 @@ def test_few_states_keep_the_heaviest_and_never_add_weight():
     rng = np.random.default_rng(1)
     weights = np.zeros((12, OPTIONS))
     weights[:, :8] = rng.dirichlet(np.full(8, 0.3), 12)
-    full, few = assignment_sums(weights, 100_000), assignment_sums(weights, 300)
+    full, few = (assignment_sums(weights, Assignment(states=states)) for states in (100_000, 300))
     assert np.exp(few.log_weight).sum() <= np.exp(full.log_weight).sum() + 1e-9
     best = {tuple(c): w for c, w in zip(few.counts, few.log_weight, strict=True)}
     for counts, weight in zip(full.counts[:5], full.log_weight[:5], strict=True):
@@ -76,10 +78,10 @@ def test_posterior_equals_brute_force_times_prior():
         weights[i, list(others)] = 0.07 * (np.arange(len(others)) + 1)
     expected = brute_force(weights)
     counts = np.array(list(expected))
-    log_weight = np.log(list(expected.values())) + log_prior(counts)
+    log_weight = np.log(list(expected.values())) + log_prior(counts, SETTINGS.prior)
     posterior = np.exp(log_weight - np.logaddexp.reduce(log_weight))
     wanted = {tuple(c): p for c, p in zip(counts, posterior, strict=True)}
-    got_counts, got = reading.posterior_of(weights, Rates(missed=1e-30))
+    got_counts, got = reading.posterior_of(weights, ReadingSettings(rates=Rates(missed=1e-30)))
     for c, p in zip(got_counts, got, strict=True):
         assert p == pytest.approx(wanted.get(tuple(c), 0.0), abs=1e-9)
     assert got.sum() == pytest.approx(1)
@@ -87,11 +89,11 @@ def test_posterior_equals_brute_force_times_prior():
 
 def test_objects_nobody_can_refuse():
     with pytest.raises(ValueError, match="weights"):
-        assignment_sums(np.ones((3, 4)))
+        assignment_sums(np.ones((3, 4)), Assignment())
     with pytest.raises(ValueError, match="at least one"):
-        assignment_sums(np.zeros((1, OPTIONS)))
+        assignment_sums(np.zeros((1, OPTIONS)), Assignment())
     with pytest.raises(ValueError, match="objects"):
-        read_cell(np.ones((3, 25)), Page(np.ones((2, 4)), np.zeros(2)))
+        read_cell(np.ones((3, 25)), Page(np.ones((2, 4)), np.zeros(2)), None, SETTINGS)
 
 
 def test_scaling_to_the_counts_decides_between_twins():
@@ -116,7 +118,7 @@ CASES = [
 @pytest.mark.parametrize("accuracy", [1.0, 0.65])
 def test_known_pages(change, sex, iscn, accuracy):
     drawn = draw(chromosomes(change, sex))
-    got = read_cell(say(drawn.names, accuracy), drawn.page, drawn.lengths)
+    got = read_cell(say(drawn.names, accuracy), drawn.page, drawn.lengths, SETTINGS)
     assert got.karyotypes[0][0] == iscn
     assert sum(p for _, p in got.karyotypes) <= 1 + 1e-9
     assert [p for _, p in got.karyotypes] == sorted((p for _, p in got.karyotypes), reverse=True)
@@ -137,10 +139,10 @@ def test_triploid_tetraploid_and_markers():
     for names, iscn in ((sorted([*CHROMOSOMES[:22]] * 3 + list("XXY"), key=CHROMOSOMES.index),
                          "69,XXY"), (chromosomes() * 2, "92,XXXX")):  # fmt: skip
         drawn = draw(names)
-        got = read_cell(say(drawn.names), drawn.page)
+        got = read_cell(say(drawn.names), drawn.page, None, SETTINGS)
         assert got.karyotypes[0][0] == iscn and got.p_normal < 1e-6
     drawn = draw(chromosomes("+mar"))
-    got = read_cell(say(drawn.names), drawn.page)
+    got = read_cell(say(drawn.names), drawn.page, None, SETTINGS)
     assert got.p_normal < 0.9
     assert got.p_normal < 0.5 or got.doubts
 
@@ -151,14 +153,14 @@ def test_nothing_is_forced_into_pairs_and_no_slot_hides_a_gain():
     slots = [*names]
     slots[-1] = "22"
     drawn = draw(names, slots=slots)
-    got = read_cell(say(drawn.names), drawn.page)
+    got = read_cell(say(drawn.names), drawn.page, None, SETTINGS)
     assert got.karyotypes[0][0] == "47,XX,+21" and got.p_normal < 0.1
 
 
 def test_poor_bands_do_not_hide_an_extra_chromosome():
     for seed in range(5):
         drawn = draw(chromosomes("+21"), groups=seed % 2 == 0)
-        got = read_cell(say(drawn.names, 0.5, seed), drawn.page, drawn.lengths)
+        got = read_cell(say(drawn.names, 0.5, seed), drawn.page, drawn.lengths, SETTINGS)
         assert got.p_normal < 0.1
 
 
@@ -168,7 +170,7 @@ def test_two_exchanged_chromosomes_are_missorted_not_aneuploid():
     i, j = names.index("4"), names.index("5")
     slots[i], slots[j] = "5", "4"
     drawn = draw(names, slots=slots)
-    got = read_cell(say(drawn.names), drawn.page)
+    got = read_cell(say(drawn.names), drawn.page, None, SETTINGS)
     assert got.p_normal > 0.95
     wrong = [(o.name, o.slot) for o in got.chromosomes if o.missorted]
     assert sorted(wrong) == [("4", "5"), ("5", "4")]
@@ -181,12 +183,12 @@ def test_litter_is_left_out_and_a_missing_chromosome_is_a_doubt():
     page = drawn.page
     boxes = np.vstack([page.boxes, [700, 395, 8, 8]])
     more = Page(boxes, np.append(page.rows, 0), np.append(page.groups, 999))
-    got = read_cell(np.vstack([p, say(["?"])]), more)
+    got = read_cell(np.vstack([p, say(["?"])]), more, None, SETTINGS)
     assert got.chromosomes[-1].name == "?" and got.features["rejected"] == 1
     assert got.karyotypes[0][0] == "46,XX"
     keep = np.arange(46) != 12
     fewer = drawn.part(keep)
-    got = read_cell(say(fewer.names), fewer.page)
+    got = read_cell(say(fewer.names), fewer.page, None, SETTINGS)
     assert got.p_normal < 0.5 or got.doubts
 
 
@@ -197,7 +199,7 @@ def test_print_found_as_objects_is_left_out_in_any_number():
         boxes = np.vstack([drawn.page.boxes, letters])
         page = Page(boxes, np.append(drawn.page.rows, [0] * n), None)
         p = np.vstack([say(drawn.names), 0.7 * say(["?"] * n) + 0.3 * say(["21"] * n)])
-        got = read_cell(p, page)
+        got = read_cell(p, page, None, SETTINGS)
         assert got.karyotypes[0][0] == "46,XY" and got.p_normal > 0.9
         assert [one.name for one in got.chromosomes[46:]] == ["?"] * n
         assert got.features["count"] == 0 and got.features["rejected"] == n
@@ -208,7 +210,9 @@ def test_a_single_small_object_may_be_a_marker():
     assert drawn.names[-1] == "mar"
     boxes = drawn.page.boxes.copy()
     boxes[-1, 2:] = 12, 14
-    got = read_cell(say(drawn.names), Page(boxes, drawn.page.rows, drawn.page.groups))
+    got = read_cell(
+        say(drawn.names), Page(boxes, drawn.page.rows, drawn.page.groups), None, SETTINGS
+    )
     assert got.p_normal < 0.5 or got.doubts
 
 
@@ -220,7 +224,7 @@ def test_two_homologs_found_as_one_are_not_a_loss():
     fewer = drawn.part(keep)
     p = say(fewer.names)
     p[i] = say(["?"])[0]
-    got = read_cell(p, fewer.page)
+    got = read_cell(p, fewer.page, None, SETTINGS)
     assert got.karyotypes[0][0] == "46,XX"
     assert any("touch" in doubt for doubt in got.doubts)
 
@@ -253,7 +257,7 @@ def odd_pages():
 )
 def test_odd_pages_can_never_be_put_last(p, page):
     lengths = np.ones(len(p))
-    for got in (read_cell(p, page), read_cell(p, page, lengths)):
+    for got in (read_cell(p, page, None, SETTINGS), read_cell(p, page, lengths, SETTINGS)):
         assert len(got.chromosomes) == len(p)
         assert got.doubts or got.p_normal < 0.01
         assert all(np.isfinite(value) for value in got.features.values())
@@ -262,7 +266,7 @@ def test_odd_pages_can_never_be_put_last(p, page):
 
 def test_lengths_that_do_not_fall_are_a_doubt():
     drawn = draw(chromosomes())
-    got = read_cell(say(drawn.names), drawn.page, drawn.lengths[::-1].copy())
+    got = read_cell(say(drawn.names), drawn.page, drawn.lengths[::-1].copy(), SETTINGS)
     assert any("lengths" in doubt for doubt in got.doubts)
 
 
@@ -270,16 +274,16 @@ def test_the_order_of_the_objects_given_does_not_matter():
     drawn = draw(chromosomes("+13"))
     p, page = say(drawn.names, 0.9), drawn.page
     order = np.random.default_rng(0).permutation(47)
-    one = read_cell(p, page, drawn.lengths)
+    one = read_cell(p, page, drawn.lengths, SETTINGS)
     other = read_cell(p[order], Page(page.boxes[order], page.rows[order], page.groups[order]),
-                      drawn.lengths[order])  # fmt: skip
+                      drawn.lengths[order], SETTINGS)  # fmt: skip
     assert other.p_normal == pytest.approx(one.p_normal, rel=1e-2)
     assert [o.name for o in other.chromosomes] == [one.chromosomes[i].name for i in order]
 
 
 def test_the_record_holds_it_all():
     drawn = draw(chromosomes("+21"))
-    got = read_cell(say(drawn.names), drawn.page, homologs=1.5)
+    got = read_cell(say(drawn.names), drawn.page, None, SETTINGS, homologs=1.5)
     record = got.evidence(drawn.page.boxes / 2000)
     again = PictureEvidence.from_json(record.to_json())
     assert again == record

@@ -9,14 +9,15 @@ import pytest
 
 from evidence_pages import C_ROWS, ROWS, chromosomes, draw, say
 from screening.classes import CHROMOSOMES
-from screening.evidence.likelihood import Rates, likelihood
+from screening.evidence.likelihood import likelihood
 from screening.evidence.slots import MIRRORED, UPRIGHT, UPSIDE_DOWN, Page, align
+from screening.reading_settings import Layout, Rates
 
 NAMES = (*CHROMOSOMES, "mar")
 
 
 def slots_of(drawn, p):
-    got = align(likelihood(p, Rates()), drawn.page, Rates())
+    got = align(likelihood(p, Rates()), drawn.page, Rates(), Layout())
     return got, tuple(NAMES[i] for i in got.slot.argmax(1))
 
 
@@ -73,7 +74,7 @@ def test_no_order_at_all_scores_nothing():
 
 
 def align_of(p, boxes, rows):
-    return align(likelihood(p, Rates()), Page(boxes, rows), Rates())
+    return align(likelihood(p, Rates()), Page(boxes, rows), Rates(), Layout())
 
 
 @pytest.mark.parametrize("n", [0, 1, 200])

@@ -10,6 +10,7 @@ import pytest
 
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import normalise
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -27,7 +28,11 @@ def bundle():
     keras.utils.set_random_seed(0)
     model = build_classifier()
     part = SimpleNamespace(temperature=1.0)
-    return SimpleNamespace(load_model=lambda name: model, network=lambda name: part)
+    return SimpleNamespace(
+        load_model=lambda name: model,
+        network=lambda name: part,
+        info=SimpleNamespace(reading=ReadingSettings()),
+    )
 
 
 @pytest.fixture(scope="module")

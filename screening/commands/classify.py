@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         classifier = ChromosomeClassifier(bundle, args.passes, args.seed)
     rows = []
     with RunProgress(len(found.images), args.quiet) as progress:
-        for row in name_singles(found.images, classifier, cells=not args.no_cells):
+        for row in name_singles(found.images, classifier, bundle.info.reading, not args.no_cells):
             rows.append(row)
             progress.advance(1)
     rows.sort(key=lambda row: row.image)

@@ -4,7 +4,7 @@ Every object is one of several things (a class, two homologs found as one, a mar
 with a weight each. The weight of a complement is the sum over all assignments that have its counts:
 a permanent, summed here object by object over states that are the counts so far. States of equal
 counts are merged, so nothing is counted twice and nothing forced into pairs; the sum is exact until
-more than `STATES` counts are alive, from where on the lightest are dropped.
+more than `Assignment.states` counts are alive, from where on the lightest are dropped.
 """
 
 from __future__ import annotations
@@ -14,17 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from screening.evidence.karyotypes import COLUMNS
+from screening.reading_settings import Assignment
 
 CLASSES = len(COLUMNS) - 1
 """Options of an object in the columns of its weights: 24 classes, marker, nothing, 24 pairs."""
 MARKER, NOTHING, PAIRS = CLASSES, CLASSES + 1, CLASSES + 2
 OPTIONS = PAIRS + CLASSES
-
-STATES = 400
-_PER_OBJECT = 9
-_NEGLIGIBLE = 1e-5
-_FORGOTTEN = 1e-10  # no prior of complements outweighs this
-_RARE_BUT_NORMAL = 100.0  # an object that is nothing may be what makes the cell a normal one
 
 _INCREMENTS = np.zeros((OPTIONS, len(COLUMNS)), np.int8)
 _INCREMENTS[: CLASSES + 1] = np.eye(len(COLUMNS), dtype=np.int8)
@@ -43,7 +38,7 @@ class Sums:
     log_weight: np.ndarray
 
 
-def assignment_sums(weights: np.ndarray, states: int = STATES) -> Sums:
+def assignment_sums(weights: np.ndarray, limits: Assignment) -> Sums:
     """Return the complements that n objects of weights (n, 50) can be, with their weights.
 
     Columns: see `OPTIONS`. An object without any weight is refused with ValueError.
@@ -55,7 +50,7 @@ def assignment_sums(weights: np.ndarray, states: int = STATES) -> Sums:
     if not (top > 0).all():
         raise ValueError("expected at least one possible option per object")
     relative = weights / top[:, None]
-    chosen = _options(relative)
+    chosen = _options(relative, limits)
     # What is certain adds to every state alike; what is not comes in reading order, so that swaps
     # of neighbours fall together soon.
     certain = np.array([len(options) == 1 for options in chosen], bool)
@@ -64,7 +59,7 @@ def assignment_sums(weights: np.ndarray, states: int = STATES) -> Sums:
     keys, weight = np.zeros(1, np.int64), np.ones(1)
     lost = float(np.log(top).sum())
     for i in np.flatnonzero(~certain):
-        counts, keys, weight = _add(counts, keys, weight, chosen[i], relative[i], states)
+        counts, keys, weight = _add(counts, keys, weight, chosen[i], relative[i], limits)
         total = weight.max()
         weight, lost = weight / total, lost + float(np.log(total))
     order = np.argsort(-weight, kind="stable")
@@ -79,13 +74,13 @@ def merged_counts(counts: np.ndarray, log_weight: np.ndarray) -> tuple[np.ndarra
     return counts[order[first]], np.logaddexp.reduceat(log_weight[order], first)
 
 
-def _options(relative: np.ndarray) -> list[np.ndarray]:
+def _options(relative: np.ndarray, limits: Assignment) -> list[np.ndarray]:
     """Columns worth following for each object, the heaviest first."""
     rank = relative.copy()
-    rank[:, NOTHING] *= _RARE_BUT_NORMAL
-    rank[:, PAIRS:] *= _RARE_BUT_NORMAL
-    best = np.argsort(-rank, axis=1, kind="stable")[:, :_PER_OBJECT]
-    enough = np.take_along_axis(rank, best, axis=1) >= _NEGLIGIBLE
+    rank[:, NOTHING] *= limits.normal_bonus
+    rank[:, PAIRS:] *= limits.normal_bonus
+    best = np.argsort(-rank, axis=1, kind="stable")[:, : limits.per_object]
+    enough = np.take_along_axis(rank, best, axis=1) >= limits.negligible
     return [row[keep] for row, keep in zip(best, enough, strict=True)]
 
 
@@ -95,12 +90,12 @@ def _add(
     weight: np.ndarray,
     options: np.ndarray,
     relative: np.ndarray,
-    states: int,
+    limits: Assignment,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One more object: every state with every option, equal counts merged, the heaviest kept."""
     together = np.outer(weight, relative[options]).ravel()
     # Before the sort: it is what costs the time.
-    order = np.flatnonzero(together >= together.max() * _FORGOTTEN)
+    order = np.flatnonzero(together >= together.max() * limits.forgotten)
     parent, option = np.divmod(order, len(options))
     together, option = together[order], options[option]
     key = keys[parent] + _KEYS[option]
@@ -108,7 +103,7 @@ def _add(
     key, together = key[order], together[order]
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     together, key, order = np.add.reduceat(together, first), key[first], order[first]
-    if len(key) > states:
-        keep = np.argpartition(-together, states)[:states]
+    if len(key) > limits.states:
+        keep = np.argpartition(-together, limits.states)[: limits.states]
         together, key, order = together[keep], key[keep], order[keep]
     return counts[parent[order]] + _INCREMENTS[option[order]], key, together

@@ -13,16 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from screening.classes import CHROMOSOMES
-
-_SMOOTH = 1.5  # rows of the crop; finer bands come and go with the preparation
-_STRETCH = (0.94, 1.0, 1.06)
-_SHIFTS, _STEP = 4, 2
-_FEWEST_PAIRS = 8
-_SURE = 0.8
-_LENGTH_SPREAD, _BAND_SPREAD = 0.03, 0.2
-"""Least robust spread of a page: on a page of identical homologs nothing small is a finding."""
-_EXPECTED = 4.0
-"""The largest z of the 22 or 23 pairs of an ordinary page, half of the time."""
+from screening.reading_settings import HomologComparison
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,9 @@ class Homologs:
     note: str = ""
 
 
-def compare_homologs(p: np.ndarray, relative: np.ndarray | None, crops: np.ndarray) -> Homologs:
+def compare_homologs(
+    p: np.ndarray, relative: np.ndarray | None, crops: np.ndarray, how: HomologComparison
+) -> Homologs:
     """Return the pairs of a page and how much the most different one stands out.
 
     `p` (n, 25): class probabilities, the last "not one chromosome"; classes that do not come in
@@ -67,47 +60,53 @@ def compare_homologs(p: np.ndarray, relative: np.ndarray | None, crops: np.ndarr
         )
     if n == 0:
         return Homologs((), 0.0)
-    named = np.where(p.max(1) >= _SURE, p.argmax(1), -1)
+    named = np.where(p.max(1) >= how.sure, p.argmax(1), -1)
     places = {name: np.flatnonzero(named == k) for k, name in enumerate(CHROMOSOMES)}
     both = {name: at for name, at in places.items() if len(at) == 2}
     if not both:
         return Homologs((), 0.0)
     first, second = np.array(list(both.values())).T
-    correlation = _band_correlation(_profiles(crops[first]), _profiles(crops[second]))
+    correlation = _band_correlation(
+        _profiles(crops[first], how), _profiles(crops[second], how), how
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.minimum(lengths[first], lengths[second]) / np.maximum(
             lengths[first], lengths[second]
         )
     z = np.zeros(len(both))
-    if len(both) >= _FEWEST_PAIRS:
-        shorter = _outlying(-np.log(np.clip(ratio, 0.05, 1)), _LENGTH_SPREAD)
+    if len(both) >= how.fewest_pairs:
+        most = how.most_correlation
+        unlike = -np.arctanh(np.clip(correlation, -most, most))
+        shorter = -np.log(np.clip(ratio, how.least_ratio, 1))
         z = np.maximum(
-            _outlying(-np.arctanh(np.clip(correlation, -0.95, 0.95)), _BAND_SPREAD), shorter
+            _outlying(unlike, how.band_spread, how), _outlying(shorter, how.length_spread, how)
         )
     pairs = tuple(
         Pair(name, int(a), int(b), float(r), float(c), float(each))
         for name, a, b, r, c, each in zip(both, first, second, ratio, correlation, z, strict=True)
     )
-    most = max(pairs, key=lambda pair: pair.z)
-    excess = max(0.0, most.z - _EXPECTED)
-    return Homologs(pairs, excess, _sentence(most) if excess > _EXPECTED else "")
+    extreme = max(pairs, key=lambda pair: pair.z)
+    excess = max(0.0, extreme.z - how.expected)
+    return Homologs(pairs, excess, _sentence(extreme) if excess > how.told else "")
 
 
-def _profiles(crops: np.ndarray) -> np.ndarray:
+def _profiles(crops: np.ndarray, how: HomologComparison) -> np.ndarray:
     """Mean ink across the middle of each chromosome by row, smoothed, (m, h)."""
     width = crops.shape[2]
-    middle = crops[:, :, width * 3 // 10 : width - width * 3 // 10].astype(np.float64).mean(2)
-    return gaussian_filter1d(middle, _SMOOTH, axis=1)
+    edge = width * how.edge // 10
+    middle = crops[:, :, edge : width - edge].astype(np.float64).mean(2)
+    return gaussian_filter1d(middle, how.smooth, axis=1)
 
 
-def _band_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _band_correlation(one: np.ndarray, other: np.ndarray, how: HomologComparison) -> np.ndarray:
     """Best correlation (m,) of the profiles (m, h) over small stretches and shifts."""
     height = one.shape[1]
     rows = np.arange(height)
     best = np.full(len(one), -1.0)
-    inside = slice(_SHIFTS + height // 16, height - _SHIFTS - height // 16)
-    for stretch in _STRETCH:
-        for shift in range(-_SHIFTS, _SHIFTS + 1, _STEP):
+    end = how.shift + height // how.ends
+    inside = slice(end, height - end)
+    for stretch in how.stretches:
+        for shift in range(-how.shift, how.shift + 1, how.step):
             at = np.clip((rows - height / 2) * stretch + height / 2 + shift, 0, height - 1)
             low = np.minimum(at.astype(int), height - 2)
             part = at - low
@@ -122,11 +121,11 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(size > 1e-6, (a * b).sum(1) / np.maximum(size, 1e-6), 1.0)
 
 
-def _outlying(difference: np.ndarray, least: float) -> np.ndarray:
+def _outlying(difference: np.ndarray, least: float, how: HomologComparison) -> np.ndarray:
     """Robust z of each difference among all; 0 where it is unknown."""
     known = np.isfinite(difference)
     z = np.zeros(len(difference))
-    if known.sum() < _FEWEST_PAIRS:
+    if known.sum() < how.fewest_pairs:
         return z
     middle = np.median(difference[known])
     spread = 1.4826 * np.median(np.abs(difference[known] - middle))

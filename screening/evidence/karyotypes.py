@@ -1,10 +1,10 @@
 """Chromosome complements of one cell: how probable each is beforehand, and what it is called.
 
 A complement is int (25,): how many of each class of `classes.CHROMOSOMES`, then markers. The prior
-is that of cells sent for karyotyping, in round figures: normal far more common than all else,
-trisomies 21, 18, 13 and sex-chromosome sets first among the rest, losses of single chromosomes
-(random loss in preparation included) small and alike for all. It only has to be right within a
-factor of a few: what is seen of 46 chromosomes outweighs it.
+(`reading_settings.Prior`) is that of cells sent for karyotyping, in round figures: normal far more
+common than all else, trisomies 21, 18, 13 and sex-chromosome sets first among the rest, losses of
+single chromosomes (random loss in preparation included) small and alike for all. It only has to be
+right within a factor of a few: what is seen of 46 chromosomes outweighs it.
 """
 
 from __future__ import annotations
@@ -15,67 +15,60 @@ import numpy as np
 
 from screening.classes import AUTOSOMES, CHROMOSOMES, MARKER
 from screening.iscn import karyotype
+from screening.reading_settings import Prior
 
 MARKER_COLUMN = len(CHROMOSOMES)
 COLUMNS = (*CHROMOSOMES, MARKER)
 
 _X, _Y = CHROMOSOMES.index("X"), CHROMOSOMES.index("Y")
-_GAIN = {"21": 0.03, "18": 0.01, "13": 0.006, "16": 0.003, "22": 0.003, "8": 0.003, "15": 0.002,
-         "9": 0.002}  # fmt: skip
-_RARE_GAIN, _LOSS = 0.0015, 0.0015
-_MARKER, _NEXT_MARKER = 0.006, 0.15
-_SEX = {
-    2: {(2, 0): 0.485, (1, 1): 0.485, (1, 0): 0.01, (3, 0): 0.004, (2, 1): 0.006, (1, 2): 0.004,
-        (2, 2): 5e-4, (4, 0): 2e-4, (3, 1): 2e-4, (1, 3): 2e-5, (0, 1): 1e-6, (0, 2): 1e-6},
-    3: {(3, 0): 0.4, (2, 1): 0.55, (1, 2): 0.05},
-    4: {(4, 0): 0.5, (2, 2): 0.5},
-}  # fmt: skip
-_OTHER_SEX = 1e-6
-_PLOIDY = {2: 0.994, 3: 0.004, 4: 0.002}
-_COMPLEX, _COMPLEX_RATE = 0.002, 0.08
-"""Share of cells with many changes at once (tumours), and each change's rate in those."""
-_REGIMES = np.log([1 - _COMPLEX, _COMPLEX])
-_FARTHEST = 4
+_FARTHEST = 4  # changes and sex chromosomes beyond the tables are as rare as the last there
+_MOST_SEX = 7
 _AUTOSOME_START = np.arange(22) * (2 * _FARTHEST + 1)
 
 
-def log_prior(complements: np.ndarray) -> np.ndarray:
+def log_prior(complements: np.ndarray, prior: Prior) -> np.ndarray:
     """Return the log prior (b,) of complements int (b, 25)."""
     complements = np.asarray(complements)
     autosomes, x, y = complements[:, :22], complements[:, _X], complements[:, _Y]
+    regimes = np.log([1 - prior.complex, prior.complex])
     parts = []
-    for ploidy, share in _PLOIDY.items():
+    for ploidy, share in zip((2, 3, 4), prior.ploidy, strict=True):
         change = np.clip(autosomes - ploidy, -_FARTHEST, _FARTHEST) + _FARTHEST
-        sex = np.log(share * _sex_table(ploidy)[np.minimum(x, 7), np.minimum(y, 7)])
-        single = _autosome_table().take(change + _AUTOSOME_START, axis=0).sum(axis=1)
-        parts.append(np.logaddexp(*(single + _REGIMES).T) + sex)
+        sets = _sex_table(prior, ploidy)[np.minimum(x, _MOST_SEX), np.minimum(y, _MOST_SEX)]
+        single = _autosome_table(prior).take(change + _AUTOSOME_START, axis=0).sum(axis=1)
+        parts.append(np.logaddexp(*(single + regimes).T) + np.log(share * sets))
     markers = complements[:, MARKER_COLUMN]
-    some = np.log(_MARKER) + (markers - 1) * np.log(_NEXT_MARKER)
+    some = np.log(prior.marker) + (markers - 1) * np.log(prior.next_marker)
     return np.logaddexp.reduce(parts, axis=0) + np.where(markers > 0, some, 0.0)
 
 
-@lru_cache(maxsize=1)
-def _autosome_table() -> np.ndarray:
+@lru_cache(maxsize=8)
+def _autosome_table(prior: Prior) -> np.ndarray:
     """Log rate of a change of −4…4 against the ploidy, (22 × 9, 2 regimes)."""
-    gain = np.array([_GAIN.get(name, _RARE_GAIN) for name in AUTOSOMES])
-    loss = np.full(22, _LOSS)
+    gains = dict(prior.gains)
+    gain = np.array([gains.get(name, prior.gain) for name in AUTOSOMES])
+    loss = np.full(22, prior.loss)
     tables = []
-    for up, down in ((gain, loss), (np.full(22, _COMPLEX_RATE),) * 2):
+    for up, down in ((gain, loss), (np.full(22, prior.complex_rate),) * 2):
         far = np.arange(1, _FARTHEST + 1)
         # A second gain of the same chromosome is rarer than a first, far rarer than independent.
-        plus = up[:, None] * 0.02 ** (far - 1)
-        minus = down[:, None] * 0.005 ** (far - 1)
+        plus = up[:, None] * prior.second_gain ** (far - 1)
+        minus = down[:, None] * prior.second_loss ** (far - 1)
         same = 1 - plus.sum(1, keepdims=True) - minus.sum(1, keepdims=True)
         tables.append(np.log(np.hstack([minus[:, ::-1], same, plus])))
     return np.stack(tables, axis=-1).reshape(-1, 2)
 
 
-@lru_cache(maxsize=3)
-def _sex_table(ploidy: int) -> np.ndarray:
-    table = np.full((8, 8), _OTHER_SEX)
-    for (x, y), share in _SEX[ploidy].items():
-        table[x, y] = share
+@lru_cache(maxsize=24)
+def _sex_table(prior: Prior, ploidy: int) -> np.ndarray:
+    table = np.full((_MOST_SEX + 1, _MOST_SEX + 1), prior.other_sex)
+    for sex, share in _sex_sets(prior)[ploidy]:
+        table[sex.count("X"), sex.count("Y")] = share
     return table
+
+
+def _sex_sets(prior: Prior) -> dict[int, tuple[tuple[str, float], ...]]:
+    return {2: prior.diploid_sex, 3: prior.triploid_sex, 4: prior.tetraploid_sex}
 
 
 def normal_complements() -> np.ndarray:
@@ -92,9 +85,8 @@ def is_normal(complements: np.ndarray) -> np.ndarray:
     return (np.asarray(complements)[:, None, :] == normal_complements()[None]).all(2).any(1)
 
 
-@lru_cache(maxsize=1)
-def common_complements() -> np.ndarray:
-    """Return what every cell is compared with, int (b, 25).
+def common_complements(prior: Prior) -> np.ndarray:
+    """Return the complements that the prior is mostly of, int (b, 25).
 
     Both normal ones, each with any single gain or loss or one or two markers, the sex-chromosome
     sets, triploid and tetraploid ones.
@@ -103,10 +95,10 @@ def common_complements() -> np.ndarray:
     for normal in normal_complements():
         found += list(neighbours(normal[None]))
         found.append(normal + 2 * (np.arange(25) == MARKER_COLUMN))
-    for ploidy, sets in _SEX.items():
-        for x, y in sets:
+    for ploidy, sets in _sex_sets(prior).items():
+        for sex, _ in sets:
             one = np.zeros(25, np.int64)
-            one[:22], one[_X], one[_Y] = ploidy, x, y
+            one[:22], one[_X], one[_Y] = ploidy, sex.count("X"), sex.count("Y")
             found.append(one)
     return np.unique(found, axis=0)
 

@@ -13,30 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from screening.classes import CHROMOSOMES, DENVER_GROUPS, RELATIVE_LENGTH
+from screening.reading_settings import Confusion, Rates
 
 REJECT = len(CHROMOSOMES)
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How often things go wrong, as far as the reading is concerned.
-
-    `confused`: a chromosome that the classifier takes for another, whatever it says of its
-    certainty. `misplaced`: a chromosome that stands in another class's slot. `unreadable`: a single
-    chromosome that reads as "not one chromosome"; `lookalike`: something else that reads as one.
-    `reject_share`: share of "not one chromosome" among what the classifier was trained on.
-    `litter`: things per page that are no chromosome but were found as one; `missed`: chance that a
-    chromosome is not found at all; `merged`: that two homologs were found as one.
-    """
-
-    confused: float = 0.04
-    misplaced: float = 0.01
-    unreadable: float = 0.02
-    lookalike: float = 0.15
-    reject_share: float = 0.15
-    litter: float = 0.03
-    missed: float = 2e-4
-    merged: float = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +40,7 @@ def likelihood(p: np.ndarray, rates: Rates) -> Likelihood:
             f"expected class probabilities (n, {REJECT + 1}) of 0 or more, received {p.shape}"
         )
     p = p / np.maximum(p.sum(1, keepdims=True), 1e-9)
-    kernel = (1 - rates.confused) * np.eye(REJECT) + rates.confused * confusion()
+    kernel = (1 - rates.misread) * np.eye(REJECT) + rates.misread * confusion(rates.confusion)
     one = p[:, :REJECT] @ kernel * REJECT / (1 - rates.reject_share)
     none = p[:, REJECT] / rates.reject_share
     single = p[:, :REJECT].sum(1) / (1 - rates.reject_share)
@@ -69,32 +48,32 @@ def likelihood(p: np.ndarray, rates: Rates) -> Likelihood:
     return Likelihood(
         classes=(1 - rates.unreadable) * one + rates.unreadable * none[:, None],
         other=other,
-        # Nothing is known of what a marker looks like: half like nothing, half like anything.
-        marker=0.5 * none + 0.5 * single,
+        # Nothing is known of what a marker looks like: partly like nothing, partly like anything.
+        marker=rates.marker_unlike * none + (1 - rates.marker_unlike) * single,
     )
 
 
-@lru_cache(maxsize=1)
-def confusion() -> np.ndarray:
+@lru_cache(maxsize=8)
+def confusion(errors: Confusion) -> np.ndarray:
     """Return P(true class | taken for the class of the row, wrongly), (24, 24) with rows of sum 1.
 
-    Three fifths go to chromosomes of like length, the own Denver group first; the rest anywhere.
+    Most go to chromosomes of like length, the own Denver group first; the rest anywhere.
     """
     length = np.array([RELATIVE_LENGTH[name] for name in CHROMOSOMES])
     group = {name: letter for letter, names in DENVER_GROUPS.items() for name in names}
     same = np.array([[group[a] == group[b] for b in CHROMOSOMES] for a in CHROMOSOMES])
-    near = np.exp(-np.abs(length[:, None] - length[None]) / 0.4) * np.where(same, 2.0, 1.0)
+    near = np.exp(-np.abs(length[:, None] - length[None]) / errors.length)
+    near *= np.where(same, errors.same_group, 1.0)
     anywhere = np.ones((REJECT, REJECT))
     for table in (near, anywhere):
         np.fill_diagonal(table, 0.0)
         table /= table.sum(1, keepdims=True)
-    return 0.6 * near + 0.4 * anywhere
+    return errors.alike * near + (1 - errors.alike) * anywhere
 
 
-@lru_cache(maxsize=1)
-def misplacement() -> np.ndarray:
+def misplacement(errors: Confusion) -> np.ndarray:
     """Return P(slot | class of the row, in a wrong slot), (24, 24): within the Denver group first.
 
     The person who arranges errs among the chromosomes that look alike, as a classifier does.
     """
-    return confusion()
+    return confusion(errors)

@@ -10,7 +10,7 @@ chromosomes and by where they stand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from iscn_authenticator import validate_karyotype
@@ -32,36 +32,15 @@ from screening.evidence.karyotypes import (
     log_prior,
     normal_complements,
 )
-from screening.evidence.likelihood import Rates, likelihood
+from screening.evidence.likelihood import likelihood
 from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted, with_print
-from screening.evidence.words import (
-    GOOD_LAYOUT,
-    NO_KARYOTYPE,
-    POOR_BANDS,
-    TONED_MARK,
-    doubts_of,
-    notes_of,
-)
+from screening.evidence.words import NO_KARYOTYPE, TONED_MARK, doubts_of, notes_of
+from screening.reading_settings import Conclusions, ReadingSettings
 
-CONFUSED = (0.01, 0.05, 0.2, 0.45)
-"""Rates of misread chromosomes among which a page chooses, and how common they are."""
-_CONFUSED_PRIOR = np.log([0.35, 0.4, 0.18, 0.07])
-
-FEWEST, MOST = 35, 130
-"""Objects of a page that can be a whole cell."""
-_SURE_ISCN = 0.9
-_DOUBTFUL, _SURE = 0.7, 0.8
-_NAMED = 5
-_MOST_CHANGES = 8
-"""More gains and losses than this are a page that could not be read, not a karyotype to print."""
-_SWAPPED = np.log(0.003)
-"""Log of how often two chromosomes of two slots are exchanged, against both being in place."""
-_CLIP = 12.0
 _NAMES = (*COLUMNS, "?")
-_WITH_MISSED = 20  # complements to which one chromosome that was not found may be added
 
 
 @dataclass(frozen=True)
@@ -120,107 +99,117 @@ class CellReading:
 def read_cell(
     p: np.ndarray,
     page: Page,
-    relative: np.ndarray | None = None,
-    rates: Rates | None = None,
+    relative: np.ndarray | None,
+    settings: ReadingSettings,
     homologs: float = 0.0,
 ) -> CellReading:
     """Return the reading of the n objects of a page.
 
     `p` (n, 25): probabilities of the classes of `classes.CHROMOSOMES` and of "not one chromosome";
     `page`: where the objects stand; `relative` (n,): lengths in percent of the haploid autosomes,
-    nan when unknown; `rates`: how often things go wrong; `homologs`: feature of
-    `homologs.compare_homologs`. ValueError for shapes that do not fit each other.
+    nan when unknown; `homologs`: feature of `homologs.compare_homologs`. ValueError for shapes that
+    do not fit each other.
     """
-    rates, n = rates or Rates(), len(page.rows)
+    n, rates, looks, limits = len(page.rows), settings.rates, settings.looks, settings.conclusions
     p = np.asarray(p, np.float64).reshape(-1, CLASSES + 1) if n == 0 else np.asarray(p)
     lengths = np.full(n, np.nan) if relative is None else np.asarray(relative, np.float64)
     if len(p) != n or lengths.shape != (n,):
         raise ValueError(f"expected {n} objects, received {len(p)} and lengths {lengths.shape}")
-    choices = [
-        replace(rates, confused=rate, unreadable=max(rates.unreadable, 0.2 * rate))
-        for rate in CONFUSED
-    ]
-    seen = [with_print(likelihood(p, choice), p, page, rates) for choice in choices]
-    chosen, slots = align_best(seen, _CONFUSED_PRIOR, page, rates)
-    weights = object_weights(seen[chosen], slots, choices[chosen], page)
-    disorder = _disorder(np.where(p[:, CLASSES] < 0.5, lengths, np.nan), slots)
-    if not FEWEST <= n <= MOST:
-        return _not_a_cell(tilted(weights, normal_complements().mean(0)), slots, disorder)
-    counts, posterior = posterior_of(weights, choices[chosen])
+    choices = [rates.of_page(rate, looks.unreadable * rate) for rate in looks.misread]
+    place = settings.placement
+    seen = [with_print(likelihood(p, choice), p, page, rates, place) for choice in choices]
+    chosen, slots = align_best(seen, np.log(looks.prior), page, rates, settings.layout)
+    misread = looks.misread[chosen]
+    weights = object_weights(seen[chosen], slots, choices[chosen], page, place)
+    one = p[:, CLASSES] < limits.not_one
+    disorder = _disorder(np.where(one, lengths, np.nan), slots, limits)
+    if not limits.fewest <= n <= limits.most:
+        q = tilted(weights, normal_complements().mean(0))
+        return _not_a_cell(q, slots, disorder, settings)
+    counts, posterior = posterior_of(weights, settings)
     best = counts[0]
     q = tilted(weights, posterior @ counts)
-    poor = CONFUSED[chosen] >= POOR_BANDS
-    objects = _objects(q, best, slots, None if poor else seen[chosen].classes)
+    poor = misread >= looks.poor
+    objects = _objects(q, best, slots, None if poor else seen[chosen].classes, limits)
     p_normal = float(posterior[is_normal(counts)].sum())
     changes = gains_and_losses(best)
-    karyotypes = _named(counts[: _NAMED * 2], posterior)
+    karyotypes = _named(counts, posterior, limits)
     first, p_first = karyotypes[0] if karyotypes else ("", 0.0)
     found = sum(one.name != "?" for one in objects)
     features = {
-        "reading": _log_ratio(1 - p_normal, p_normal),
-        "margin": _log_ratio(float(posterior[0]), float(posterior[1:2].sum())),
+        "reading": _log_ratio(1 - p_normal, p_normal, limits),
+        "margin": _log_ratio(float(posterior[0]), float(posterior[1:2].sum()), limits),
         "layout": 1 - slots.score,
         "lengths": disorder,
         "doubtful": float(sum(one.doubtful for one in objects)),
         "missorted": float(sum(one.missorted for one in objects)),
         "count": float(abs(found - 46)),
         "rejected": float(n - found),
-        "confused": float(np.log10(CONFUSED[chosen] / CONFUSED[0])),
+        "confused": float(np.log10(misread / looks.misread[0])),
         "homologs": float(homologs),
     }
-    sure = p_first >= _SURE_ISCN and slots.score >= GOOD_LAYOUT and validate_karyotype(first).valid
+    good = slots.score >= settings.doubts.good_layout
+    sure = p_first >= limits.sure_iscn and good and validate_karyotype(first).valid
     return CellReading(
         chromosomes=objects,
         karyotypes=karyotypes,
         p_normal=p_normal,
         counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
-        gains_and_losses=changes if len(changes) <= _MOST_CHANGES else (),
+        gains_and_losses=changes if len(changes) <= limits.most_changes else (),
         layout_score=slots.score,
         order=slots.reading,
-        confused=CONFUSED[chosen],
+        confused=misread,
         iscn=first if sure else "",
         features=features,
         doubts=(
             *([] if karyotypes else [NO_KARYOTYPE]),
-            *doubts_of(objects, slots, disorder, int(best.sum()), p_normal),
-            *(() if page.areas is None else size_doubts(objects, page.areas)),
+            *doubts_of(objects, slots, disorder, int(best.sum()), settings.doubts, p_normal),
+            *(() if page.areas is None else size_doubts(objects, page.areas, settings.sizes)),
             *([TONED_MARK] if page.marks else []),
         ),
-        notes=notes_of(objects, karyotypes, changes, CONFUSED[chosen]),
+        notes=notes_of(objects, karyotypes, changes, poor, settings.doubts),
     )
 
 
-def posterior_of(weights: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray]:
+def posterior_of(weights: np.ndarray, settings: ReadingSettings) -> tuple[np.ndarray, np.ndarray]:
     """Return complements (m, 25) and their posterior (m,) for weights (n, 50).
 
     Most probable first; a complement may have one chromosome more than was found.
     """
-    sums = assignment_sums(weights)
-    few = sums.counts[:_WITH_MISSED]
+    sums = assignment_sums(weights, settings.assignment)
+    few = sums.counts[: settings.assignment.completed]
     more = few[:, None] + np.eye(len(COLUMNS), dtype=np.int64)[None, :CLASSES]
-    lost = sums.log_weight[: len(few), None] + np.log(rates.missed * (few[:, :CLASSES] + 1))
+    lost = sums.log_weight[: len(few), None] + np.log(
+        settings.rates.missed * (few[:, :CLASSES] + 1)
+    )
     both = np.vstack([sums.counts, more.reshape(-1, len(COLUMNS))])
     counts, log_weight = merged_counts(both, np.r_[sums.log_weight, lost.ravel()])
-    log_weight += log_prior(counts)
+    log_weight += log_prior(counts, settings.prior)
     posterior = np.exp(log_weight - np.logaddexp.reduce(log_weight))
     order = np.argsort(-posterior, kind="stable")
     return counts[order], posterior[order]
 
 
-def _named(counts: np.ndarray, posterior: np.ndarray) -> tuple[tuple[str, float], ...]:
+def _named(
+    counts: np.ndarray, posterior: np.ndarray, limits: Conclusions
+) -> tuple[tuple[str, float], ...]:
     """ISCN strings with their probabilities, equal strings added; none for endless changes."""
     named: dict[str, float] = {}
-    for complement, probability in zip(counts, posterior, strict=False):
-        if len(gains_and_losses(complement)) > _MOST_CHANGES:
+    for complement, probability in zip(counts[: 2 * limits.named], posterior, strict=False):
+        if len(gains_and_losses(complement)) > limits.most_changes:
             continue
         iscn = iscn_of(complement)
         named[iscn] = named.get(iscn, 0.0) + float(probability)
     ranked = sorted(named.items(), key=lambda pair: -pair[1])
-    return tuple((iscn, min(1.0, value)) for iscn, value in ranked[:_NAMED] if value >= 1e-6)
+    return tuple((iscn, min(1.0, value)) for iscn, value in ranked[: limits.named] if value >= 1e-6)
 
 
 def _objects(
-    q: np.ndarray, complement: np.ndarray, slots: Slots, looks: np.ndarray | None
+    q: np.ndarray,
+    complement: np.ndarray,
+    slots: Slots,
+    looks: np.ndarray | None,
+    limits: Conclusions,
 ) -> tuple[Read, ...]:
     """Each object's class, such that all of them together are the complement; `looks` (n, 24), None
     when they are too poor to say that chromosomes were exchanged."""
@@ -230,13 +219,15 @@ def _objects(
     what = np.full(n, NOTHING)
     what[rows] = columns[taken]
     p = q[np.arange(n), what]
-    for i, j, swapped in [] if looks is None else _swaps(what, looks, slots):
+    for i, j, swapped in [] if looks is None else _swaps(what, looks, slots, limits):
         what[[i, j]] = what[[j, i]]
         p[[i, j]] = swapped
-    return tuple(_read(p[i], int(what[i]), slots.slot[i] * slots.score) for i in range(n))
+    return tuple(_read(p[i], int(what[i]), slots.slot[i] * slots.score, limits) for i in range(n))
 
 
-def _swaps(what: np.ndarray, looks: np.ndarray, slots: Slots) -> list[tuple[int, int, float]]:
+def _swaps(
+    what: np.ndarray, looks: np.ndarray, slots: Slots, limits: Conclusions
+) -> list[tuple[int, int, float]]:
     """Pairs of objects that look as if they stood in each other's slots, with the probability.
 
     One exchange explains both looks, which the independent weights of two objects cannot say.
@@ -244,7 +235,7 @@ def _swaps(what: np.ndarray, looks: np.ndarray, slots: Slots) -> list[tuple[int,
     inside = np.flatnonzero((what < MARKER) & (slots.slot.argmax(1) == what))
     own = np.log(looks[inside, what[inside]] + 1e-12)
     gain = np.log(looks[inside][:, what[inside]] + 1e-12) - own[:, None]
-    odds = np.triu(gain + gain.T, 1) + _SWAPPED
+    odds = np.triu(gain + gain.T, 1) + np.log(limits.exchanged)
     odds[what[inside][:, None] == what[inside][None]] = -np.inf
     found: list[tuple[int, int, float]] = []
     taken: set[int] = set()
@@ -259,25 +250,28 @@ def _swaps(what: np.ndarray, looks: np.ndarray, slots: Slots) -> list[tuple[int,
     return found
 
 
-def _read(p: float, what: int, slot: np.ndarray) -> Read:
+def _read(p: float, what: int, slot: np.ndarray, limits: Conclusions) -> Read:
     place = int(np.argmax(slot))
-    known = place != OUTSIDE and slot[place] >= 0.5
+    known = place != OUTSIDE and slot[place] >= limits.known_slot
     p = float(min(1.0, p))
     return Read(
         name=_NAMES[what],
         probability=p,
         slot=CHROMOSOMES[place] if known else "",
-        doubtful=p < _DOUBTFUL,
+        doubtful=p < limits.doubtful,
         missorted=bool(
-            what < MARKER and known and place != what and p >= _SURE and slot[place] >= _SURE
+            what < MARKER and known and place != what and min(p, slot[place]) >= limits.sure
         ),
     )
 
 
-def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float) -> CellReading:
+def _not_a_cell(
+    q: np.ndarray, slots: Slots, disorder: float, settings: ReadingSettings
+) -> CellReading:
     """Too few or too many objects for one cell: each is read for itself, nothing is concluded."""
+    limits = settings.conclusions
     objects = tuple(
-        _read(one.max(), int(np.argmax(one)), slot * slots.score)
+        _read(one.max(), int(np.argmax(one)), slot * slots.score, limits)
         for one, slot in zip(q, slots.slot, strict=True)
     )
     n = len(objects)
@@ -285,22 +279,26 @@ def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float) -> CellReading:
         chromosomes=objects,
         layout_score=slots.score,
         order=slots.reading,
-        features={"reading": _CLIP, "count": float(abs(n - 46)), "layout": 1 - slots.score},
+        features={
+            "reading": limits.most_log_odds,
+            "count": float(abs(n - 46)),
+            "layout": 1 - slots.score,
+        },
         doubts=(
             f"{n} objects found: not the chromosomes of one whole cell",
-            *doubts_of((), slots, disorder, n),
+            *doubts_of((), slots, disorder, n, settings.doubts),
         ),
     )
 
 
-def _disorder(relative: np.ndarray, slots: Slots) -> float:
+def _disorder(relative: np.ndarray, slots: Slots, limits: Conclusions) -> float:
     """0 when the lengths fall as the slots say, 1 when they have nothing to do with them, up to 2.
 
     1 − Pearson's correlation of the measured lengths with those of the slots by the other objects;
     0 when too few lengths are known.
     """
     known = np.isfinite(relative)
-    if known.sum() < FEWEST or slots.score == 0:
+    if known.sum() < limits.fewest or slots.score == 0:
         return 0.0
     table = np.array([RELATIVE_LENGTH[name] for name in CHROMOSOMES])
     expected = slots.around[known, :OUTSIDE] @ table
@@ -309,6 +307,6 @@ def _disorder(relative: np.ndarray, slots: Slots) -> float:
     return float(1 - np.corrcoef(expected, relative[known])[0, 1])
 
 
-def _log_ratio(up: float, down: float) -> float:
+def _log_ratio(up: float, down: float, limits: Conclusions) -> float:
     ratio = np.log(max(up, 1e-9)) - np.log(max(down, 1e-9))
-    return float(np.clip(ratio, -_CLIP, _CLIP))
+    return float(np.clip(ratio, -limits.most_log_odds, limits.most_log_odds))

@@ -14,55 +14,43 @@ import numpy as np
 from scipy.stats import siegelslopes
 
 from screening.classes import RELATIVE_LENGTH
+from screening.reading_settings import Sizes
 
 if TYPE_CHECKING:
     from screening.evidence.reading import Read
 
-_FEWEST = 20
-"""Named chromosomes from which on a page has a line."""
-_SMALL = tuple(str(number) for number in range(13, 23))
-"""Classes whose pairs pass for one chromosome; larger ones differ for many other reasons."""
-_TWICE, _EXCESS = 0.5, 0.2
-"""Logarithms: how much larger than its homolog, and than the line, two in one piece are at least.
-Of 254 normal validation pages 2 have such a pair."""
-_TOO_SMALL = -0.75
-"""Logarithm of the share of the expected area under which print, or half a chromosome, was read as
-one. Of 243 normal validation pages none has such an object."""
-_LIKE_ONE = -0.6
-"""Logarithm of the share of a chromosome's area from which an object may be that chromosome."""
 
-
-def size_doubts(objects: Sequence[Read], areas: np.ndarray) -> tuple[str, ...]:
+def size_doubts(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> tuple[str, ...]:
     """Return why the sizes of a page's objects must be seen by a person.
 
     `areas` (n,): ink of each object in pixels of the page.
     """
-    excess = excesses(objects, areas)
+    excess = excesses(objects, areas, sizes)
     if not len(excess):
         return ()
     doubts = []
-    double = [name for name in _SMALL if _holds_two(name, objects, areas, excess)]
+    double = [name for name in sizes.pairs if _holds_two(name, objects, areas, excess, sizes)]
     if double:
         names = ", ".join(double)
         doubts.append(f"a chromosome {names} is as large as two: homologs that touch?")
     small = [
         one.name
         for one, more in zip(objects, excess, strict=True)
-        if one.name in RELATIVE_LENGTH and more <= _TOO_SMALL
+        if one.name in RELATIVE_LENGTH and more <= sizes.too_small
     ]
     if small:
         doubts.append(f"too small for a chromosome {', '.join(small)}: print, or a part of it?")
     left_out = [
         one.slot or "21"
         for one, more in zip(objects, excess, strict=True)
-        if one.name == "?" and more >= _LIKE_ONE
+        if one.name == "?" and more >= sizes.like_one
     ]
     if left_out:
         doubts.append(f"an object left out is as large as a chromosome {', '.join(left_out)}")
     return tuple(doubts)
 
 
-def excesses(objects: Sequence[Read], areas: np.ndarray) -> np.ndarray:
+def excesses(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> np.ndarray:
     """Return log(area / expected area) of each object, float64 (n,); (0,) when there is no line.
 
     The class is the one read; for objects that are none, that of their slot or, outside, 21.
@@ -71,16 +59,19 @@ def excesses(objects: Sequence[Read], areas: np.ndarray) -> np.ndarray:
     x = np.array([table.get(one.name, table.get(one.slot, table["21"])) for one in objects])
     named = np.array([one.name in table for one in objects], bool)
     areas = np.asarray(areas, np.float64)
-    if named.sum() < _FEWEST or np.ptp(x[named]) < 0.1:
+    if named.sum() < sizes.fewest or np.ptp(x[named]) < sizes.least_range:
         return np.zeros(0)
     y = np.log(np.maximum(areas, 1.0))
     slope, level = siegelslopes(y[named], x[named])
     return y - level - slope * x
 
 
-def _holds_two(name: str, objects: Sequence[Read], areas: np.ndarray, excess: np.ndarray) -> bool:
+def _holds_two(
+    name: str, objects: Sequence[Read], areas: np.ndarray, excess: np.ndarray, sizes: Sizes
+) -> bool:
     at = [i for i, one in enumerate(objects) if one.name == name]
     if len(at) != 2:
         return False
     small, large = sorted(at, key=lambda i: areas[i])
-    return bool(np.log(areas[large] / max(areas[small], 1)) >= _TWICE and excess[large] >= _EXCESS)
+    twice = np.log(areas[large] / max(areas[small], 1)) >= sizes.twice
+    return bool(twice and excess[large] >= sizes.excess)

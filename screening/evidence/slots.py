@@ -16,8 +16,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES, MARKER, class_index
-from screening.evidence.likelihood import Likelihood, Rates, misplacement
+from screening.classes import CHROMOSOMES, class_index
+from screening.evidence.likelihood import Likelihood, misplacement
+from screening.reading_settings import Gaps, Layout, Rates
 
 OUTSIDE = len(CHROMOSOMES)
 """Column of the slot arrays for "after the last slot", where markers stand."""
@@ -26,26 +27,8 @@ UPRIGHT, MIRRORED, UPSIDE_DOWN, UNORDERED = READINGS = (
     "upright", "mirrored", "upside-down", "unordered",
 )  # fmt: skip
 
-_AUTOSOMES = CHROMOSOMES[:22]
-_ORDERS = (
-    (*_AUTOSOMES, "X", "Y"),
-    (*_AUTOSOMES[:12], "X", "Y", *_AUTOSOMES[12:]),
-    (*_AUTOSOMES[:12], "X", *_AUTOSOMES[12:], "Y"),
-    (*_AUTOSOMES[:7], "X", *_AUTOSOMES[7:], "Y"),
-)
-_ORDER_PRIOR = np.array([0.75, 0.15, 0.06, 0.04])
-_ROW_START = {"6": 0.5, "13": 0.5, "19": 0.5, "4": 0.1, "9": 0.05, "16": 0.1, "X": 0.1, "21": 0.1}
-_ELSEWHERE = 0.01
-_SKIP, _SKIP_X, _SKIP_Y, _SKIP_OUTSIDE = 0.01, 0.02, 0.5, 0.99
-_STAY_ACROSS_ROWS = 1e-3
-_LEAVE = {"": (0.04, 0.93, 0.85, 0.5), "X": (0.5, 0.92, 0.85, 0.5), "Y": (0.95, 0.9, 0.9, 0.5),
-          MARKER: (0.85, 0.85, 0.85, 0.85)}  # fmt: skip
 _DEPTH = 4
-_MOST_OBJECTS = 130
-_READING_PRIOR = np.array([0.96, 0.01, 0.01, 0.02])
-_FULL_GAIN = 0.8
-"""Log evidence per object by which the order of a karyogram explains a page better than none; a
-page read without error has about 3, one with half its chromosomes misread still 1."""
+"""How many in a slot are told apart; all beyond are as the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +66,17 @@ class Slots:
     reading: str
 
 
-def align(seen: Likelihood, page: Page, rates: Rates) -> Slots:
+def align(seen: Likelihood, page: Page, rates: Rates, layout: Layout) -> Slots:
     """Return the slots of the objects; a flat answer of score 0 where a page makes no sense."""
-    return align_best([seen], np.zeros(1), page, rates)[1]
+    return align_best([seen], np.zeros(1), page, rates, layout)[1]
 
 
 def align_best(
-    candidates: Sequence[Likelihood], log_prior: np.ndarray, page: Page, rates: Rates
+    candidates: Sequence[Likelihood],
+    log_prior: np.ndarray,
+    page: Page,
+    rates: Rates,
+    layout: Layout,
 ) -> tuple[int, Slots]:
     """Return which of several likelihoods of the same objects the page fits best, and its slots.
 
@@ -98,49 +85,52 @@ def align_best(
     """
     n = len(page.rows)
     flat = np.full((n, OUTSIDE + 1), 1 / (OUTSIDE + 1))
-    if not 2 <= n <= _MOST_OBJECTS:
+    if not 2 <= n <= layout.most_objects:
         return int(np.argmax(log_prior)), Slots(flat, flat, 0.0, UPRIGHT)
     rows = np.asarray(page.rows)
     centre = page.boxes[:, 0] + page.boxes[:, 2] / 2
     orders = [np.lexsort((centre, rows)), np.lexsort((-centre, rows)), np.lexsort((-centre, -rows))]
-    together = [_together(page, order) for order in orders]
-    emission = [_emissions(seen, rates) for seen in candidates]
+    together = [_together(page, order, layout.gaps) for order in orders]
+    emission = [_emissions(seen, rates, layout) for seen in candidates]
     litter = [rates.litter / 46 * seen.other for seen in candidates]
     each = [(c, r) for c in range(len(candidates)) for r in range(len(orders))]
     log_z, forward = _forward(
         np.stack([emission[c][orders[r]] for c, r in each]),
         np.stack([litter[c][orders[r]] for c, r in each]),
         np.stack([together[r] for _, r in each]),
+        layout,
     )
     ordered = np.logaddexp.reduce(log_z, axis=1).reshape(len(candidates), len(orders))
     unordered = [
         np.log(seen.classes.mean(1) + stray).sum()
         for seen, stray in zip(candidates, litter, strict=True)
     ]
-    known = np.hstack([ordered, np.array(unordered)[:, None]]) + np.log(_READING_PRIOR)
+    known = np.hstack([ordered, np.array(unordered)[:, None]]) + np.log(layout.orientation)
     chosen = int(np.argmax(np.logaddexp.reduce(known, axis=1) + log_prior))
     slot, around = np.empty_like(flat), np.empty_like(flat)
     at = each.index((chosen, 0))
-    slot[orders[0]], around[orders[0]] = _read(
-        emission[chosen][orders[0]], litter[chosen][orders[0]], together[0], log_z[at], forward[at]
+    first = orders[0]
+    slot[first], around[first] = _read(
+        emission[chosen][first], litter[chosen][first], together[0], log_z[at], forward[at], layout
     )
     upright = float(np.exp(known[chosen, 0] - np.logaddexp.reduce(known[chosen])))
     gain = (known[chosen, 0] - known[chosen, -1]) / n
     taken = float(np.mean(1 - np.prod(1 - slot[:, :22], axis=0)))
-    fit = np.clip(gain / _FULL_GAIN, 0, 1) * np.clip((taken - 0.75) / 0.2, 0, 1)
+    fit = np.clip(gain / layout.full_gain, 0, 1)
+    fit *= np.clip((taken - layout.taken) / layout.taken_span, 0, 1)
     return chosen, Slots(
         slot, around, upright * float(fit), READINGS[int(np.argmax(known[chosen]))]
     )
 
 
-def _emissions(seen: Likelihood, rates: Rates) -> np.ndarray:
+def _emissions(seen: Likelihood, rates: Rates, layout: Layout) -> np.ndarray:
     """Likelihood of each object in each slot (n, 25)."""
     own = seen.classes * (1 - rates.misplaced)
-    slots = own + rates.misplaced * seen.classes @ misplacement()
-    return np.hstack([slots, 0.5 * seen.marker[:, None]])
+    slots = own + rates.misplaced * seen.classes @ misplacement(rates.confusion)
+    return np.hstack([slots, layout.marker_outside * seen.marker[:, None]])
 
 
-def _together(page: Page, order: np.ndarray) -> np.ndarray:
+def _together(page: Page, order: np.ndarray, how: Gaps) -> np.ndarray:
     """Log-odds that each object shares the slot of the one before it, (n,); nan: a new row.
 
     Gaps are compared with the page's own: two clusters of gaps, within slots and between them.
@@ -151,39 +141,44 @@ def _together(page: Page, order: np.ndarray) -> np.ndarray:
     right = np.maximum(boxes[1:, 0] + boxes[1:, 2], boxes[:-1, 0] + boxes[:-1, 2])
     gap = np.concatenate([[0.0], right - left - boxes[1:, 2] - boxes[:-1, 2]])
     odds = np.full(len(order), np.nan)
-    if same_row.sum() >= 4:
-        gaps = np.clip(gap[same_row] / float(np.median(boxes[:, 2])), -0.5, 4.0)
-        low, high = np.quantile(gaps, (0.2, 0.85))
+    if same_row.sum() >= how.fewest:
+        gaps = np.clip(gap[same_row] / float(np.median(boxes[:, 2])), *how.widths)
+        low, high = np.quantile(gaps, (how.within, how.between))
         for _ in range(8):
             middle = (low + high) / 2
             near, far = gaps[gaps <= middle], gaps[gaps > middle]
             low, high = near.mean(), far.mean() if len(far) else high
             if (low + high) / 2 == middle:
                 break
-        odds[same_row] = np.clip(((low + high) / 2 - gaps) / max(0.15, (high - low) / 5), -2, 2)
+        unit = max(how.unit, (high - low) / how.units)
+        odds[same_row] = np.clip(((low + high) / 2 - gaps) / unit, -how.most_odds, how.most_odds)
     else:
         odds[same_row] = 0.0
     if page.groups is not None:
         groups = np.asarray(page.groups)[order]
-        odds += np.where(np.r_[False, groups[1:] == groups[:-1]], 1.0, -1.0)
+        odds += np.where(np.r_[False, groups[1:] == groups[:-1]], how.group, -how.group)
     return odds
 
 
-@lru_cache(maxsize=1)
-def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+@lru_cache(maxsize=8)
+def _model(
+    layout: Layout,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of each order: slot at each place (o, 25), leaving rates (o, 25, 4), moves within a row and
     to a new row (o, 25, 25), start (o, 25) and end (o, 25) by place."""
-    count, places = len(_ORDERS), OUTSIDE + 1
+    count, places = len(layout.orders), OUTSIDE + 1
     columns = np.full((count, places), OUTSIDE)
     leave = np.empty((count, places, _DEPTH))
     within, across = np.zeros((2, count, places, places))
     start, end = np.zeros((2, count, places))
-    for o, names in enumerate(_ORDERS):
+    empty = {"X": layout.empty_x, "Y": layout.empty_y}
+    last = {"X": layout.last_x, "Y": layout.last_y}
+    starts = dict(layout.row_starts)
+    for o, names in enumerate(order.names for order in layout.orders):
         columns[o, :OUTSIDE] = [class_index(name) for name in names]
-        skip = np.array([{"X": _SKIP_X, "Y": _SKIP_Y}.get(n, _SKIP) for n in names])
-        skip = np.append(skip, _SKIP_OUTSIDE)
-        leave[o] = [_LEAVE.get(name, _LEAVE[""]) for name in (*names, MARKER)]
-        begins = np.array([_ROW_START.get(name, _ELSEWHERE) for name in (*names, "")])
+        skip = np.array([*(empty.get(n, layout.empty) for n in names), layout.no_markers])
+        leave[o] = [*(last.get(n, layout.last) for n in names), layout.last_marker]
+        begins = np.array([starts.get(n, layout.row_start) for n in (*names, "")])
         for place in range(places):
             passed = np.cumprod(np.r_[1.0, skip[place + 1 :]])
             reach = passed[:-1] * (1 - skip[place + 1 :])
@@ -196,14 +191,15 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 
 def _forward(
-    emission: np.ndarray, litter: np.ndarray, together: np.ndarray
+    emission: np.ndarray, litter: np.ndarray, together: np.ndarray, layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log evidence (r, o) of each reading and order of slots, prior of the order included, and the
     forward states (r, n, o, 25, 4); all given by reading position: (r, n, 25), (r, n), (r, n)."""
-    columns, leave, within, across, start, end = _model()
+    columns, leave, within, across, start, end = _model(layout)
     readings, n = litter.shape
-    states = np.zeros((n, readings, len(_ORDERS), OUTSIDE + 1, _DEPTH))
-    log_z = np.log(_ORDER_PRIOR)[None].repeat(readings, 0)
+    states = np.zeros((n, readings, len(layout.orders), OUTSIDE + 1, _DEPTH))
+    log_z = np.log([order.prior for order in layout.orders])[None].repeat(readings, 0)
+    moves = (leave, within, across, layout.stay_across_rows)
     for i in range(n):
         looks = emission[:, i][:, columns]
         stray = litter[:, i, None, None, None]
@@ -212,7 +208,7 @@ def _forward(
             # Litter before the first chromosome: nothing is gained by a state for it.
             now[..., 0] = start * (looks + stray[..., 0])
         else:
-            now = _step(states[i - 1], together[:, i], leave, within, across)
+            now = _step(states[i - 1], together[:, i], *moves)
             now *= looks[..., None]
             now += stray * states[i - 1]
         total = np.maximum(now.sum((2, 3)), 1e-300)
@@ -223,12 +219,17 @@ def _forward(
 
 
 def _step(
-    before: np.ndarray, odds: np.ndarray, leave: np.ndarray, within: np.ndarray, across: np.ndarray
+    before: np.ndarray,
+    odds: np.ndarray,
+    leave: np.ndarray,
+    within: np.ndarray,
+    across: np.ndarray,
+    stay_across: float,
 ) -> np.ndarray:
     """One transition of (r, o, 25, 4), without what is seen; the odds (r,) as of `_together`."""
     new_row = np.isnan(odds)
     share = 1 / (1 + np.exp(-np.where(new_row, 0.0, odds)))
-    stay = np.where(new_row, _STAY_ACROSS_ROWS, 2 * share)[:, None, None, None]
+    stay = np.where(new_row, stay_across, 2 * share)[:, None, None, None]
     go = np.where(new_row, 1.0, 2 * (1 - share))[:, None, None]
     leaving = (before * leave).sum(-1) * go
     moved = np.empty_like(leaving)
@@ -249,10 +250,12 @@ def _read(
     together: np.ndarray,
     log_z: np.ndarray,
     forward: np.ndarray,
+    layout: Layout,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slot (n, 25) and slot without own looks (n, 25) of one reading, by reading position."""
-    columns, leave, within, across, start, end = _model()
-    n, count = len(litter), len(_ORDERS)
+    columns, leave, within, across, start, end = _model(layout)
+    moves = (leave, within, across, layout.stay_across_rows)
+    n, count = len(litter), len(layout.orders)
     weight = np.exp(log_z - np.logaddexp.reduce(log_z))
     slot, around = np.zeros((2, n, OUTSIDE + 1))
     after = leave * end[..., None]
@@ -260,7 +263,7 @@ def _read(
     for i in range(n - 1, -1, -1):
         looks, stray = emission[i][columns], litter[i]
         if i:
-            expected = _step(forward[i - 1][None], together[i : i + 1], leave, within, across)[0]
+            expected = _step(forward[i - 1][None], together[i : i + 1], *moves)[0]
         else:
             expected = np.zeros_like(after)
             expected[..., 0] = start
@@ -273,7 +276,7 @@ def _read(
         by_slot /= np.maximum(by_slot.sum(-1, keepdims=True), 1e-300)
         slot[i], around[i] = weight @ by_slot
         if i:
-            after = _step_back(after, looks, stray, together[i], leave, within, across)
+            after = _step_back(after, looks, stray, together[i], *moves)
             after /= np.maximum(after.max((1, 2), keepdims=True), 1e-300)
     return slot, around
 
@@ -286,11 +289,12 @@ def _step_back(
     leave: np.ndarray,
     within: np.ndarray,
     across: np.ndarray,
+    stay_across: float,
 ) -> np.ndarray:
     """The transpose of `_step` with what is seen, (o, 25, 4)."""
     seen = after * looks[..., None]
     if np.isnan(odds):
-        stay, go, moves = _STAY_ACROSS_ROWS, 1.0, across
+        stay, go, moves = stay_across, 1.0, across
     else:
         share = 1 / (1 + np.exp(-odds))
         stay, go, moves = 2 * share, 2 * (1 - share), within

@@ -7,42 +7,39 @@ from dataclasses import replace
 import numpy as np
 
 from screening.evidence.assignment import CLASSES, MARKER, NOTHING, OPTIONS, PAIRS
-from screening.evidence.likelihood import Likelihood, Rates, misplacement
+from screening.evidence.likelihood import Likelihood, misplacement
 from screening.evidence.slots import OUTSIDE, Page, Slots
-
-_MARKER_AT_END = 0.7
-_STRAY_AT_END = 0.05  # share of misplaced chromosomes that stand after the last slot
-_SMALL = 0.35
-"""Share of the page's median box below which an object is too small for a chromosome 21 or Y."""
-_PRINT_AS_CHROMOSOME = 0.1
-_WIDE = 1.4
-"""Width, in medians of the page, from which a box rather holds two homologs than one."""
+from screening.reading_settings import Placement, Rates
 
 
-def with_print(seen: Likelihood, p: np.ndarray, page: Page, rates: Rates) -> Likelihood:
+def with_print(
+    seen: Likelihood, p: np.ndarray, page: Page, rates: Rates, placement: Placement
+) -> Likelihood:
     """Return the likelihoods with printed letters allowed for.
 
     Print comes in numbers: where several small objects read as "not one chromosome", such objects
     are common on this page. A single one may be a marker, so that nothing is concluded from it.
     """
     none = p[:, CLASSES] > p[:, :CLASSES].max(axis=1, initial=0.0)
-    small = none & _small(page)
-    if small.sum() < 2:
+    small = none & _small(page, placement)
+    if small.sum() < placement.fewest_print:
         return seen
     return replace(
         seen,
-        classes=np.where(small[:, None], _PRINT_AS_CHROMOSOME, 1.0) * seen.classes,
+        classes=np.where(small[:, None], placement.print_as_chromosome, 1.0) * seen.classes,
         other=np.where(small, 1 + small.sum() / rates.litter, 1.0) * seen.other,
     )
 
 
-def _small(page: Page) -> np.ndarray:
+def _small(page: Page, placement: Placement) -> np.ndarray:
     """Bool (n,): boxes too small for a chromosome 21 or Y of this page."""
     area = page.boxes[:, 2] * page.boxes[:, 3]
-    return area < _SMALL * (np.median(area) if len(area) else 0)
+    return area < placement.small * (np.median(area) if len(area) else 0)
 
 
-def object_weights(seen: Likelihood, slots: Slots, rates: Rates, page: Page) -> np.ndarray:
+def object_weights(
+    seen: Likelihood, slots: Slots, rates: Rates, page: Page, placement: Placement
+) -> np.ndarray:
     """Return the weights (n, 50) of the options of `assignment.OPTIONS`.
 
     The place counts as much as the page's layout is believed: on a page that does not follow the
@@ -50,17 +47,20 @@ def object_weights(seen: Likelihood, slots: Slots, rates: Rates, page: Page) -> 
     """
     around = slots.score * slots.around + (1 - slots.score) / (OUTSIDE + 1)
     inside, end = around[:, :OUTSIDE], around[:, OUTSIDE:]
-    elsewhere = inside @ misplacement().T + _STRAY_AT_END * end
+    elsewhere = inside @ misplacement(rates.confusion).T + placement.stray_at_end * end
     weights = np.empty((len(around), OPTIONS))
     weights[:, :CLASSES] = seen.classes * (
         (1 - rates.misplaced) * inside + rates.misplaced * elsewhere
     )
-    anywhere = (1 - _MARKER_AT_END) / CLASSES * inside.sum(1) + _MARKER_AT_END * end[:, 0]
+    at_end = placement.marker_at_end
+    anywhere = (1 - at_end) / CLASSES * inside.sum(1) + at_end * end[:, 0]
     weights[:, MARKER] = seen.marker * anywhere
     weights[:, NOTHING] = rates.litter / 46 * seen.other
     width = page.boxes[:, 2] / max(float(np.median(page.boxes[:, 2])), 1e-9) if len(inside) else 0
-    merged = rates.merged * np.clip(100.0 ** (width - _WIDE), 0.1, 30)
-    weights[:, PAIRS:] = (merged * ~_small(page) * seen.other)[:, None] * inside
+    merged = rates.merged * np.clip(
+        placement.per_width ** (width - placement.wide), *placement.merged
+    )
+    weights[:, PAIRS:] = (merged * ~_small(page, placement) * seen.other)[:, None] * inside
     return weights + 1e-300
 
 

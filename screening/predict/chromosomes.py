@@ -29,21 +29,11 @@ from screening.karyogram.locate import Located
 from screening.models.classifier import length_features
 from screening.predict.adapt import adapted
 from screening.predict.mc_dropout import McDropout
+from screening.reading_settings import ChromosomeReading
 
 PART = "classifier"
 NOT_ONE = len(CHROMOSOMES)
 """Column of "not one chromosome": print, a cluster, a fragment."""
-
-ADAPTED = 0.5
-"""Share of the normalisation that comes from the cell itself."""
-FEWEST_TO_ADAPT = 35
-"""Fewer pictures than this are no cell: what they have in common may be their class."""
-_FEWEST_FOR_SCALE = 16
-_WIDE, _WIDTH_SPREAD = 1.45, 0.12
-"""Median widths of the page up to which nothing is wide for one chromosome, and how fast it gets
-improbable beyond, in logarithms."""
-_ONE = (0.02, 0.98)
-"""How sure the classifier may be that a piece is one chromosome when it judges a cutting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +54,7 @@ class Classified:
 
 
 class ChromosomeClassifier:
-    """The classifier of `bundle` with `passes` Monte Carlo dropout passes.
+    """The classifier of `bundle` with `passes` Monte Carlo dropout passes, read by its settings.
 
     Same seed, bundle and pictures: same answers. BundleError when the bundle has no classifier.
     """
@@ -75,7 +65,8 @@ class ChromosomeClassifier:
         self.passes = passes
         pooled = model.get_layer("pool").output
         self._bands = keras.Model(model.inputs[0], pooled)
-        self._adapted = adapted(self._bands, ADAPTED)
+        self.how: ChromosomeReading = bundle.info.reading.chromosomes
+        self._adapted = adapted(self._bands, self.how.adapted)
         self._head = _head_of(model)
         self._mc = McDropout(self._head, passes=passes, seed=seed)
 
@@ -98,7 +89,8 @@ class ChromosomeClassifier:
         """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
         if not len(images):
             return np.zeros((0, self._bands.output_shape[-1]), np.float32)
-        model = self._adapted if cell and len(images) >= FEWEST_TO_ADAPT else self._bands
+        adapting = cell and len(images) >= self.how.fewest_to_adapt
+        model = self._adapted if adapting else self._bands
         return np.asarray(model(images[..., None].astype(np.float32), training=False))
 
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
@@ -117,11 +109,11 @@ class ChromosomeClassifier:
         others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
         pieces = [*located.chromosomes, *others]
         images, lengths, widths = standardised([piece.crop(paper) for piece in pieces])
-        single = _single_by_width(widths, count)
+        single = _single_by_width(widths, count, self.how)
         bands = self.bands(images, cell=True)
         scale = scale_between(lengths[:count], relative_lengths(lengths[:count]))
         p = _with_width(self.quick(bands, lengths * scale), single)
-        choices, rows = _choose(located, p, count)
+        choices, rows = _choose(located, p, count, self.how)
         chosen = located.replaced(choices)
         index = np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64)
         images, lengths, bands, p = images[index], lengths[index], bands[index], p[index]
@@ -134,14 +126,16 @@ class ChromosomeClassifier:
 
     def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
-        one = p[:, NOT_ONE] < 0.5
+        one = p[:, NOT_ONE] < self.how.not_one
         relative = relative_lengths(np.where(one, lengths, np.nan))
         scale = scale_between(lengths[one], relative[one])
-        if one.sum() >= _FEWEST_FOR_SCALE:
+        if one.sum() >= self.how.fewest_for_scale:
             names = [CHROMOSOMES[i] for i in p[one, :NOT_ONE].argmax(1)]
             by_class = scale_between(lengths[one], scaled_by_class(lengths[one], names))
             # Classes may be wrong all in one direction: they fine-tune what the page says.
-            scale = by_class if not np.isfinite(scale) else scale * _near(by_class / scale)
+            if np.isfinite(scale):
+                by_class = scale * float(np.clip(by_class / scale, *self.how.rescale))
+            scale = by_class
         return (lengths * scale).astype(np.float32)
 
     def _passes(self, images: np.ndarray, bands: np.ndarray, relative: np.ndarray) -> Classified:
@@ -159,16 +153,16 @@ class ChromosomeClassifier:
         return Classified(p, won.std(1), votes.astype(np.float32), relative, images)
 
 
-def _single_by_width(widths: np.ndarray, count: int) -> np.ndarray:
+def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> np.ndarray:
     """How well each piece's width fits one chromosome, 0–1 (n,); the first `count` set the scale.
 
     The crops of two small chromosomes side by side look like one, since their width is taken away.
     """
     found = widths[:count][widths[:count] > 0]
-    if len(found) < FEWEST_TO_ADAPT:
+    if len(found) < how.fewest_to_adapt:
         return np.ones(len(widths), np.float32)
-    excess = np.log(np.maximum(widths / np.median(found), _WIDE) / _WIDE)
-    return np.exp(-0.5 * (excess / _WIDTH_SPREAD) ** 2).astype(np.float32)
+    excess = np.log(np.maximum(widths / np.median(found), how.wide) / how.wide)
+    return np.exp(-0.5 * (excess / how.width_spread) ** 2).astype(np.float32)
 
 
 def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
@@ -188,12 +182,14 @@ def _head_of(model: keras.Model) -> keras.Model:
     return keras.Model([bands, length], x, name="classifier_head")
 
 
-def _choose(located: Located, p: np.ndarray, count: int) -> tuple[dict[int, int], dict[int, int]]:
+def _choose(
+    located: Located, p: np.ndarray, count: int, how: ChromosomeReading
+) -> tuple[dict[int, int], dict[int, int]]:
     """The alternative taken of each doubt, and the row of `p` of every piece by its id.
 
     A cutting is as probable as its shape says times the chances that each piece is one chromosome.
     """
-    one = np.log(np.clip(1 - p[:, NOT_ONE], *_ONE))
+    one = np.log(np.clip(1 - p[:, NOT_ONE], *how.one))
     rows = {id(piece): i for i, piece in enumerate(located.chromosomes)}
     choices = {}
     at = count
@@ -209,7 +205,3 @@ def _choose(located: Located, p: np.ndarray, count: int) -> tuple[dict[int, int]
         if best:
             choices[number] = best - 1
     return choices, rows
-
-
-def _near(ratio: float) -> float:
-    return float(np.clip(ratio, 0.85, 1.18))

@@ -20,6 +20,7 @@ from screening.images.normalise import margins
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
 from screening.native_log import native_log_filtered
+from screening.reading_settings import ReadingSettings
 from screening.worklist.chromosome_files import save_chromosomes
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class BundleReader:
     def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence:
         """Return what was read of the normalised page `paper`, and save it if that is asked for."""
         chosen, classified = self.classifier.read(located, paper)
-        reading = reading_of(page_of(chosen, len(toned_marks(paper, chosen))), classified)
+        page = page_of(chosen, len(toned_marks(paper, chosen)))
+        reading = reading_of(page, classified, self.bundle.info.reading)
         found = chosen.chromosomes
         evidence = reading.evidence(_fractions(found, paper))
         pictures = [piece.crop(paper) for piece in found]
@@ -90,10 +92,12 @@ def page_of(located: Located, marks: int = 0) -> Page:
     )
 
 
-def reading_of(page: Page, classified: Classified) -> CellReading:
+def reading_of(page: Page, classified: Classified, settings: ReadingSettings) -> CellReading:
     """Return the reading of a page whose chromosomes are found and classified."""
-    homologs = compare_homologs(classified.p, classified.relative, classified.crops)
-    reading = read_cell(classified.p, page, classified.relative, homologs=homologs.feature)
+    homologs = compare_homologs(
+        classified.p, classified.relative, classified.crops, settings.homologs
+    )
+    reading = read_cell(classified.p, page, classified.relative, settings, homologs.feature)
     return replace(reading, notes=(*reading.notes, *([homologs.note] if homologs.note else [])))
 
 

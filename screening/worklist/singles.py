@@ -15,6 +15,7 @@ from screening.evidence.in_cell import classes_in_cell
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
+from screening.reading_settings import ReadingSettings
 from screening.worklist.discover import Found
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class Named:
 
 
 def name_singles(
-    images: Sequence[Found], classifier: ChromosomeClassifier, cells: bool = True
+    images: Sequence[Found],
+    classifier: ChromosomeClassifier,
+    settings: ReadingSettings,
+    cells: bool = True,
 ) -> Iterator[Named]:
     """Yield the answer for each picture, case by case.
 
@@ -69,11 +73,15 @@ def name_singles(
     for found in images:
         cases[found.case].append(found)
     for case, group in cases.items():
-        yield from _case(case, group, classifier, cells)
+        yield from _case(case, group, classifier, settings, cells)
 
 
 def _case(
-    case: str, group: Sequence[Found], classifier: ChromosomeClassifier, cells: bool
+    case: str,
+    group: Sequence[Found],
+    classifier: ChromosomeClassifier,
+    settings: ReadingSettings,
+    cells: bool,
 ) -> Iterator[Named]:
     pictures: list[np.ndarray] = []
     at: dict[str, int] = {}
@@ -89,7 +97,7 @@ def _case(
     scale = cell_scale(lengths) if cells and len(pictures) <= _LARGEST_CELL else float("nan")
     one_cell = bool(np.isfinite(scale))
     said = classifier.classify(pictures, lengths * scale, one_cell)
-    p = classes_in_cell(said.p) if one_cell else said.p
+    p = classes_in_cell(said.p, settings) if one_cell else said.p
     for found in group:
         if found.name in problems:
             yield Named(found.name, case, problem=problems[found.name])
