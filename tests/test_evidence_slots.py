@@ -10,13 +10,17 @@ import pytest
 from evidence_pages import C_ROWS, ROWS, chromosomes, draw, say
 from screening.classes import CHROMOSOMES
 from screening.evidence.likelihood import Rates, likelihood
-from screening.evidence.slots import MIRRORED, UPRIGHT, UPSIDE_DOWN, Page, align
+from screening.evidence.slots import MIRRORED, UPRIGHT, UPSIDE_DOWN, Page, Slots, align_best
 
 NAMES = (*CHROMOSOMES, "mar")
 
 
+def align(p: np.ndarray, page: Page) -> Slots:
+    return align_best([likelihood(p, Rates())], np.zeros(1), page, Rates())[1]
+
+
 def slots_of(drawn, p):
-    got = align(likelihood(p, Rates()), drawn.page, Rates())
+    got = align(p, drawn.page)
     return got, tuple(NAMES[i] for i in got.slot.argmax(1))
 
 
@@ -73,7 +77,7 @@ def test_no_order_at_all_scores_nothing():
 
 
 def align_of(p, boxes, rows):
-    return align(likelihood(p, Rates()), Page(boxes, rows), Rates())
+    return align(p, Page(boxes, rows))
 
 
 @pytest.mark.parametrize("n", [0, 1, 200])

@@ -13,8 +13,7 @@ import numpy as np
 
 from screening.bundle import Bundle, BundleInfo, PartInfo, write_bundle
 from screening.config import TrainConfig, write_config
-from screening.data.manifest import Item
-from screening.data.pipeline import verify
+from screening.data.manifest import Item, verify
 from screening.data.split import TRAIN, VALIDATION
 from screening.models.backbones import get_backbone
 from screening.models.dropout import SharedDropout

@@ -39,7 +39,6 @@ PARTS = {
     "doubtful": "doubtful chromosomes",
     "missorted": "chromosomes in another’s slot",
     "homologs": "differences within pairs",
-    "quality": "quality of the picture",
 }
 """Feature of the fusion -> what the page calls it; others go by their own name."""
 

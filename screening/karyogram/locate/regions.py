@@ -16,7 +16,6 @@ from skimage.segmentation import watershed
 from screening.karyogram.locate.masks import grown
 from screening.karyogram.locate.segments import Segments
 
-_CALM = 0.15  # surely no border: regions are cut rather too often
 _CORES = (2.5, 1.5, 0.5)  # px from the edge of a core, the thickest parts first
 _GAPS = (2.0, 4.0)  # px of paper between regions that may still be one chromosome
 _NEAR = 5  # px: a satellite stands no further from its chromosome
