@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from screening import __version__
+from screening.classes import LOW_PRIORITY
 from screening.evidence.record import PictureEvidence, Placed
 from screening.report.counts import UNNAMED, count_groups
 from screening.report.page import MOST_THUMBNAILS, render
@@ -21,7 +22,6 @@ from screening.report.view import (
     ReportView,
     RowView,
 )
-from screening.triage.policy import LOW_PRIORITY
 from screening.worklist.ledger import Ledger, Result
 from screening.worklist.rows import Row, cases_of
 

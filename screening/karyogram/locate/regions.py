@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from skimage.segmentation import watershed
 
+from screening.images.ink import ink_window
 from screening.karyogram.locate.masks import grown
 from screening.karyogram.locate.segments import Segments
 
@@ -143,12 +144,10 @@ def _seeds(depth: np.ndarray) -> np.ndarray:
 
 def _flooded(height: np.ndarray, seeds: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the seeds grown over all ink they can reach; numbers stay."""
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     labels = np.zeros(seeds.shape, np.int32)
-    if not len(rows):
-        return labels
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    labels[window] = watershed(height[window], seeds[window], mask=inside[window])
+    window = ink_window(inside)
+    if window is not None:
+        labels[window] = watershed(height[window], seeds[window], mask=inside[window])
     return labels
 
 
