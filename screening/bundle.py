@@ -199,7 +199,8 @@ def _info_of(folder: Path) -> BundleInfo:
     """Return the checked content of bundle.json."""
     text = (folder / "bundle.json").read_text("utf-8")
     try:
-        written = json.loads(text).get("schema_version")
+        stored = json.loads(text)
+        written = stored.get("schema_version")
     except (ValueError, AttributeError):
         raise BundleError(f"{folder}/bundle.json: expected a JSON object") from None
     if isinstance(written, int) and written != SCHEMA:
@@ -209,6 +210,9 @@ def _info_of(folder: Path) -> BundleInfo:
             f"version reads {SCHEMA}): use that version, or make the bundle again with `screening "
             "train` or `screening build`"
         )
+    if "reading" not in stored:
+        # Else the reading would follow this version's defaults, which no hash of the bundle knows.
+        raise BundleError(f"{folder}/bundle.json: the settings of the reading are missing")
     try:
         return BundleInfo.model_validate_json(text)
     except ValidationError as error:

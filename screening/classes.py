@@ -1,4 +1,4 @@
-"""The 24 chromosome classes, their Denver groups and relative lengths: pure data.
+"""The words of the tool, pure data: labels, routes, and the 24 chromosome classes with their sizes.
 
 Relative lengths are the percentages of the haploid autosome length per chromosome of the Paris
 Conference (1971) standard, as printed in every ISCN edition (X and Y against the same autosomes).
@@ -10,6 +10,11 @@ NORMAL = "normal"
 ABNORMAL = "abnormal"
 LABELS = (NORMAL, ABNORMAL)
 """Class 0 and class 1 of the screener: abnormal is the positive class."""
+
+OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
+"""What became of a picture: judged; read but no karyogram to be judged; not read at all."""
+FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
+"""Where a picture goes in the work list, most urgent first."""
 
 AUTOSOMES = tuple(str(n) for n in range(1, 23))
 CHROMOSOMES = (*AUTOSOMES, "X", "Y")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 from sklearn.metrics import roc_auc_score
 
-FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
+from screening.classes import FLAG, LOW_PRIORITY, REVIEW, ROUTES
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from scipy.special import expit
 
 from screening.bundle import MODEL_CARD, Bundle, load_bundle, write_bundle
 from screening.bundle_schema import FusionInfo
+from screening.classes import FLAG as FLAGGED
+from screening.classes import LOW_PRIORITY, OK, REJECTED
 from screening.data.split import Split
 from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
 from screening.evidence.reading import CellReading
@@ -35,8 +37,7 @@ from screening.evidence.slots import Page
 from screening.metrics import auroc
 from screening.predict.chromosomes import Classified
 from screening.reading_settings import ReadingSettings
-from screening.triage.policy import FLAG as FLAGGED
-from screening.triage.policy import LOW_PRIORITY, OK, REJECTED, VOTES
+from screening.triage.policy import VOTES
 from screening.triage.rule import Judgement, Rule, judge
 from screening.uncertainty.certificate import SEEN, seen
 from screening.worklist.reader import reading_of

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from screening.classes import LOW_PRIORITY, OK, REJECTED
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
 from screening.data.pool import pool_apart, pool_cells
 from screening.data.split import PARTS, TRAIN, Split, check_leaks, split_by_case
@@ -34,7 +35,7 @@ from screening.train.karyogram_set import (
     build_set,
     plan,
 )
-from screening.triage.policy import LOW_PRIORITY, OK, REJECTED, Evidence, Policy, decide
+from screening.triage.policy import Evidence, Policy, decide
 
 SIZES = (150, 224, 416)
 POOLED = "tseng"

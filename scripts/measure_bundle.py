@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from screening.bundle import Bundle, load_bundle
+from screening.classes import OK
 from screening.metrics import auroc, markdown_table, routing_summary, routing_table
 from screening.predict.statistics import summarise
 from screening.train.karyogram_set import COMPOSED, SIMULATED, KaryogramSet
-from screening.triage.policy import OK, Evidence, Policy, decide
+from screening.triage.policy import Evidence, Policy, decide
 from screening.worklist.scorer import BundleScorer
 
 RULES = ("network alone", "count alone", "both")

@@ -21,9 +21,9 @@ import numpy as np
 
 from screening.assess.labelled import Picture, judgement_of, read_pictures
 from screening.bundle import load_bundle
-from screening.classes import ABNORMAL
+from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.metrics import markdown_table
-from screening.triage.policy import CALIBRATED, FLAG, LOW_PRIORITY, VOTES
+from screening.triage.policy import CALIBRATED, VOTES
 from screening.triage.rule import Judgement, Rule
 from screening.uncertainty.selective import OVERSURE
 from screening.uncertainty.venn_abers import VennAbers

@@ -24,10 +24,10 @@ import numpy as np
 from fit_fusion import Look, read_pages
 
 from screening.bundle import load_bundle
+from screening.classes import LOW_PRIORITY, REVIEW
 from screening.evidence.fusion import NETWORK, Fusion
 from screening.metrics import auroc, markdown_table, proportion, routing_summary, routing_table
 from screening.train.karyogram_set import REAL
-from screening.triage.policy import LOW_PRIORITY, REVIEW
 from screening.triage.rule import Rule
 
 NORMAL_COUNT = 46

@@ -105,7 +105,7 @@ def kill_after(job: subprocess.Popen[str], epochs: int, wait: float) -> Killed |
 def kill_in_write(job: subprocess.Popen[str], folder: Path) -> Killed | None:
     """Kill as soon as a half-written stage lies in `folder`; None when it ended before."""
     while job.poll() is None:
-        parts = list(folder.glob("*_*.npz.part"))
+        parts = list(folder.glob(".part-*_*.npz"))
         if parts:
             job.send_signal(signal.SIGKILL)
             job.wait()

@@ -13,8 +13,8 @@ import pytest
 from screening.classes import ABNORMAL, CHROMOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.data.chromosomes import (
     INCOMPLETE,
+    INK,
     CellRecord,
-    crop_to_ink,
     load_cell,
     load_chromosome,
     read_cells,
@@ -23,6 +23,7 @@ from screening.data.chromosomes import (
 from screening.data.pool import pool_apart, pool_cells
 from screening.data.split import CALIBRATION, PARTS, TEST, check_leaks, split_by_case
 from screening.errors import ImageError, ManifestError
+from screening.images.ink import crop_to_ink
 
 
 def write_chromosome(
@@ -180,8 +181,8 @@ def test_crop_to_ink_keeps_all_ink_and_touches_every_border():
     rng = np.random.default_rng(0)
     canvas = np.full((60, 40), 255, np.uint8)
     canvas[20:31, 7:19] = rng.integers(0, 249, (11, 12))
-    assert np.array_equal(crop_to_ink(canvas), canvas[20:31, 7:19])
-    assert crop_to_ink(np.full((5, 5), 255, np.uint8)).size == 0
+    assert np.array_equal(crop_to_ink(canvas, INK), canvas[20:31, 7:19])
+    assert crop_to_ink(np.full((5, 5), 255, np.uint8), INK).size == 0
 
 
 def partial_cells(folder: Path) -> list[CellRecord]:

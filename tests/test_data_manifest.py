@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from screening.data.manifest import read_manifest
+from screening.data.manifest import Item, read_manifest, verify
 from screening.errors import ManifestError
 
 
@@ -61,3 +63,16 @@ def test_missing_folders_images_and_rows(tmp_path):
         read_manifest(tmp_path / "m.csv")
     with pytest.raises(ManifestError, match="does not exist"):
         read_manifest(tmp_path / "none")
+
+
+def test_verify_lists_every_unreadable_image_before_training(tmp_path):
+    good = tmp_path / "good.png"
+    assert cv2.imwrite(str(good), np.full((96, 96), 200, np.uint8))
+    items = [Item("good.png", good, "normal", "p1")]
+    verify(items)
+    for name, content in (("empty.png", ""), ("text.png", "no picture")):
+        (tmp_path / name).write_text(content)
+        items.append(Item(name, tmp_path / name, "normal", name))
+    with pytest.raises(ManifestError, match="2 problems") as caught:
+        verify(items)
+    assert "empty.png" in str(caught.value) and "text.png" in str(caught.value)

@@ -19,7 +19,6 @@ from screening.data.split import (
     case_key,
     check_leaks,
     check_parts,
-    leave_out,
     split_by_case,
 )
 from screening.errors import ManifestError
@@ -120,16 +119,6 @@ def test_fractions_and_names_must_make_sense():
         split_by_case(things(), {"dev": 1.0})
     with pytest.raises(ManifestError, match="at least one case"):
         split_by_case([])
-
-
-def test_leaving_a_source_out_tests_on_all_of_it_and_nothing_else():
-    items = things()
-    split = leave_out(items, "b", seed=0)
-    assert {split.of(i) for i in items if i.source == "b"} == {TEST}
-    assert TEST not in {split.of(i) for i in items if i.source == "a"}
-    assert {split.of(i) for i in items if i.reserved} == {CALIBRATION}
-    with pytest.raises(ManifestError, match="leave out"):
-        leave_out(items, "z")
 
 
 def test_the_same_file_in_two_parts_is_found_and_within_a_part_is_not_a_leak(tmp_path):

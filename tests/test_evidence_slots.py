@@ -10,14 +10,18 @@ import pytest
 from evidence_pages import C_ROWS, ROWS, chromosomes, draw, say
 from screening.classes import CHROMOSOMES
 from screening.evidence.likelihood import likelihood
-from screening.evidence.slots import MIRRORED, UPRIGHT, UPSIDE_DOWN, Page, align
+from screening.evidence.slots import MIRRORED, UPRIGHT, UPSIDE_DOWN, Page, Slots, align_best
 from screening.reading_settings import Layout, Rates
 
 NAMES = (*CHROMOSOMES, "mar")
 
 
+def align(p: np.ndarray, page: Page) -> Slots:
+    return align_best([likelihood(p, Rates())], np.zeros(1), page, Rates(), Layout())[1]
+
+
 def slots_of(drawn, p):
-    got = align(likelihood(p, Rates()), drawn.page, Rates(), Layout())
+    got = align(p, drawn.page)
     return got, tuple(NAMES[i] for i in got.slot.argmax(1))
 
 
@@ -74,7 +78,7 @@ def test_no_order_at_all_scores_nothing():
 
 
 def align_of(p, boxes, rows):
-    return align(likelihood(p, Rates()), Page(boxes, rows), Rates(), Layout())
+    return align(p, Page(boxes, rows))
 
 
 @pytest.mark.parametrize("n", [0, 1, 200])

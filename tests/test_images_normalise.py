@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from screening.images.normalise import crop_margins, letterbox, normalise, preprocess
+from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import Style
@@ -75,5 +75,5 @@ def test_letterbox_keeps_the_aspect():
 
 @pytest.mark.parametrize("size", [150, 224, 416])
 def test_preprocessing_gives_the_networks_input(karyogram, size):
-    out = preprocess(karyogram.image, size)
+    out = letterbox(crop_margins(normalise(karyogram.image)), size)
     assert out.shape == (size, size) and out.dtype == np.uint8 and out.max() == 255

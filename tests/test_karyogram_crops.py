@@ -12,7 +12,6 @@ from screening.karyogram.crops import (
     outline_of,
     relative_lengths,
     scaled_by_class,
-    standard_crop,
     standardised,
 )
 from screening.synthesis.drawn import draw_cell
@@ -29,7 +28,8 @@ def _picture(cell, name: str) -> np.ndarray:
 
 
 def _alike(one: np.ndarray, two: np.ndarray) -> float:
-    return float(np.corrcoef(standard_crop(one).ravel(), standard_crop(two).ravel())[0, 1])
+    images, _, _ = standardised([one, two])
+    return float(np.corrcoef(*images.reshape(2, -1))[0, 1])
 
 
 @pytest.mark.parametrize("name", ["1", "7", "16", "21"])
@@ -79,9 +79,8 @@ def test_chromatids_apart_are_one_and_two_chromosomes_never_pass_for_one(cell):
 
 
 def test_paper_is_zero_and_nothing_is_nothing():
-    assert not standard_crop(np.full((30, 20), 255, np.uint8)).any()
-    images, lengths, _ = standardised([np.full((9, 4), 255, np.uint8)])
-    assert images.shape == (1, *CANVAS) and lengths[0] == 0
+    images, lengths, _ = standardised([np.full((30, 20), 255, np.uint8)])
+    assert images.shape == (1, *CANVAS) and not images.any() and lengths[0] == 0
     assert standardised([])[0].shape == (0, *CANVAS)
 
 

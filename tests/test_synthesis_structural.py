@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu
 from screening.commands import simulate as simulate_command
 from screening.errors import ScreeningError
 from screening.iscn import chromosomes_of, karyotype
-from screening.karyogram.crops import outline_of, standard_crop
+from screening.karyogram.crops import outline_of, standardised
 from screening.synthesis.abnormalities import SEXES
 from screening.synthesis.bands import band_span, band_table
 from screening.synthesis.cell import Cell, Chromosome
@@ -147,7 +147,7 @@ def test_an_exchange_keeps_the_sum_of_lengths_and_changes_each(cells, name):
 
 def profile(image: np.ndarray, start: float, end: float) -> np.ndarray:
     """Bands between two fractions of the axis, 64 samples, from start to end."""
-    canvas = standard_crop(image).astype(float)
+    canvas = standardised([image])[0][0].astype(float)
     rows = 0.5 + 0.92 * (np.linspace(start, end, 64) - 0.5)
     line = cv2.GaussianBlur(canvas[:, 8:24].mean(1)[:, None], (1, 0), 0.1, None, 2)[:, 0]
     return np.interp(rows * 96 - 0.5, np.arange(96), line)

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
+from screening.classes import ROUTES
 from screening.triage.cases import Cell, summarise_cases
 from screening.triage.findings import CellKaryotype, find
-from screening.triage.policy import ROUTES, Evidence, Policy, decide
+from screening.triage.policy import Evidence, Policy, decide
 
 
 def seen(votes: int, passes: int = 100, **changes: object) -> Evidence:

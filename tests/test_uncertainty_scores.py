@@ -73,13 +73,6 @@ def test_cross_validation_keeps_a_patient_together():
     assert leaking < np.log(2) < calibration.choose(p, labels, patients).losses["isotonic"]
 
 
-def test_prevalence_moves_the_odds_and_back():
-    p = np.array([0.1, 0.5, 0.9])
-    rare = calibration.at_prevalence(p, 0.5, 0.01)
-    assert rare[1] == pytest.approx(0.01)
-    np.testing.assert_allclose(calibration.at_prevalence(rare, 0.01, 0.5), p)
-
-
 @pytest.mark.parametrize(
     "values",
     [

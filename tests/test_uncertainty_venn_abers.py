@@ -7,8 +7,8 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from screening.bundle_schema import BundleInfo, CalibrationInfo
+from screening.classes import ROUTES
 from screening.errors import ScreeningError
-from screening.triage.policy import ROUTES
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.venn_abers import VennAbers
 

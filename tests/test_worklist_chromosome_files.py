@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from screening import atomic
 from screening.errors import ScreeningError
 from screening.evidence.record import PictureEvidence, Placed
 from screening.karyogram.locate import Located
-from screening.worklist import chromosome_files
 from screening.worklist.chromosome_files import (
     FOLDER_NAME,
     KARYOGRAM,
@@ -57,7 +57,7 @@ def test_any_picture_name_stays_inside_and_is_plain(image: str, tmp_path: Path) 
 
 def test_earlier_files_and_left_overs_are_replaced(tmp_path: Path) -> None:
     save_chromosomes(tmp_path, "a.png", crops(9))
-    left_over = tmp_path / f".{picture_folder(tmp_path, 'a.png').name}.new"
+    left_over = tmp_path / f".part-{picture_folder(tmp_path, 'a.png').name}"
     left_over.mkdir()
     (left_over / "half.png").write_bytes(b"")
     folder = save_chromosomes(tmp_path, "a.png", crops(2))
@@ -72,7 +72,7 @@ def test_a_death_while_writing_leaves_no_folder(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(chromosome_files.os, "replace", die)
+        patch.setattr(atomic.os, "replace", die)
         with pytest.raises(KeyboardInterrupt):
             save_chromosomes(tmp_path, "a.png", crops())
     assert not is_saved(tmp_path, "a.png") and not picture_folder(tmp_path, "a.png").exists()

@@ -54,8 +54,6 @@ def test_only_pictures_of_the_current_run_and_content_are_listed(tmp_path: Path)
             ("changed", "new"),
             ("kept", "ab"),
         ]
-        ledger.forget()
-        assert ledger.is_empty()
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:

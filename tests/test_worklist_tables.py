@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from screening.evidence.record import PictureEvidence
 from screening.triage.rule import Rule
-from screening.worklist import files
-from screening.worklist.files import replace_files
 from screening.worklist.ledger import Result
 from screening.worklist.rows import case_table, row_of
 from screening.worklist.tables import csv_text, jsonl_text
@@ -40,23 +37,6 @@ def test_numbers_have_six_decimals_and_twins_agree() -> None:
 def test_missing_columns_are_an_error() -> None:
     with pytest.raises(ValueError, match="columns"):
         csv_text(["a", "b"], [{"a": 1}])
-
-
-def test_a_failed_write_leaves_the_old_files_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace_files(tmp_path, {"a": "old a", "b": "old b"})
-    calls = []
-
-    def full(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        replace_files(tmp_path, {"a": "new a", "b": "new b"})
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "old a", "b": "old b"}
 
 
 def _read(image: str, karyotype: str, changes: tuple[str, ...], layout: float = 1.0) -> Result:

@@ -11,7 +11,7 @@ import numpy as np
 
 from screening.assess.cost import Minutes, Workload, workload_curve
 from screening.bundle_schema import BundleInfo
-from screening.classes import ABNORMAL
+from screening.classes import ABNORMAL, LOW_PRIORITY
 from screening.metrics import (
     Proportion,
     ReliabilityBin,
@@ -237,7 +237,7 @@ def _selective(
 
 
 def _routed_last(cases: Sequence[CaseRecord]) -> np.ndarray:
-    return np.array([case.route == "low-priority" for case in cases])[:, None]
+    return np.array([case.route == LOW_PRIORITY for case in cases])[:, None]
 
 
 def _plain(value: Any) -> Any:

@@ -19,11 +19,10 @@ import numpy as np
 from scipy.special import expit
 
 from screening.bundle import Bundle, sha256_of
-from screening.classes import ABNORMAL
+from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.data.manifest import read_manifest
 from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError, ScreeningError
-from screening.triage.policy import FLAG, LOW_PRIORITY
 from screening.triage.rule import Judgement, Rule, judge
 from screening.uncertainty.certificate import case_hash
 

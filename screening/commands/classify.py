@@ -48,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
     target = args.out / FILE_NAME
     if target.exists() and not args.overwrite:
         raise ScreeningError(f"{target} exists: use --overwrite to replace it, or another --out")
+    from screening.atomic import replace_files
     from screening.bundle import default_bundle, load_bundle
     from screening.images.read import SUPPORTED_SUFFIXES
     from screening.native_log import native_log_filtered
     from screening.worklist.discover import discover
-    from screening.worklist.files import replace_files
     from screening.worklist.progress import RunProgress
     from screening.worklist.singles import COLUMNS, name_singles
     from screening.worklist.tables import csv_text

@@ -201,7 +201,7 @@ def write(
     from screening.assess.evaluation import as_json, promise_kept
     from screening.assess.evaluation_figures import draw_figures
     from screening.assess.evaluation_page import html_page, markdown_page, sections
-    from screening.worklist.files import replace_files
+    from screening.atomic import replace_files
 
     date = datetime.now(UTC).isoformat(timespec="seconds")
     facts = (

@@ -11,12 +11,12 @@ import argparse
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening.atomic import replace_files
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def write_all(args: argparse.Namespace, count: int, make: Callable[[int], Made])
         writer = csv.DictWriter(table, MANIFEST_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        _replace(args.out / "truth.jsonl", "".join(line + "\n" for line in truths))
-        _replace(args.out / "manifest.csv", table.getvalue())
+        lines = "".join(line + "\n" for line in truths)
+        replace_files(args.out, {"truth.jsonl": lines, "manifest.csv": table.getvalue()})
     except OSError as error:
         raise ScreeningError(
             f"cannot write to {args.out}: {error.strerror}; choose a folder with room and write "
@@ -181,12 +181,6 @@ def _encode(image: np.ndarray, suffix: str) -> bytes:
 
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == "jpg" else []
     return cv2.imencode(f".{suffix}", image, options)[1].tobytes()
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8", newline="")
-    os.replace(partial, path)
 
 
 def _progress(items: range, quiet: bool) -> Iterable[int]:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening.classes import FAILED, FLAG, LOW_PRIORITY, REJECTED, REVIEW
 from screening.commands.scoring_arguments import add_rule
 from screening.errors import ScreeningError
 
@@ -144,9 +145,9 @@ def show(summary: Summary, settings: Settings) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
     meanings = (
-        ("flag", "red", "looks abnormal: look at these first"),
-        ("review", "yellow", "not sure, poor picture, or could not be read"),
-        ("low-priority", "green", "confidently normal, still a person's decision"),
+        (FLAG, "red", "looks abnormal: look at these first"),
+        (REVIEW, "yellow", "not sure, poor picture, or could not be read"),
+        (LOW_PRIORITY, "green", "confidently normal, still a person's decision"),
     )
     for route, colour, meaning in meanings:
         count = str(summary.routes.get(route, 0))
@@ -154,7 +155,7 @@ def show(summary: Summary, settings: Settings) -> None:
     console.print(table)
     for warning in summary.warnings:
         console.print(f"[bold red]Warning:[/] {escape(warning)}")
-    for status in ("rejected", "failed"):
+    for status in (REJECTED, FAILED):
         if summary.statuses.get(status):
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
     console.print(f"Work list: [bold]{escape(str(settings.out / 'report.html'))}[/]")

@@ -19,6 +19,7 @@ import numpy as np
 from screening.classes import ABNORMAL, AUTOSOMES, CHROMOSOMES, NORMAL
 from screening.data.tables import Problems, read_table
 from screening.errors import ImageError, ManifestError
+from screening.images.ink import crop_to_ink
 from screening.synthesis.cell import Cell, Chromosome
 
 CHROMOSOME_TABLE = "chromosomes.csv"
@@ -148,24 +149,10 @@ def load_chromosome(record: ChromosomeRecord) -> Chromosome:
         raise ImageError(record.path, "is not a readable picture")
     if record.stain == "Q":
         grey = 255 - grey
-    grey = crop_to_ink(grey)
+    grey = crop_to_ink(grey, INK)
     if grey.size == 0:
         raise ImageError(record.path, "shows no chromosome: the picture is blank")
     return Chromosome(image=grey, name=record.name, origin=record.origin)
-
-
-def crop_to_ink(grey: np.ndarray) -> np.ndarray:
-    """Return the smallest crop of uint8 (h, w) that holds every pixel darker than paper.
-
-    A blank picture gives an array of size 0. The result owns its memory, so that a small
-    chromosome does not keep its large canvas alive.
-    """
-    ink = grey < INK
-    rows = np.flatnonzero(ink.any(axis=1))
-    columns = np.flatnonzero(ink.any(axis=0))
-    if rows.size == 0:
-        return np.empty((0, 0), np.uint8)
-    return grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
 
 
 def _from_table(table: Path) -> list[ChromosomeRecord]:

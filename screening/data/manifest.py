@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from screening.classes import LABELS
 from screening.data.tables import Problems, read_table
-from screening.errors import ManifestError
-from screening.images.read import SUPPORTED_SUFFIXES
+from screening.errors import ImageError, ManifestError
+from screening.images.read import SUPPORTED_SUFFIXES, read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,27 @@ def read_manifest(location: Path | str) -> list[Item]:
     if location.is_dir():
         return _from_folders(location)
     raise ManifestError(f"expected a manifest (CSV) or a folder, {location} does not exist")
+
+
+def verify(items: Sequence[Item], threads: int = 4) -> None:
+    """Raise ManifestError that lists every item whose image cannot be read.
+
+    Opens each file once: call it before a long training, which a bad file would end midway.
+    """
+
+    def problem(item: Item) -> str | None:
+        try:
+            read_image(item.path)
+        except ImageError as error:
+            return str(error)
+        return None
+
+    problems = Problems("the images")
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(problem, items):
+            if found is not None:
+                problems.add(found)
+    problems.raise_if_any()
 
 
 def _from_table(table: Path) -> list[Item]:

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
-from screening.data.chromosomes import INK, CellRecord, crop_to_ink, load_cell
+from screening.data.chromosomes import INK, CellRecord, load_cell
 from screening.errors import ManifestError
+from screening.images.ink import crop_to_ink
 from screening.synthesis.cell import Cell, Chromosome, length_unit
 
 PLAUSIBLE_LENGTH = (0.6, 1.4)
@@ -175,7 +176,7 @@ def _largest_piece(chromosome: Chromosome) -> Chromosome:
     if number <= 2:
         return chromosome
     largest = 1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax())
-    image = crop_to_ink(np.where(labels == largest, chromosome.image, np.uint8(255)))
+    image = crop_to_ink(np.where(labels == largest, chromosome.image, np.uint8(255)), INK)
     return Chromosome(image, chromosome.name, chromosome.origin)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from screening.images.ink import ink_window
 from screening.karyogram.locate import Locator
 
 PAPER = 255
@@ -113,11 +114,8 @@ def _changed(picture: np.ndarray, rng: np.random.Generator, changes: SlotChanges
     turned = cv2.warpAffine(
         picture, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderValue=PAPER
     )
-    ink = turned < INK
-    if not ink.any():
-        return picture
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    return turned[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    window = ink_window(turned < INK)
+    return picture if window is None else turned[window]
 
 
 def _redraw(

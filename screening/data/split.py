@@ -151,39 +151,6 @@ def split_by_case(
     return Split(assignments, seed)
 
 
-def leave_out(
-    items: Iterable[Any],
-    source: str,
-    fractions: Mapping[str, float] | None = None,
-    seed: int = 0,
-) -> Split:
-    """Return the split that tests on one whole `source` and uses the others for everything else.
-
-    Every case of `source` is test; the others share train, validation and calibration in the ratio
-    of `fractions`, their reserved cases all go to calibration. ManifestError for an unknown source.
-    """
-    fractions = dict(FRACTIONS if fractions is None else fractions)
-    _check_fractions(fractions)
-    rest = {part: share for part, share in fractions.items() if part != TEST}
-    total = sum(rest.values())
-    strata = _strata(items)
-    sources = sorted({key[0] for key in strata})
-    if source not in sources or len(sources) < 2 or total <= 0:
-        raise ManifestError(
-            f"cannot leave out the source {source!r}: expected one of at least two, have {sources}"
-        )
-    assignments: dict[CaseKey, str] = {}
-    for (of_source, _, reserved), weights in sorted(strata.items()):
-        if of_source == source:
-            assignments.update(dict.fromkeys(weights, TEST))
-        elif reserved:
-            assignments.update(dict.fromkeys(weights, CALIBRATION))
-        else:
-            shares = {part: share / total for part, share in rest.items()}
-            assignments.update(_share_out(weights, shares, seed))
-    return Split(assignments, seed, rule=f"by case, {source} left out for test")
-
-
 def check_leaks(split: Split, items: Iterable[Any]) -> None:
     """Raise ManifestError when a part can see another's data; see check_parts.
 

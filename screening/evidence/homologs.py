@@ -48,7 +48,7 @@ def compare_homologs(
 
     `p` (n, 25): class probabilities, the last "not one chromosome"; classes that do not come in
     exactly two sure copies are left out. `relative` (n,): lengths in any unit, nan when unknown.
-    `crops`: uint8 (n, h, w) as of `karyogram.crops.standard_crop` (ink on paper 0, upright, length
+    `crops`: uint8 (n, h, w) as of `karyogram.crops.standardised` (ink on paper 0, upright, length
     filling the height). ValueError for arrays that do not fit each other.
     """
     n = len(crops)

@@ -85,31 +85,6 @@ def is_normal(complements: np.ndarray) -> np.ndarray:
     return (np.asarray(complements)[:, None, :] == normal_complements()[None]).all(2).any(1)
 
 
-def common_complements(prior: Prior) -> np.ndarray:
-    """Return the complements that the prior is mostly of, int (b, 25).
-
-    Both normal ones, each with any single gain or loss or one or two markers, the sex-chromosome
-    sets, triploid and tetraploid ones.
-    """
-    found = [*normal_complements()]
-    for normal in normal_complements():
-        found += list(neighbours(normal[None]))
-        found.append(normal + 2 * (np.arange(25) == MARKER_COLUMN))
-    for ploidy, sets in _sex_sets(prior).items():
-        for sex, _ in sets:
-            one = np.zeros(25, np.int64)
-            one[:22], one[_X], one[_Y] = ploidy, sex.count("X"), sex.count("Y")
-            found.append(one)
-    return np.unique(found, axis=0)
-
-
-def neighbours(complements: np.ndarray) -> np.ndarray:
-    """Return all complements one chromosome more or less than one of int (b, 25), as (m, 25)."""
-    steps = np.vstack([np.eye(25, dtype=np.int64), -np.eye(25, dtype=np.int64)])
-    around = (np.asarray(complements)[:, None, :] + steps[None]).reshape(-1, 25)
-    return np.unique(around[(around >= 0).all(1)], axis=0)
-
-
 def iscn_of(complement: np.ndarray) -> str:
     """Return the ISCN string of one complement int (25,), e.g. "47,XX,+21"."""
     counts = {name: int(n) for name, n in zip(CHROMOSOMES, complement, strict=False)}

@@ -66,11 +66,6 @@ class Slots:
     reading: str
 
 
-def align(seen: Likelihood, page: Page, rates: Rates, layout: Layout) -> Slots:
-    """Return the slots of the objects; a flat answer of score 0 where a page makes no sense."""
-    return align_best([seen], np.zeros(1), page, rates, layout)[1]
-
-
 def align_best(
     candidates: Sequence[Likelihood],
     log_prior: np.ndarray,

@@ -1,7 +1,8 @@
 """Grey pictures of any laboratory brought to one look: dark chromosomes on white paper, one scale.
 
-`preprocess` is the only path to a network's input; training and screening both take it. All
-functions are pure NumPy and OpenCV and may be called from threads.
+`normalise`, `crop_margins`, `letterbox`, in this order, are the only path to a network's input;
+training and screening both take it. All functions are pure NumPy and OpenCV and may be called from
+threads.
 """
 
 from __future__ import annotations
@@ -21,11 +22,6 @@ DARK_END = 40
 _SMALL = 320  # px, longest side of the copy on which illumination and polarity are judged
 _PAPER_LEVEL = 220  # paper before the last step: leaves head room to see the noise above it
 _MAX_GAIN = 3.0  # a nearly blank page must not have its noise blown up to chromosomes
-
-
-def preprocess(grey: np.ndarray, size: int) -> np.ndarray:
-    """Return what a network sees of a grey picture uint8 (h, w): uint8 (size, size)."""
-    return letterbox(crop_margins(normalise(grey)), size)
 
 
 def normalise(grey: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from screening.images.ink import crop_to_ink
+
 PAPER = 255
 _NOISE = 8  # grey levels by which paper may vary
 _RIM = 0.5  # share of the border that paper takes at least; else there is no paper to be seen
@@ -31,7 +33,4 @@ def single_chromosome(grey: np.ndarray) -> np.ndarray:
     level = max(paper - _NOISE, 1)
     scaled = np.clip(grey.astype(np.float32) * (PAPER / max(paper, 1)), 0, PAPER)
     page = np.where(grey >= level, PAPER, scaled).astype(np.uint8)
-    rows, columns = np.flatnonzero((page < PAPER).any(1)), np.flatnonzero((page < PAPER).any(0))
-    if not len(rows):
-        return np.empty((0, 0), np.uint8)
-    return page[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    return crop_to_ink(page, PAPER)

@@ -62,25 +62,15 @@ class Jitter:
     slant: float = 0.0
 
 
-def standard_crop(crop: np.ndarray, size: tuple[int, int] = CANVAS) -> np.ndarray:
-    """Return uint8 `size` (h, w), ink on paper 0: the one path from a picture to the network.
-
-    `crop`: uint8 (h, w), one chromosome dark on white 255, its p arm up, any resolution. A picture
-    without ink gives an empty canvas. Bright is ink, so that paper equals the zero padding of
-    convolutions.
-    """
-    outline = outline_of(crop)
-    if outline is None:
-        return np.zeros(size, np.uint8)
-    return sample(crop, outline, size)
-
-
 def standardised(
     crops: Sequence[np.ndarray], size: tuple[int, int] = CANVAS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return all crops as `standard_crop` makes them, uint8 (n, h, w), their lengths and widths.
+    """Return the crops as the network sees them, uint8 (n, h, w), their lengths and widths.
 
-    float32 (n,) each, along and across the axis in pixels of the page; 0 where there is no ink.
+    The one path from pictures to the network. `crops`: uint8 (h, w) of any resolution, one
+    chromosome each, dark on white 255, its p arm up. Ink is bright on paper 0, so that paper equals
+    the zero padding of convolutions; a picture without ink gives an empty canvas. Lengths and
+    widths float32 (n,), along and across the axis in pixels of the page; 0 where there is no ink.
     """
     images = np.zeros((len(crops), *size), np.uint8)
     lengths, widths = np.zeros((2, len(crops)), np.float32)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from screening.images.ink import crop_to_ink
+
 FONTS: dict[str, int | None] = {
     "sans": None,
     "sans-bold": None,
@@ -42,11 +44,9 @@ def letters(text: str, font: str, height: int) -> np.ndarray:
         (w, h), base = cv2.getTextSize(text, face, scale, thickness)
         ink = np.full((h + base + 8, w + 8), 255, np.uint8)
         cv2.putText(ink, text, (4, h + 4), face, scale, 0, thickness, cv2.LINE_AA)
-    rows, columns = np.where((ink < 200).any(1))[0], np.where((ink < 200).any(0))[0]
-    if rows.size == 0:
+    cropped = crop_to_ink(ink, 200)
+    if cropped.size == 0:
         cropped = np.full((1, 1), 255, np.uint8)
-    else:
-        cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
     cropped.setflags(write=False)
     return cropped
 

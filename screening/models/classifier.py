@@ -46,7 +46,7 @@ def build_classifier(
 ) -> keras.Model:
     """Return the model: [image (b, h, w, 1) 0–255 ink bright, length (b, 12)] → (b, 25) logits.
 
-    `image` as karyogram.crops.standard_crop makes it, `length` as `length_features`. `widths` and
+    `image` as karyogram.crops.standardised makes it, `length` as `length_features`. `widths` and
     `blocks`: channels and residual blocks of each stage, every stage at half the size of the last.
     """
     image = keras.Input((*size, 1), name="image")

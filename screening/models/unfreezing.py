@@ -14,7 +14,6 @@ from screening.errors import ScreeningError
 from screening.models.backbones import BACKBONES, Backbone
 
 HEAD = "head"
-WHOLE = "whole"
 RELATIVE = {"last-block": 0, "last-two-blocks": 1}
 """Depths that every base knows, as positions in `Backbone.stages`."""
 

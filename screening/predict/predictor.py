@@ -63,7 +63,7 @@ class Predictor:
     ) -> np.ndarray:
         """p(abnormal) of every pass, float32 (pictures, passes), in order.
 
-        `images`: uint8 (size, size), grey, 0-255, as images.normalise.preprocess makes them.
+        `images`: uint8 (size, size), grey, 0-255, as images.normalise makes them.
         `keys`: one per picture, what its masks hang on (the hash of its file); by default the
         hash of its pixels. ScreeningError: another shape or type, or another number of keys.
         """

@@ -8,6 +8,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from screening.classes import ROUTES
 from screening.report.figures import confidence_bar, histogram, share_bar, signed_bar
 from screening.report.overlay import overlay
 from screening.report.view import ReportView
@@ -36,7 +37,7 @@ def render(view: ReportView) -> str:
         overlay=overlay,
         share_bar=share_bar,
         signed_bar=signed_bar,
-        routes=("flag", "review", "low-priority"),
+        routes=ROUTES,
         most_thumbnails=MOST_THUMBNAILS,
     )
 

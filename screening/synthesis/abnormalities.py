@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screening.classes import AUTOSOMES, CHROMOSOMES, MARKER
+from screening.classes import AUTOSOMES, MARKER
 from screening.errors import ScreeningError
 
 SEXES = ("XX", "XY")
@@ -70,27 +70,6 @@ def _table() -> dict[str, Abnormality]:
 ABNORMALITIES: dict[str, Abnormality] = _table()
 """Name -> abnormality. Weights follow what laboratories meet before and after birth, roughly:
 trisomies 21, 18, 13 and sex chromosomes first; rare gains and losses keep "any" possible."""
-
-
-def gain_of(name: str, sex: str = "XX") -> str:
-    """Return the entry that adds one chromosome `name` to a normal cell of this `sex`."""
-    return _single(name, sex, 1)
-
-
-def loss_of(name: str, sex: str = "XX") -> str:
-    """Return the entry that takes one chromosome `name` from a normal cell of this `sex`."""
-    return _single(name, sex, -1)
-
-
-def _single(name: str, sex: str, change: int) -> str:
-    for entry in ABNORMALITIES.values():
-        if dict(entry.recipes.get(sex, {})) == {name: change}:
-            return entry.name
-    word = "gain" if change > 0 else "loss"
-    raise ScreeningError(
-        f"expected a {word} of one of {', '.join(CHROMOSOMES)} that a {sex} cell can have, "
-        f"received {name!r}; choose another chromosome or sex"
-    )
 
 
 def recipe_for(name: str, sex: str) -> Mapping[str, int]:

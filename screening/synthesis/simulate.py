@@ -21,8 +21,6 @@ from screening.errors import ScreeningError
 from screening.synthesis.abnormalities import (
     ABNORMALITIES,
     Abnormality,
-    gain_of,
-    loss_of,
     random_abnormality,
     recipe_for,
 )
@@ -137,8 +135,6 @@ __all__ = [
     "DONOR_SHARE",
     "Abnormality",
     "check_complete",
-    "gain_of",
-    "loss_of",
     "random_abnormality",
     "sham",
     "simulate",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from screening.images.ink import ink_window
+
 _INK = 245
 """Grey value under which a pixel is a chromosome's."""
 
@@ -175,11 +177,8 @@ def centre_line(image: np.ndarray) -> np.ndarray | None:
 
 def crop(image: np.ndarray, paper: int = _INK) -> np.ndarray:
     """Return the part of `image` that holds its ink (pixels under `paper`); itself when blank."""
-    ink = image < paper
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    if rows.size == 0:
-        return image
-    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    window = ink_window(image < paper)
+    return image if window is None else image[window]
 
 
 def _smooth(values: np.ndarray, at: np.ndarray) -> np.ndarray:

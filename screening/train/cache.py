@@ -17,6 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from screening.atomic import replaced_file
+
 FROZEN_BATCH = 16
 """Pictures that run through the frozen part at once; on a CPU larger batches gain nothing."""
 
@@ -124,20 +126,15 @@ class Cached(Recomputed):
             return super().take(rows, np.full(len(rows), variant))
         path = self._folder / f"{self._key}-{variant}.npy"
         if not path.exists():
-            # Workers of one search share the folder: each writes a file of its own.
-            part = path.with_name(f"{path.stem}.{os.getpid()}.part")
             header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), *self.shape)}
-            try:
-                # Written, not mapped: a full disk is then an error and not the end of the process.
-                with part.open("wb") as file:
-                    np.lib.format.write_array_header_1_0(file, header)
-                    for start in range(0, len(rows), FROZEN_BATCH):
-                        some = rows[start : start + FROZEN_BATCH]
-                        made = super().take(some, np.full(len(some), variant))
-                        file.write(made.astype("<f4").tobytes())
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            # Workers of one search share the folder: each writes a file of its own. Written, not
+            # mapped: a full disk is then an error and not the end of the process.
+            with replaced_file(path, str(os.getpid())) as part, part.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, len(rows), FROZEN_BATCH):
+                    some = rows[start : start + FROZEN_BATCH]
+                    made = super().take(some, np.full(len(some), variant))
+                    file.write(made.astype("<f4").tobytes())
         return np.load(path, mmap_mode="r")
 
 

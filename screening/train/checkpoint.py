@@ -1,14 +1,12 @@
 """A training on disk: replaced as a whole, so that a kill at any moment leaves a good one.
 
-One file, `.npz` without pickles: named arrays and a JSON text. It is written beside the old one,
-flushed to the disk and then renamed over it.
+One file, `.npz` without pickles: named arrays and a JSON text.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from screening.atomic import replaced_file
 from screening.errors import ScreeningError
 
 _META = "meta"
@@ -30,17 +29,12 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, 
 
     DiskError when there is no room or no permission: the last good state is then still there.
     """
-    part = path.with_name(path.name + ".part")
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with replaced_file(path) as part, part.open("wb") as file:
             np.savez(file, **{_META: text}, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         kept = "the last one is intact" if path.exists() else "there is none yet"
         raise DiskError(
             f"{path}: the checkpoint cannot be written ({error.strerror or error}); {kept}. Free "

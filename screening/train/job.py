@@ -14,8 +14,7 @@ import numpy as np
 from screening.bundle import Bundle, default_bundle, load_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, FilePart, PartInfo
 from screening.config import TrainConfig, write_config
-from screening.data.manifest import Item
-from screening.data.pipeline import verify
+from screening.data.manifest import Item, verify
 from screening.data.split import TRAIN, VALIDATION
 from screening.karyogram.locate import ARBITER, SEGMENTER, Locator
 from screening.models.backbones import get_backbone

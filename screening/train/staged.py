@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from screening.atomic import replace_files
 from screening.config import StageConfig, TrainConfig
 from screening.errors import ScreeningError
 from screening.models.backbones import Backbone
@@ -252,13 +254,11 @@ class Run:
     def _write_history(self) -> None:
         if not self.devices.chief or not self._history:
             return
-        part = self.folder / "history.part"
         # JSON knows no nan: a precision of nothing is null.
         rows = [{k: None if v != v else v for k, v in row.items()} for row in self._history]
-        part.write_text(json.dumps(rows, indent=1, allow_nan=False), "utf-8")
-        part.replace(self.folder / "history.json")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(self._history[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._history)
-        part.replace(self.folder / "history.csv")
+        text = json.dumps(rows, indent=1, allow_nan=False)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, list(self._history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._history)
+        replace_files(self.folder, {"history.json": text, "history.csv": table.getvalue()})

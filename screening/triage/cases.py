@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from screening.classes import ABNORMAL
+from screening.classes import ABNORMAL, FAILED, OK, REJECTED, REVIEW, ROUTES
 from screening.triage.findings import CellKaryotype, find
-from screening.triage.policy import FAILED, OK, REJECTED, REVIEW, ROUTES
 
 
 @dataclass(frozen=True)

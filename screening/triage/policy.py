@@ -11,11 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from screening.classes import ABNORMAL, NORMAL
+from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
 
-OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
-FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
-"""Most urgent first."""
 CALIBRATED, VOTES = RULES = ("calibrated", "votes")
 """Whose confidence decides, see `triage.rule`."""
 

@@ -24,23 +24,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from screening.bundle_schema import BundleInfo
-from screening.classes import ABNORMAL, NORMAL
+from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion
 from screening.evidence.record import PictureEvidence
 from screening.predict.statistics import summarise
-from screening.triage.policy import (
-    CALIBRATED,
-    FLAG,
-    LOW_PRIORITY,
-    OK,
-    REVIEW,
-    VOTES,
-    Decision,
-    Evidence,
-    Policy,
-    decide,
-)
+from screening.triage.policy import CALIBRATED, VOTES, Decision, Evidence, Policy, decide
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 

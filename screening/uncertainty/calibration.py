@@ -2,7 +2,7 @@
 
 All keep the order of scores (isotonic scaling may tie some), so none changes a ranking. A scaled
 score is the probability of abnormal in a population with the calibration set's share of abnormal
-cases: `at_prevalence` moves it to another.
+cases.
 """
 
 from __future__ import annotations
@@ -124,17 +124,6 @@ def choose(
         losses[kind] = log_loss(labels, out, _EDGE)
     best = min(KINDS, key=lambda kind: round(losses[kind], 3))
     return Choice(best, fit(best, scores, labels), losses)
-
-
-def at_prevalence(p: ArrayLike, calibrated_at: float, prevalence: float) -> np.ndarray:
-    """Return p(abnormal) where a share `prevalence` is abnormal, float64 (n,).
-
-    `p` holds where the share is `calibrated_at`; what abnormal pictures look like is taken to be
-    the same in both (Saerens et al. 2002). ValueError unless both shares lie inside 0–1.
-    """
-    if not (0 < calibrated_at < 1 and 0 < prevalence < 1):
-        raise ValueError(f"expected shares inside 0–1, received {calibrated_at} and {prevalence}")
-    return expit(_log_odds(p) - logit(calibrated_at) + logit(prevalence))
 
 
 def to_json(scaling: Scaling) -> dict[str, object]:

@@ -1,21 +1,20 @@
 """The chromosomes of a picture as files: OUT/chromosomes/PICTURE/, one PNG each and all re-laid.
 
-A picture's folder appears complete or not at all: it is filled under a hidden name and renamed,
-so a run that is killed leaves no half folder that a later one would take for whole.
+A picture's folder appears complete or not at all, so a run that is killed leaves no half folder
+that a later one would take for whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from screening.atomic import replaced_folder
 from screening.classes import MARKER
 from screening.errors import ScreeningError
 from screening.report.counts import UNNAMED
@@ -60,18 +59,10 @@ def save_chromosomes(folder: Path, image: str, crops: Sequence[NamedCrop | tuple
     files = {_file_name(i, each): _png(each.crop) for i, each in enumerate(named, start=1)}
     files[KARYOGRAM] = _png(cv2.cvtColor(relay(named), cv2.COLOR_RGB2BGR))
     final = picture_folder(folder, image)
-    fresh, old = (final.with_name(f".{final.name}.{kind}") for kind in ("new", "old"))
     try:
-        for left_over in (fresh, old):
-            if left_over.exists():
-                shutil.rmtree(left_over)
-        fresh.mkdir(parents=True)
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-        if final.exists():
-            os.replace(final, old)
-        os.replace(fresh, final)
-        shutil.rmtree(old, ignore_errors=True)
+        with replaced_folder(final) as fresh:
+            for name, content in files.items():
+                (fresh / name).write_bytes(content)
     except OSError as error:
         raise ChromosomesNotWritten(
             f"cannot save the chromosomes of {image} into {final} ({error.strerror}): free some "

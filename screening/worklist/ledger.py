@@ -101,12 +101,6 @@ class Ledger:
                 "UPDATE runs SET finished = ? WHERE id = ?", (finished, self._run_id)
             )
 
-    def forget(self) -> None:
-        """Removes every result (--overwrite)."""
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM results")
-            connection.execute("DELETE FROM listed")
-
     def is_empty(self) -> bool:
         """Whether no run has left a result yet."""
         with self._reading() as connection:

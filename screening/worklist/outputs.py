@@ -17,19 +17,18 @@ from importlib import metadata
 from pathlib import Path
 
 from screening import __version__
+from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
+from screening.classes import LOW_PRIORITY, ROUTES, STATUSES
 from screening.triage.rule import Rule
 from screening.uncertainty.certificate import certificate_sentence, not_covered
 from screening.uncertainty.shift import Drift, drift_from
-from screening.worklist.files import replace_files
 from screening.worklist.ledger import Ledger
 from screening.worklist.rows import Row, case_table, row_of
 from screening.worklist.tables import TRIAGE_COLUMNS, csv_text, jsonl_text
 
 OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
-_ROUTE_ORDER = {"flag": 0, "review": 1, "low-priority": 2}
-_STATUS_ORDER = {"ok": 0, "rejected": 1, "failed": 2}
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def urgency(row: Row) -> tuple[object, ...]:
     """Sort key: the smaller, the sooner a person should look."""
     p = round(row.p_abnormal, 6) if row.p_abnormal is not None else 0.0
     confidence = round(row.confidence, 6) if row.confidence is not None else 0.0
-    sureness = confidence if row.route == "low-priority" else 0.0
+    sureness = confidence if row.route == LOW_PRIORITY else 0.0
     return (
-        _ROUTE_ORDER[row.route], _STATUS_ORDER[row.status], sureness, -p, row.image
+        ROUTES.index(row.route), STATUSES.index(row.status), sureness, -p, row.image
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from screening import __version__
+from screening.classes import LOW_PRIORITY
 from screening.evidence.record import PictureEvidence, Placed
 from screening.report.counts import UNNAMED, count_groups
 from screening.report.page import MOST_THUMBNAILS, render
@@ -21,7 +22,6 @@ from screening.report.view import (
     ReportView,
     RowView,
 )
-from screening.triage.policy import LOW_PRIORITY
 from screening.worklist.ledger import Ledger, Result
 from screening.worklist.rows import Row, cases_of
 
@@ -39,7 +39,6 @@ PARTS = {
     "doubtful": "doubtful chromosomes",
     "missorted": "chromosomes in another’s slot",
     "homologs": "differences within pairs",
-    "quality": "quality of the picture",
 }
 """Feature of the fusion -> what the page calls it; others go by their own name."""
 

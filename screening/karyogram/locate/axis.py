@@ -1,4 +1,4 @@
-"""The medial line of one chromosome's mask, and a picture resampled along it."""
+"""The medial line of one chromosome's mask."""
 
 from __future__ import annotations
 
@@ -38,28 +38,6 @@ def medial_axis(mask: np.ndarray, width: float) -> tuple[np.ndarray, float, floa
     length = float(np.hypot(*np.diff(line, axis=0).T).sum()) + 1.0
     across = float(np.count_nonzero(mask)) / length
     return line.astype(np.float32), length, across
-
-
-def sample_across(crop: np.ndarray, mask: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Return `crop` uint8 (h, w) resampled along `axis` (x, y in crop pixels), white outside."""
-    steps = np.hypot(*np.diff(axis, axis=0).T)
-    along = np.concatenate([[0], np.cumsum(steps)])
-    rows = max(2, round(float(along[-1])) + 1)
-    at = np.linspace(0, along[-1], rows)
-    line = np.stack([np.interp(at, along, axis[:, i]) for i in (0, 1)], 1)
-    tangent = np.gradient(line, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-6)[:, None]
-    normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)  # to the right of a line going down
-    ys, xs = np.nonzero(mask)
-    near = np.argmin((xs[:, None] - line[None, ::4, 0]) ** 2
-                     + (ys[:, None] - line[None, ::4, 1]) ** 2, axis=1) * 4  # fmt: skip
-    side = (xs - line[near, 0]) * normal[near, 0] + (ys - line[near, 1]) * normal[near, 1]
-    reach = int(np.ceil(np.abs(side).max())) + 1
-    offset = np.arange(-reach, reach + 1)
-    x = (line[:, :1] + normal[:, :1] * offset).astype(np.float32)
-    y = (line[:, 1:] + normal[:, 1:] * offset).astype(np.float32)
-    white = cv2.BORDER_CONSTANT
-    return cv2.remap(crop, x, y, cv2.INTER_LINEAR, borderMode=white, borderValue=255)
 
 
 def _resized(mask: np.ndarray, scale: float) -> np.ndarray:

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
-
-from screening.karyogram.locate.axis import sample_across
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +44,6 @@ class FoundChromosome:
         """Return uint8 (h, w) as it stands on the page, white outside the mask."""
         window = paper[self.y : self.y + self.h, self.x : self.x + self.w]
         return np.where(self.mask, window, np.uint8(255))
-
-    def straightened(self, paper: np.ndarray) -> np.ndarray:
-        """Return uint8 (rows, columns): resampled along the axis, top end up, white outside.
-
-        One row per pixel along the axis; as wide as the mask reaches from the axis, the axis in
-        the middle column.
-        """
-        return sample_across(self.crop(paper), self.mask, self.axis - (self.x, self.y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +91,3 @@ class Located:
         left = [doubt for i, doubt in enumerate(self.doubts) if i not in taken]
         moved = tuple(replace(d, members=tuple(place[m] for m in d.members)) for d in left)
         return replace(self, chromosomes=tuple(each for each, _ in both), doubts=moved)
-
-
-def outline(found: FoundChromosome) -> np.ndarray:
-    """Return int32 (k, 2): the outer contour (x, y) on the page, for drawing over a picture."""
-    contours, _ = cv2.findContours(
-        found.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    largest = max(contours, key=cv2.contourArea)
-    return largest[:, 0] + np.array([found.x, found.y], np.int32)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from screening.images.ink import ink_window
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -30,16 +32,15 @@ def tight(mask: np.ndarray, x: int, y: int) -> Piece | None:
     """Return the piece of a mask bool (h, w) whose upper left corner lies at (x, y); None when it
     is empty. Crumbs that hang on nothing are left out."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if number < 2:
-        return None
     if number > 2:
         area = stats[1:, cv2.CC_STAT_AREA]
         kept = 1 + np.flatnonzero(area >= 0.04 * area.max())
         mask = np.isin(labels, kept)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = int(rows[0]), int(columns[0])
-    inner = mask[top : rows[-1] + 1, left : columns[-1] + 1]
-    return Piece(x + left, y + top, np.ascontiguousarray(inner))
+    window = ink_window(mask)
+    if window is None:
+        return None
+    rows, columns = window
+    return Piece(x + columns.start, y + rows.start, np.ascontiguousarray(mask[rows, columns]))
 
 
 class Outlines:

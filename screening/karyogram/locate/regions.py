@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from skimage.segmentation import watershed
 
+from screening.images.ink import ink_window
 from screening.karyogram.locate.masks import grown
 from screening.karyogram.locate.segments import Segments
 
-_CALM = 0.15  # surely no border: regions are cut rather too often
 _CORES = (2.5, 1.5, 0.5)  # px from the edge of a core, the thickest parts first
 _GAPS = (2.0, 4.0)  # px of paper between regions that may still be one chromosome
 _NEAR = 5  # px: a satellite stands no further from its chromosome
@@ -144,12 +144,10 @@ def _seeds(depth: np.ndarray) -> np.ndarray:
 
 def _flooded(height: np.ndarray, seeds: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the seeds grown over all ink they can reach; numbers stay."""
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     labels = np.zeros(seeds.shape, np.int32)
-    if not len(rows):
-        return labels
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    labels[window] = watershed(height[window], seeds[window], mask=inside[window])
+    window = ink_window(inside)
+    if window is not None:
+        labels[window] = watershed(height[window], seeds[window], mask=inside[window])
     return labels
 
 
