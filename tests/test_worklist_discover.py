@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from screening.errors import ScreeningError
-from screening.worklist.discover import NothingToScreen, case_namer, discover, printable
+from screening.worklist.discover import NothingToScreen, case_namer, discover
+from screening.worklist.printable import printable
 
 SUFFIXES = (".png", ".jpg", ".tif")
 

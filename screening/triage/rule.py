@@ -119,6 +119,8 @@ def judge(
         if rule.fusion is not None:
             contributions = rule.fusion.contributions(fused, evidence.features)
             fused = rule.fusion.passes(fused, evidence.features)
+    if not np.all((fused >= 0) & (fused <= 1)):  # a part of the score is NaN
+        return Judgement(decide(Evidence(status, problem=problem, warnings=warnings), policy))
     said = summarise(fused[None], rule.threshold)[0]
     share = said.votes if said.abnormal else 1 - said.votes
     known = Evidence(

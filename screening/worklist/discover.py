@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,12 @@ from pathlib import Path
 from screening.errors import ScreeningError
 from screening.worklist.chromosome_files import FOLDER_NAME
 from screening.worklist.ledger import FILE_NAME
+from screening.worklist.printable import printable
 
 CaseNamer = Callable[[str], str | None]
 _Identity = tuple[int, int]  # device and inode
 
 # Direction overrides can make a name read as another one on screen and in the report.
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class NothingToScreen(ScreeningError):
@@ -50,20 +49,6 @@ class Discovery:
     images: tuple[Found, ...]
     ignored: int  # files that are no pictures by their suffix, and hidden ones
     notes: tuple[str, ...]  # folders not entered, names that the case rule did not fit
-
-
-def printable(name: str) -> str:
-    """`name` fit for a text file and a screen: what is not valid UTF-8, control characters and
-    direction overrides become escapes such as \\xff; every letter of every script stays."""
-
-    def plain(char: str) -> str:
-        if char in _BIDI_CONTROLS or unicodedata.category(char) in ("Cc", "Zl", "Zp"):
-            return char.encode("unicode_escape").decode("ascii")
-        if "\udc80" <= char <= "\udcff":  # a byte that was not valid UTF-8 (PEP 383)
-            return f"\\x{ord(char) - 0xDC00:02x}"
-        return char if unicodedata.category(char) != "Cs" else f"\\u{ord(char):04x}"
-
-    return "".join(map(plain, name))
 
 
 def case_namer(rule: str | None) -> CaseNamer:

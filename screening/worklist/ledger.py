@@ -18,6 +18,7 @@ import numpy as np
 
 from screening.errors import ScreeningError
 from screening.evidence.record import PictureEvidence
+from screening.worklist.guard import reason_of
 
 SCHEMA_VERSION = 2
 FILE_NAME = "ledger.sqlite"
@@ -129,11 +130,14 @@ class Ledger:
             return {image for (image,) in rows}
 
     def add(self, results: Sequence[Result], kept: Iterable[Result] = ()) -> None:
-        """Stores `results` and lists them, and `kept` (already known), all or nothing."""
+        """Stores `results` and lists them, and `kept` (already known), all or nothing.
+
+        A result that cannot be written down is stored as a failed one.
+        """
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [self._row(result) for result in results],
+                [self._row_of_any(result) for result in results],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
@@ -141,7 +145,12 @@ class Ledger:
             )
 
     def results(self) -> Iterator[Result]:
-        """The results of the pictures of the current run, by name, one at a time."""
+        """The results of the pictures of the current run, by name, one at a time.
+
+        One that cannot be read back is failed, and is noted as such once all are read: the next run
+        makes it anew.
+        """
+        unreadable: list[Result] = []
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT image, patient_case, sha256, status, reason, objects, warnings, passes,"
@@ -149,13 +158,25 @@ class Ledger:
                 " WHERE bundle = ? AND options = ? ORDER BY image",
                 (self.bundle, self.options),
             )
-            for (image, case, sha256, status, reason, objects, warnings, passes, thumbnail,
-                 evidence) in rows:  # fmt: skip
-                yield Result(
-                    image, case, sha256, status, reason, objects, tuple(json.loads(warnings)),
-                    np.frombuffer(passes, "<f4"), thumbnail,
-                    PictureEvidence.from_json(evidence) if evidence else None,
-                )  # fmt: skip
+            for row in rows:
+                try:
+                    result = _result(*row)
+                except Exception as error:
+                    reason = (
+                        f"its kept result is damaged, --resume makes it anew: {reason_of(error)}"
+                    )
+                    result = Result(*row[:3], "failed", reason)
+                    unreadable.append(result)
+                yield result
+        self.add(unreadable)
+
+    def _row_of_any(self, result: Result) -> tuple[object, ...]:
+        try:
+            return self._row(result)
+        except Exception as error:
+            return self._row(
+                Result(result.image, result.case, result.sha256, "failed", reason_of(error))
+            )
 
     def _row(self, result: Result) -> tuple[object, ...]:
         p = np.zeros(0) if result.p is None else np.asarray(result.p)
@@ -176,6 +197,17 @@ class Ledger:
             yield self._connection
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
+
+
+def _result(
+    image: str, case: str, sha256: str, status: str, reason: str, objects: int | None,
+    warnings: str, passes: bytes, thumbnail: bytes, evidence: str,
+) -> Result:  # fmt: skip
+    return Result(
+        image, case, sha256, status, reason, objects, tuple(json.loads(warnings)),
+        np.frombuffer(passes, "<f4"), thumbnail,
+        PictureEvidence.from_json(evidence) if evidence else None,
+    )  # fmt: skip
 
 
 def discard(path: Path) -> None:

@@ -19,10 +19,11 @@ from pathlib import Path
 from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
-from screening.classes import LOW_PRIORITY, ROUTES, STATUSES
+from screening.classes import FAILED, LOW_PRIORITY, REJECTED, ROUTES, STATUSES
 from screening.triage.rule import Rule
 from screening.uncertainty.certificate import certificate_sentence, not_covered
 from screening.uncertainty.shift import Drift, drift_from
+from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import Ledger
 from screening.worklist.rows import Row, case_table, row_of
 from screening.worklist.tables import TRIAGE_COLUMNS, csv_text, jsonl_text
@@ -78,10 +79,7 @@ def write_outputs(
     the warnings on the page."""
     from screening.worklist.page import page_text  # Jinja2 is not needed to import this module
 
-    rows = sorted(
-        (row_of(result, facts.rule) for result in ledger.results()),
-        key=urgency,
-    )
+    rows = sorted(_rows(ledger, facts.rule), key=urgency)
     statuses = dict(Counter(row.status for row in rows))
     routes = dict(Counter(row.route for row in rows))
     cells = [row.cells() for row in rows]
@@ -100,6 +98,20 @@ def write_outputs(
     return statuses, routes, trust.warnings
 
 
+def _rows(ledger: Ledger, rule: Rule) -> list[Row]:
+    """The rows of the ledger; what cannot be routed is failed, in the ledger too."""
+    rows, odd = [], []
+    for result in ledger.results():
+        try:
+            rows.append(row_of(result, rule))
+        except Exception as error:
+            odd.append(
+                replace(result, status="failed", reason=reason_of(error), p=None, evidence=None)
+            )
+    ledger.add(odd)
+    return rows + [row_of(result, rule) for result in odd]
+
+
 def trust_in(rows: Sequence[Row], facts: RunFacts) -> Trust:
     """How far these results may rely on the bundle's promise."""
     certificate = facts.info.certificate if facts.info is not None else None
@@ -114,7 +126,20 @@ def trust_in(rows: Sequence[Row], facts: RunFacts) -> Trust:
         certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
     )
     warnings = [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
+    fault = _fault_of_all(rows)
+    if fault:
+        warnings.append(
+            f"every picture failed by the same error ({fault}): a fault of this program or its "
+            "installation rather than of the pictures; see `screening doctor`, and report it"
+        )
     return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings))
+
+
+def _fault_of_all(rows: Sequence[Row]) -> str:
+    tried = [row for row in rows if row.status != REJECTED]
+    if len(tried) < 2 or any(row.status != FAILED for row in tried):
+        return ""
+    return shared_fault(row.reasons[0] for row in tried)
 
 
 def run_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -22,6 +23,7 @@ from screening.report.view import (
     ReportView,
     RowView,
 )
+from screening.worklist.guard import reason_of
 from screening.worklist.ledger import Ledger, Result
 from screening.worklist.rows import Row, cases_of
 
@@ -108,6 +110,14 @@ def _chromosome(placed: Placed, changes: Sequence[str]) -> ChromosomeView:
 
 
 def _row(row: Row, result: Result | None) -> RowView:
+    try:
+        return _row_with(row, result)
+    except Exception as error:  # the decision stands, whatever cannot be drawn of it
+        told = _row_with(row, None)
+        return replace(told, reasons=(*told.reasons, f"not shown here: {reason_of(error)}"))
+
+
+def _row_with(row: Row, result: Result | None) -> RowView:
     thumbnail = result.thumbnail if result is not None else b""
     evidence = result.evidence if result is not None else None
     return RowView(

@@ -20,13 +20,14 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from screening.errors import ImageError, ScreeningError
+from screening.errors import ScreeningError
 from screening.evidence.record import PictureEvidence
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.read import read_image
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Located, Locator
 from screening.worklist.discover import Found
+from screening.worklist.guard import is_out_of_memory, reason_of
 from screening.worklist.ledger import Ledger, Result
 
 THUMBNAIL_SIDE = 320  # px, longest side: a karyogram's chromosomes are still told apart
@@ -99,7 +100,8 @@ def run_pipeline(
 
     `advance` is told how many pictures have been finished since it was last called. Earlier results
     of pictures for whose name `keep` is false are made anew. One bad
-    picture becomes a failed result. Raises OutOfMemory when the model cannot take a batch.
+    picture becomes a failed result, whichever stage it is odd to (see `guard`). Raises OutOfMemory
+    when the model cannot take a batch.
     """
     known = {name: sha256 for name, sha256 in ledger.known().items() if keep(name)}
     waiting: list[Prepared] = []
@@ -148,15 +150,8 @@ def prepare(
         if known.get(found.name) == sha256:
             return Prepared(blank, known=True)
         return _judge(found, blank, size, locator, reader)
-    except ImageError as error:
-        reason = error.reason
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror or type(error).__name__})"
-    except MemoryError:
-        reason = "not enough memory to decode this picture"
     except Exception as error:  # whatever one picture does, the others must be screened
-        reason = f"could not be processed ({type(error).__name__}: {error})"
-    return Prepared(replace(blank, reason=reason))
+        return Prepared(replace(blank, reason=reason_of(error)))
 
 
 def _judge(
@@ -226,18 +221,39 @@ def _in_order(
 
 
 def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None) -> list[Result]:
+    return [
+        _finished(prepared, answer, reader)
+        for prepared, answer in zip(batch, _answers(batch, scorer), strict=True)
+    ]
+
+
+def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | str]:
+    """The model's answer for each picture, or in words why it has none."""
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
     keys = [key_of(prepared.result.sha256) for prepared in batch]
     try:
-        scored = scorer.score(tensors, keys)
+        scored = list(scorer.score(tensors, keys))
+        if len(scored) != len(batch):
+            raise ValueError(f"{len(scored)} answers of the model for {len(batch)} pictures")
+        return scored
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        if is_out_of_memory(error):
             raise OutOfMemory(_memory_advice(len(batch))) from error
-        raise
-    return [
-        _with_passes(_with_reading(prepared, reader), answer)
-        for prepared, answer in zip(batch, scored, strict=True)
-    ]
+        reason = reason_of(error)
+    if len(batch) == 1:
+        return [reason]
+    # The odd one is told from the others by asking again, one by one.
+    return [answer for prepared in batch for answer in _answers([prepared], scorer)]
+
+
+def _finished(prepared: Prepared, answer: ScoredImage | str, reader: CellReader | None) -> Result:
+    result = prepared.result
+    if isinstance(answer, str):
+        return replace(result, status="failed", reason=answer)
+    try:
+        return _with_passes(_with_reading(prepared, reader), answer)
+    except Exception as error:
+        return replace(result, status="failed", reason=reason_of(error))
 
 
 def _with_reading(prepared: Prepared, reader: CellReader | None) -> Result:

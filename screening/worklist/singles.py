@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.classes import CHROMOSOMES
-from screening.errors import ImageError
 from screening.evidence.in_cell import classes_in_cell
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
 from screening.reading_settings import ReadingSettings
 from screening.worklist.discover import Found
+from screening.worklist.guard import reason_of
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier
@@ -125,10 +125,8 @@ def _picture(found: Found) -> tuple[np.ndarray, str]:
         return none, found.problem
     try:
         picture = single_chromosome(read_image(found.path, min_side=MIN_SIDE))
-    except ImageError as error:
-        return none, error.reason
-    except OSError as error:
-        return none, f"cannot be read ({error.strerror or type(error).__name__})"
+    except Exception as error:
+        return none, reason_of(error)
     if min(picture.shape) < 3:
         return none, "holds no ink: expected one chromosome, dark on light or light on dark"
     return picture, ""

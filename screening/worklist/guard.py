@@ -1,0 +1,51 @@
+"""One guard around whatever is done to one picture: it fails alone, with its reason.
+
+Every stage (decoding, judging, scoring, reading, keeping, routing) catches what one picture raises
+and asks `reason_of` for the words of its row, so that the others are screened all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from screening.errors import ImageError, ScreeningError
+from screening.worklist.printable import printable
+
+_LONGEST = 200  # characters of an error's own words: TensorFlow's run to kilobytes
+_UNEXPECTED = re.compile(r"could not be processed \((\w+)")
+
+
+def reason_of(error: Exception) -> str:
+    """Return in plain words why one picture failed.
+
+    Raises `error` again when it is about the run and not about one picture: a full disk, a device
+    or a bundle that cannot be used.
+    """
+    if isinstance(error, ImageError):
+        return _line(error.reason)
+    if isinstance(error, ScreeningError):
+        raise error
+    if is_out_of_memory(error):
+        return "not enough memory for this picture"
+    if isinstance(error, OSError):
+        return f"cannot be read ({_line(error.strerror or type(error).__name__)})"
+    return f"could not be processed ({_line(f'{type(error).__name__}: {error}')})"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, of the machine or (TensorFlow's own error) of its device."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def shared_fault(reasons: Iterable[str]) -> str:
+    """Return the name of the unexpected error that all of `reasons` tell of, "" when they do not.
+
+    What every picture fails by is a fault of the program or its installation, not of the pictures.
+    """
+    kinds = {match[1] if (match := _UNEXPECTED.match(reason)) else "" for reason in reasons}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _line(text: str) -> str:
+    return printable(" ".join(text.split()))[:_LONGEST]
