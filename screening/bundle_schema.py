@@ -117,11 +117,11 @@ class BundleInfo(_Strict):
 
     `threshold` is the probability above which one pass votes abnormal; `min_confidence` the vote
     share under which a case goes to a person; `rule` says whose confidence is told and flags: the
-    calibrated one or the vote share (see `triage.rule`); `reading` holds every
-    rate, prior and limit by which chromosomes are read; `fusion` joins network and reading (None:
-    network alone); `certificate` what certifies the threshold (None: nothing does); `calibration`
-    what was seen on calibration cases. `data` names sources, split hash and seeds; `metrics` holds
-    measured figures by group.
+    calibrated one or the vote share (see `triage.rule`). `reading` holds every rate, prior and
+    limit by which chromosomes are read; `witnesses` names the kinds of evidence that are heard (see
+    `evidence.witnesses`), `fusion` joins what they say (None: the network alone). `certificate`:
+    what certifies the threshold (None: nothing does); `calibration`: what was seen on calibration
+    cases. `data` names sources, split hash and seeds; `metrics` holds measured figures by group.
     """
 
     schema_version: Literal[2] = SCHEMA
@@ -134,6 +134,7 @@ class BundleInfo(_Strict):
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
     rule: Literal["calibrated", "votes"] = "votes"
     reading: ReadingSettings = ReadingSettings()
+    witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
     calibration: CalibrationInfo | None = None

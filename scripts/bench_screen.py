@@ -32,6 +32,7 @@ from PIL import Image
 
 from screening.bundle import default_bundle, load_bundle
 from screening.images.normalise import crop_margins, letterbox, normalise
+from screening.images.page import Page
 from screening.images.quality import assess
 from screening.images.read import read_image
 from screening.karyogram.locate import Locator
@@ -89,8 +90,8 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
         grey = timed("read", lambda path=path: read_image(path))
         paper = timed("normalise", lambda grey=grey: normalise(grey))
         timed("letterbox", lambda paper=paper: letterbox(crop_margins(paper), size))
-        timed("quality gate", lambda paper=paper: assess(paper))
-        located = timed(FIND, lambda paper=paper: locator.locate(paper))
+        timed("quality gate", lambda paper=paper: assess(Page(paper)))
+        located = timed(FIND, lambda paper=paper: locator.locate(Page(paper)))
         if reader is not None:
             classifier = reader.classifier
             chosen, said = timed(

@@ -19,15 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from screening.assess.labelled import Picture, judgement_of, read_pictures
+from screening.assess.labelled import LabelledPicture, read_pictures
 from screening.bundle import load_bundle
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.metrics import markdown_table
+from screening.record import Picture, Verdict
 from screening.triage.policy import CALIBRATED, VOTES
-from screening.triage.rule import Judgement, Rule
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.selective import OVERSURE
 from screening.uncertainty.venn_abers import VennAbers
-from screening.worklist.ledger import FILE_NAME, Ledger, Result
+from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,8 +38,8 @@ COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "miss
 
 
 def halves(
-    pictures: Sequence[Picture],
-    results: Mapping[str, Result],
+    pictures: Sequence[LabelledPicture],
+    results: Mapping[str, Picture],
     rule: Rule,
     repeats: int,
     rng: np.random.Generator,
@@ -48,7 +49,7 @@ def halves(
 
     `rule` is that of votes.
     """
-    by_votes = {p.id: judgement_of(rule, results[p.id]) for p in pictures}
+    by_votes = {p.id: judge(rule, results[p.id]) for p in pictures}
     judged = [p for p in pictures if by_votes[p.id].p_abnormal is not None]
     patients = sorted({p.hash for p in judged})
     counts: dict[str, list[np.ndarray]] = {CALIBRATED: [], VOTES: []}
@@ -62,7 +63,7 @@ def halves(
         )
         told = replace(rule, venn_abers=venn_abers)
         outside = [p for p in judged if p.hash not in fitted]
-        calibrated = [judgement_of(told, results[p.id]) for p in outside]
+        calibrated = [judge(told, results[p.id]) for p in outside]
         counts[CALIBRATED].append(_counted(outside, calibrated))
         counts[VOTES].append(_counted(outside, [by_votes[p.id] for p in outside]))
     tables = {name: np.array(rows) for name, rows in counts.items()}
@@ -73,7 +74,7 @@ def halves(
     )
 
 
-def _counted(pictures: Sequence[Picture], judged: Sequence[Judgement]) -> np.ndarray:
+def _counted(pictures: Sequence[LabelledPicture], judged: Sequence[Verdict]) -> np.ndarray:
     total = np.zeros(len(COUNTED))
     for picture, judgement in zip(pictures, judged, strict=True):
         decision = judgement.decision

@@ -23,7 +23,8 @@ from typing import Any
 from screening.bundle import default_bundle, load_bundle
 from screening.cli import main as screening
 from screening.demo import demo_folder
-from screening.worklist.ledger import FILE_NAME, Ledger, Result
+from screening.record import Picture
+from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
 
 TOLERANCE = 1e-6
@@ -83,23 +84,24 @@ def differences(old: Any, new: Any, tolerance: float = TOLERANCE, where: str = "
     return [] if old == new else [f"{where}: {old!r}, then {new!r}"]
 
 
-def _measured(result: Result) -> dict[str, Any]:
+def _measured(picture: Picture) -> dict[str, Any]:
     """Return the passes and the reading of one picture as plain values."""
-    read = result.evidence
-    measured: dict[str, Any] = {"p": [] if result.p is None else [float(p) for p in result.p]}
+    read = picture.reading
+    measured: dict[str, Any] = {"p": [] if picture.p is None else [float(p) for p in picture.p]}
     if read is None:
         return measured
+    features = {name: value for name, value in picture.features.items() if name != "network"}
     return measured | {
-        "features": dict(read.features),
+        "features": features,
         "karyotypes": [list(pair) for pair in read.karyotypes],
         "p_normal": read.p_normal,
         "layout_score": read.layout_score,
         "counts": dict(read.counts),
-        "doubts": list(read.doubts),
-        "notes": list(read.notes),
+        "doubts": list(picture.doubts),
+        "notes": list(picture.notes),
         "chromosomes": [
-            [one.x, one.y, one.w, one.h, one.name, one.probability, one.slot, one.doubtful,
-             one.missorted]
+            [one.x, one.y, one.w, one.h, one.name, one.probability, one.position, one.doubtful,
+             one.misplaced]
             for one in read.chromosomes
         ],
     }  # fmt: skip

@@ -26,6 +26,7 @@ from screening.data.chromosomes import load_cell, read_cells
 from screening.data.split import Split
 from screening.images.foreground import components
 from screening.images.normalise import normalise
+from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
@@ -87,7 +88,7 @@ def measured(job: tuple[Cell, str, int]) -> Line:
     karyogram, laid = laid_down(cell, style, rng)
     page = normalise(karyogram.image)
     start = time.thread_time()
-    located = LOCATOR.locate(page)
+    located = LOCATOR.locate(Page(page))
     seconds = time.thread_time() - start
     boxes = np.array([(b.x, b.y, b.w, b.h) for b in karyogram.boxes], float)
     best = _resolved(located, boxes)
@@ -170,7 +171,7 @@ def whole_karyograms(folder: Path) -> list[tuple[object, ...]]:
     rows = []
     for name, count in HAND_COUNTS.items():
         page = normalise(read_image(folder / name))
-        located = LOCATOR.locate(page)
+        located = LOCATOR.locate(Page(page))
         rows.append((name, count, len(located.chromosomes), components(page).count,
                      len(located.doubts)))  # fmt: skip
     return rows

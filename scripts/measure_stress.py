@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from screening.assess.labelled import Picture, read_pictures, score_pictures, units_of
+from screening.assess.labelled import LabelledPicture, read_pictures, score_pictures, units_of
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.commands.evaluate import records
 from screening.images.read import read_image
@@ -92,8 +92,8 @@ CORRUPTIONS: dict[str, tuple[Change, tuple[float, ...]]] = {
 
 
 def changed(
-    pictures: Sequence[Picture], change: Change, grade: float, folder: Path, seed: int
-) -> list[Picture]:
+    pictures: Sequence[LabelledPicture], change: Change, grade: float, folder: Path, seed: int
+) -> list[LabelledPicture]:
     """Return the pictures, changed and written to `folder` as PNG files."""
     found = []
     for number, picture in enumerate(pictures):
@@ -113,7 +113,10 @@ def steps(only: Sequence[str]) -> Iterator[tuple[str, Change, float]]:
 
 
 def measure(
-    pictures: Sequence[Picture], bundle: Bundle, scorer: BundleScorer, args: argparse.Namespace
+    pictures: Sequence[LabelledPicture],
+    bundle: Bundle,
+    scorer: BundleScorer,
+    args: argparse.Namespace,
 ) -> tuple[object, ...]:
     """Return the figures of one step."""
     units = units_of(pictures)
@@ -193,10 +196,10 @@ def main() -> None:
     print(f"written to {to}")
 
 
-def _some(pictures: Sequence[Picture], limit: int | None) -> list[Picture]:
+def _some(pictures: Sequence[LabelledPicture], limit: int | None) -> list[LabelledPicture]:
     if limit is None:
         return list(pictures)
-    chosen: list[Picture] = []
+    chosen: list[LabelledPicture] = []
     for abnormal in (False, True):
         group = [picture for picture in pictures if picture.abnormal == abnormal]
         chosen += group[:: max(1, -(-len(group) // limit))]

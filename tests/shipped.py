@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from screening.bundle import default_bundle, load_bundle
 from screening.bundle_schema import FilePart
+from screening.images.page import Page
 from screening.karyogram.locate import ARBITER, SEGMENTER, Located, Locator
 
 FINDER = {name: FilePart(file=name) for name in (SEGMENTER, ARBITER)}
@@ -17,8 +20,8 @@ def locator() -> Locator:
     return Locator.of(load_bundle(default_bundle()))
 
 
-def locate(paper) -> Located:
-    return locator().locate(paper)
+def locate(paper: np.ndarray) -> Located:
+    return locator().locate(Page(paper))
 
 
 def finder_files() -> dict[str, bytes]:

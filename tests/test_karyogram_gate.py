@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from screening.images.arrangement import Arrangement
-from screening.images.normalise import normalise
+from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram import gate
 from screening.karyogram.gate import inspect
@@ -31,7 +31,7 @@ def test_karyograms_of_any_style_pass(seed):
     rng = np.random.default_rng(seed)
     style = clinical_style(rng) if seed % 2 else random_style(rng)
     drawn = compose(draw_cell(rng, "XX" if seed % 3 else "XY"), style, rng)
-    quality = inspect(normalise(drawn.image), locator()).quality
+    quality = inspect(Page.of(drawn.image), locator()).quality
     assert quality.ok, (seed, quality.reason)
 
 
@@ -42,7 +42,7 @@ def test_the_real_karyograms_pass_and_are_counted(shared_data):
     with (folder / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        quality = inspect(normalise(read_image(folder / row["path"])), locator()).quality
+        quality = inspect(Page.of(read_image(folder / row["path"])), locator()).quality
         truth = 47 if row["detail"].startswith("47") else 46
         assert quality.ok and truth - 4 <= quality.objects <= truth, row["path"]
 
@@ -91,16 +91,16 @@ def not_karyograms() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", list(not_karyograms()))
 def test_what_is_no_karyogram_is_refused_with_a_reason(name):
-    quality = inspect(normalise(not_karyograms()[name]), locator()).quality
+    quality = inspect(Page.of(not_karyograms()[name]), locator()).quality
     assert not quality.ok and quality.reason
 
 
 def test_turned_half_and_doubled_karyograms_do_not_pass_unnoticed(karyogram):
     image = karyogram.image
     for turned in (np.rot90(image), np.rot90(image, 3), np.rot90(image, 2)):
-        assert not inspect(normalise(np.ascontiguousarray(turned)), locator()).quality.ok
+        assert not inspect(Page.of(np.ascontiguousarray(turned)), locator()).quality.ok
     for part in (image[: image.shape[0] // 2], np.hstack([image, image])):
-        quality = inspect(normalise(np.ascontiguousarray(part)), locator()).quality
+        quality = inspect(Page.of(np.ascontiguousarray(part)), locator()).quality
         assert not quality.ok or quality.objects != 46
 
 

@@ -23,11 +23,11 @@ from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.data.manifest import read_manifest
 from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError, ScreeningError
-from screening.triage.rule import Judgement, Rule, judge
+from screening.record import Picture
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import case_hash
 
 if TYPE_CHECKING:
-    from screening.worklist.ledger import Result
     from screening.worklist.pipeline import Scorer
 
 MADE = ("composed", "sham", "simulated")
@@ -42,7 +42,7 @@ _YES = {"1", "yes", "true"}
 
 
 @dataclass(frozen=True)
-class Picture:
+class LabelledPicture:
     """One labelled karyogram of a manifest: whose it is, and to which groups it belongs."""
 
     id: str
@@ -62,11 +62,11 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class UnitOf:
+class LabelledCase:
     """One case: its pictures, abnormal when any of them is."""
 
     name: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[LabelledPicture, ...]
 
     @property
     def abnormal(self) -> bool:
@@ -83,7 +83,7 @@ class UnitOf:
 
 def read_pictures(
     location: Path, unit: str = "auto", by: Sequence[str] | None = None
-) -> list[Picture]:
+) -> list[LabelledPicture]:
     """Return the pictures of a manifest, each file read once for its hash.
 
     `by`: columns to group by (default: those of GROUPINGS that are there). ManifestError for what
@@ -112,7 +112,7 @@ def read_pictures(
         simulated = row.get("kind") == SIMULATED or row.get("simulated", "").lower() in _YES
         case = f"{source}/{item.case}" if source else item.case
         pictures.append(
-            Picture(
+            LabelledPicture(
                 id=item.id,
                 path=item.path,
                 abnormal=abnormal,
@@ -128,15 +128,15 @@ def read_pictures(
     return pictures
 
 
-def units_of(pictures: Sequence[Picture]) -> list[UnitOf]:
+def units_of(pictures: Sequence[LabelledPicture]) -> list[LabelledCase]:
     """Return the cases in the order of their first pictures."""
-    groups: dict[str, list[Picture]] = {}
+    groups: dict[str, list[LabelledPicture]] = {}
     for picture in pictures:
         groups.setdefault(picture.unit, []).append(picture)
-    return [UnitOf(name, tuple(members)) for name, members in groups.items()]
+    return [LabelledCase(name, tuple(members)) for name, members in groups.items()]
 
 
-def check_enough(units: Sequence[UnitOf], least: int, purpose: str) -> None:
+def check_enough(units: Sequence[LabelledCase], least: int, purpose: str) -> None:
     """Raise ManifestError unless there are `least` normal and `least` abnormal cases."""
     abnormal = sum(unit.abnormal for unit in units)
     normal = len(units) - abnormal
@@ -150,12 +150,12 @@ def check_enough(units: Sequence[UnitOf], least: int, purpose: str) -> None:
 
 
 def score_pictures(
-    pictures: Sequence[Picture],
+    pictures: Sequence[LabelledPicture],
     bundle: Bundle,
     scorer: Scorer,
     folder: Path,
     args: argparse.Namespace,
-) -> dict[str, Result]:
+) -> dict[str, Picture]:
     """Return each picture's result by id, as `screen` makes it; kept in a ledger in `folder`.
 
     The chromosomes are read one by one where the bundle can.
@@ -193,8 +193,8 @@ def score_pictures(
 
 
 def routes_along(
-    units: Sequence[UnitOf],
-    results: Mapping[str, Result],
+    units: Sequence[LabelledCase],
+    results: Mapping[str, Picture],
     rule: Rule,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -213,28 +213,17 @@ def routes_along(
     return last, flagged
 
 
-def judgement_of(rule: Rule, result: Result) -> Judgement:
-    """Return the whole rule's judgement on one result of the ledger."""
-    return judge(
-        rule, result.status, result.p, result.evidence, result.objects, result.reason,
-        result.warnings,
-    )  # fmt: skip
-
-
-def _routes(rule: Rule, result: Result, thresholds: np.ndarray) -> np.ndarray:
+def _routes(rule: Rule, picture: Picture, thresholds: np.ndarray) -> np.ndarray:
     """The route at each threshold. A threshold decides by how many passes reach it and by nothing
     else, so thresholds that as many passes reach are judged once."""
-    p = judgement_of(rule, result).p.astype(np.float64)
+    p = judge(rule, picture).p.astype(np.float64)
     votes = (p[:, None] >= thresholds).sum(axis=0)
     _, first, same = np.unique(votes, return_index=True, return_inverse=True)
-    routes = [
-        judgement_of(replace(rule, threshold=float(t)), result).decision.route
-        for t in thresholds[first]
-    ]
+    routes = [judge(replace(rule, threshold=float(t)), picture).route for t in thresholds[first]]
     return np.array(routes)[same]
 
 
-def _refuse_duplicates(location: Path, pictures: Sequence[Picture]) -> None:
+def _refuse_duplicates(location: Path, pictures: Sequence[LabelledPicture]) -> None:
     problems = Problems(str(location))
     first: dict[str, str] = {}
     for picture in pictures:

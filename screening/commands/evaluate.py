@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from screening.assess.evaluation import CaseRecord, Evaluation, PictureRecord
-    from screening.assess.labelled import Picture, UnitOf
+    from screening.assess.labelled import LabelledCase, LabelledPicture
     from screening.bundle import Bundle
+    from screening.record import Picture
     from screening.triage.rule import Rule
-    from screening.worklist.ledger import Result
 
 LEAST = 5
 """Cases of each kind below which no interval says anything."""
@@ -133,7 +134,7 @@ def check(args: argparse.Namespace) -> None:
         raise ScreeningError("; ".join(problems))
 
 
-def seen_before(bundle: Bundle, pictures: Sequence[Picture], force: bool) -> list[str]:
+def seen_before(bundle: Bundle, pictures: Sequence[LabelledPicture], force: bool) -> list[str]:
     """The warning when cases trained or calibrated the bundle, which `force` lets through.
 
     Raises ScreeningError without `force`.
@@ -155,27 +156,28 @@ def seen_before(bundle: Bundle, pictures: Sequence[Picture], force: bool) -> lis
 
 
 def records(
-    units: Sequence[UnitOf], results: Mapping[str, Result], rule: Rule
+    units: Sequence[LabelledCase], results: Mapping[str, Picture], rule: Rule
 ) -> tuple[list[PictureRecord], list[CaseRecord]]:
     """The pictures and the cases as they are routed, with their labels."""
     from screening.assess.evaluation import CaseRecord, PictureRecord
-    from screening.assess.labelled import judgement_of
-    from screening.triage.cases import Cell, summarise_cases
+    from screening.triage.cases import summarise_cases
+    from screening.triage.rule import judge
 
     shown, cells = [], []
     for unit in units:
         for picture in unit.pictures:
-            r = results[picture.id]
-            judged = judgement_of(rule, r)
-            route, prediction = judged.decision.route, judged.decision.prediction
+            verdict = judge(rule, results[picture.id])
             shown.append(
                 PictureRecord(
-                    picture.id, unit.name, picture.hash, picture.abnormal, route, judged.p,
-                    picture.groups, prediction, judged.decision.confidence,
+                    picture.id, unit.name, picture.hash, picture.abnormal, verdict.route,
+                    verdict.p, picture.groups, verdict.prediction, verdict.confidence,
                 )
             )  # fmt: skip
-            cells.append(Cell(unit.name, r.status, route, prediction, judged.p_abnormal))
-    routed = {case.case: case for case in summarise_cases(cells)}
+            # Routed by the verdicts alone: what cells show together is for a person.
+            cells.append(
+                replace(results[picture.id], case=unit.name, verdict=verdict, reading=None)
+            )
+    routed = {case.case: case for case in summarise_cases(cells, rule)}
     cases = [
         CaseRecord(
             unit.name, unit.patient, unit.abnormal, unit.simulated, routed[unit.name].route,

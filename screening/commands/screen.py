@@ -80,7 +80,6 @@ def run(args: argparse.Namespace) -> int:
     from screening.bundle import default_bundle, load_bundle
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
-    from screening.worklist.chromosome_files import FOLDER_NAME
     from screening.worklist.reader import reader_of
     from screening.worklist.run import Settings, screen_folder
     from screening.worklist.scorer import BundleScorer
@@ -88,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
     bundle = load_bundle(args.bundle or default_bundle())
     rule = Rule.of(bundle.info, args.min_confidence, args.rule)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
-    chromosomes = args.out / FOLDER_NAME if args.save_chromosomes else None
-    reader = reader_of(bundle, args.passes, args.seed, chromosomes)
+    reader = reader_of(bundle, args.passes, args.seed)
     settings = Settings(
         folder=args.folder,
         out=args.out,

@@ -17,13 +17,13 @@ from screening.triage.policy import CALIBRATED, VOTES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from screening.assess.labelled import Picture, UnitOf
+    from screening.assess.labelled import LabelledCase, LabelledPicture
     from screening.bundle import Bundle
     from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
+    from screening.record import Picture
     from screening.triage.rule import Rule
     from screening.uncertainty.risk_control import Certificate, NotCertified
     from screening.uncertainty.venn_abers import VennAbers
-    from screening.worklist.ledger import Result
 
 NOT_CERTIFIED = 3
 """Exit status when nothing could be promised; the bundle stays as it was."""
@@ -166,7 +166,7 @@ def find_bundle(folder: Path) -> Path:
     return inside if not (folder / "bundle.json").exists() and inside.is_dir() else folder
 
 
-def refuse_training(bundle: Bundle, pictures: Sequence[Picture]) -> None:
+def refuse_training(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> None:
     """Raises ScreeningError when pictures or patients have trained the bundle."""
     from screening.uncertainty.certificate import overlap
 
@@ -181,8 +181,8 @@ def refuse_training(bundle: Bundle, pictures: Sequence[Picture]) -> None:
 
 
 def certificate_of(
-    units: Sequence[UnitOf],
-    results: Mapping[str, Result],
+    units: Sequence[LabelledCase],
+    results: Mapping[str, Picture],
     rule: Rule,
     args: argparse.Namespace,
     venn_abers: VennAbers | None = None,
@@ -255,21 +255,21 @@ def certificate_of(
 
 
 def calibration_of(
-    pictures: Sequence[Picture], results: Mapping[str, Result], rule: Rule
+    pictures: Sequence[LabelledPicture], results: Mapping[str, Picture], rule: Rule
 ) -> CalibrationInfo:
     """What the calibration cases showed; ScreeningError when one label was never judged."""
     from screening.bundle_schema import CalibrationInfo
+    from screening.triage.rule import judge
     from screening.uncertainty import calibration
     from screening.uncertainty.shift import kept_scores
     from screening.uncertainty.venn_abers import VennAbers
-    from screening.worklist.rows import row_of
 
-    rows = [(p, row_of(results[p.id], rule)) for p in pictures]
-    judged = [(p, row) for p, row in rows if row.p_abnormal is not None]
+    verdicts = [(p, judge(rule, results[p.id])) for p in pictures]
+    judged = [(p, verdict) for p, verdict in verdicts if verdict.p_abnormal is not None]
     labels = [int(p.abnormal) for p, _ in judged]
     if len(set(labels)) < 2:
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
-    scores = [row.p_abnormal for _, row in judged]
+    scores = [verdict.p_abnormal for _, verdict in judged]
     patients = [p.hash for p, _ in judged]
     try:
         choice = calibration.choose(scores, labels, patients)
@@ -281,7 +281,7 @@ def calibration_of(
         ) from error
     kept = {
         name: {
-            label: kept_scores([getattr(row, name) for p, row in judged if p.abnormal == yes])
+            label: kept_scores([getattr(v, name) for p, v in judged if p.abnormal == yes])
             for label, yes in (("normal", False), ("abnormal", True))
         }
         for name in ("p_abnormal", "p_std")
@@ -291,8 +291,8 @@ def calibration_of(
         prevalence=sum(labels) / len(labels),
         points=VennAbers.fit(scores, labels, patients).points,
         scores=kept,
-        unread=len(rows) - len(judged),
-        pictures=len(rows),
+        unread=len(verdicts) - len(judged),
+        pictures=len(verdicts),
         images=tuple(sorted(p.sha256 for p in pictures)),
         cases=tuple(sorted({p.hash for p in pictures})),
     )

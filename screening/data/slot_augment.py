@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from screening.images.ink import ink_window
+from screening.images.page import Page
 from screening.karyogram.locate import Locator
 
 PAPER = 255
@@ -96,7 +97,9 @@ def boxes_beside(manifest: Path) -> dict[str, list[Placed]]:
 
 def located(paper: np.ndarray, locator: Locator) -> list[Placed]:
     """Return the chromosomes found on a normalised page, each group of neighbours as one slot."""
-    return [Placed(f.x, f.y, f.w, f.h, str(f.group)) for f in locator.locate(paper).chromosomes]
+    return [
+        Placed(f.x, f.y, f.w, f.h, str(f.group)) for f in locator.locate(Page(paper)).chromosomes
+    ]
 
 
 def _changed(picture: np.ndarray, rng: np.random.Generator, changes: SlotChanges) -> np.ndarray:

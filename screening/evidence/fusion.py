@@ -1,8 +1,8 @@
-"""One score from several parts: the whole picture's network, the cell's reading, and the doubts.
+"""One score from all evidence: a logistic model over what the witnesses say.
 
-A logistic model (fitted on validation patients, its coefficients stored in the bundle) adds the
-log-odds that each part speaks for. Every dropout pass of the network is fused by itself, so the
-passes keep their spread and the vote remains the thesis' vote.
+Its coefficients are fitted on validation patients and stored in the bundle; it adds the log-odds
+that each feature speaks for. A feature that differs from dropout pass to dropout pass is fused pass
+by pass, so that the passes keep their spread and the vote remains the thesis' vote.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NETWORK = "network"
-"""Name of the feature that is the network's log-odds; it differs from pass to pass."""
+from screening.record import Feature
 
 _CLIP = 8.0  # log-odds; beyond 1 in 3,000 no part is believed, so that none alone decides
 
@@ -22,33 +21,38 @@ _CLIP = 8.0  # log-odds; beyond 1 in 3,000 no part is believed, so that none alo
 class Fusion:
     """`intercept` and `weights` by feature, in log-odds towards abnormal.
 
-    Features that a picture does not have count 0: neutral by construction of every feature.
+    Features that a picture does not have count 0: neutral by construction of every feature. What
+    the features in `only_raise` say never lowers the score.
     """
 
     intercept: float
     weights: Mapping[str, float]
+    only_raise: tuple[str, ...] = ()
 
-    def passes(self, p: np.ndarray, features: Mapping[str, float]) -> np.ndarray:
-        """Return the fused p(abnormal) of each pass, float32 (passes,).
+    def passes(self, features: Mapping[str, Feature], count: int) -> np.ndarray:
+        """Return the fused p(abnormal) of each of `count` passes, float32 (count,).
 
-        `p` is the network's p(abnormal) of each pass, (passes,) in 0–1.
+        A feature is a number or one for each pass; ValueError for another number of passes.
         """
-        other = self.intercept + sum(
-            weight * bounded(features.get(name, 0.0))
-            for name, weight in self.weights.items()
-            if name != NETWORK
-        )
-        total = other + self.weights.get(NETWORK, 0.0) * log_odds(p)
+        total = np.full(count, self.intercept)
+        for name in self.weights:
+            if name in features:
+                total = total + self._part(name, features[name])
+        if total.shape != (count,):
+            raise ValueError(f"expected features of {count} passes, received {total.shape[0]}")
         return (1 / (1 + np.exp(-total))).astype(np.float32)
 
-    def contributions(self, p: np.ndarray, features: Mapping[str, float]) -> dict[str, float]:
-        """Return each part's change of the log-odds towards abnormal, the network's on average."""
-        known = {NETWORK: float(log_odds(p).mean())} | {
-            name: bounded(value) for name, value in features.items() if name in self.weights
-        }
+    def contributions(self, features: Mapping[str, Feature]) -> dict[str, float]:
+        """Return each feature's change of the log-odds towards abnormal, on average over passes."""
         return {
-            name: weight * known[name] for name, weight in self.weights.items() if name in known
+            name: float(np.mean(self._part(name, features[name])))
+            for name in self.weights
+            if name in features
         }
+
+    def _part(self, name: str, feature: Feature) -> np.ndarray:
+        part = self.weights[name] * bounded(feature)
+        return np.maximum(part, 0.0) if name in self.only_raise else part
 
 
 def log_odds(p: np.ndarray | float) -> np.ndarray:
@@ -57,6 +61,6 @@ def log_odds(p: np.ndarray | float) -> np.ndarray:
     return np.clip(np.log(p) - np.log1p(-p), -_CLIP, _CLIP)
 
 
-def bounded(value: float) -> float:
+def bounded(feature: Feature) -> np.ndarray:
     """Return a feature within ±8, the range in which the coefficients were fitted."""
-    return float(np.clip(value, -_CLIP, _CLIP))
+    return np.clip(np.asarray(feature, np.float64), -_CLIP, _CLIP)

@@ -9,9 +9,6 @@ chromosomes and by where they stand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 from iscn_authenticator import validate_karyotype
 from scipy.optimize import linear_sum_assignment
@@ -33,67 +30,12 @@ from screening.evidence.karyotypes import (
     normal_complements,
 )
 from screening.evidence.likelihood import likelihood
-from screening.evidence.record import PictureEvidence, Placed
-from screening.evidence.sizes import size_doubts
-from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots, align_best
+from screening.evidence.slots import OUTSIDE, Page, Slots, align_best
 from screening.evidence.weights import object_weights, tilted, with_print
-from screening.evidence.words import NO_KARYOTYPE, TONED_MARK, doubts_of, notes_of
 from screening.reading_settings import Conclusions, ReadingSettings
+from screening.record import Chromosome, Reading
 
 _NAMES = (*COLUMNS, "?")
-
-
-@dataclass(frozen=True)
-class Read:
-    """One object: the class it is ("mar" a marker, "?" no chromosome) with its probability, the
-    slot it stands in ("" when unknown), `doubtful` to read, `missorted`: surely another class than
-    its slot."""
-
-    name: str
-    probability: float
-    slot: str = ""
-    doubtful: bool = False
-    missorted: bool = False
-
-
-@dataclass(frozen=True)
-class CellReading:
-    """The reading of one cell.
-
-    `karyotypes`: (ISCN, posterior) of the most probable ones, falling, sum at most 1; `p_normal`:
-    posterior of 46,XX and 46,XY together; `counts`: how many of each class (and "mar") in the most
-    probable complement, `gains_and_losses` what it has more or less than a normal one;
-    `chromosomes`: one `Read` per object; `layout_score` 0–1 and `order` (one of `slots.READINGS`)
-    as in `slots.Slots`; `confused`: estimated rate of misread chromosomes; `iscn`: the suggested
-    karyotype, "" unless its posterior is 0.9 or more and its grammar valid; `features` for the
-    fusion, each 0 when it speaks for nothing; `doubts` keep the page from the end of the work list,
-    `notes` do not.
-    """
-
-    chromosomes: tuple[Read, ...]
-    karyotypes: tuple[tuple[str, float], ...] = ()
-    p_normal: float = 0.0
-    counts: Mapping[str, int] = field(default_factory=dict)
-    gains_and_losses: tuple[str, ...] = ()
-    layout_score: float = 0.0
-    order: str = UPRIGHT
-    confused: float = 0.0
-    iscn: str = ""
-    features: Mapping[str, float] = field(default_factory=dict)
-    doubts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def evidence(self, boxes: np.ndarray) -> PictureEvidence:
-        """Return the record of the picture; `boxes` (n, 4): x, y, w, h as fractions of the page."""
-        placed = tuple(
-            Placed(*map(float, box), one.name, one.probability, one.slot, one.doubtful,
-                   one.missorted)
-            for box, one in zip(boxes, self.chromosomes, strict=True)
-        )  # fmt: skip
-        return PictureEvidence(
-            dict(self.features), placed, self.karyotypes, self.p_normal, self.layout_score,
-            self.iscn, dict(self.counts), self.gains_and_losses, self.doubts, self.notes,
-        )  # fmt: skip
 
 
 def read_cell(
@@ -101,14 +43,12 @@ def read_cell(
     page: Page,
     relative: np.ndarray | None,
     settings: ReadingSettings,
-    homologs: float = 0.0,
-) -> CellReading:
+) -> Reading:
     """Return the reading of the n objects of a page.
 
     `p` (n, 25): probabilities of the classes of `classes.CHROMOSOMES` and of "not one chromosome";
     `page`: where the objects stand; `relative` (n,): lengths in percent of the haploid autosomes,
-    nan when unknown; `homologs`: feature of `homologs.compare_homologs`. ValueError for shapes that
-    do not fit each other.
+    nan when unknown. ValueError for shapes that do not fit each other.
     """
     n, rates, looks, limits = len(page.rows), settings.rates, settings.looks, settings.conclusions
     p = np.asarray(p, np.float64).reshape(-1, CLASSES + 1) if n == 0 else np.asarray(p)
@@ -135,39 +75,20 @@ def read_cell(
     changes = gains_and_losses(best)
     karyotypes = _named(counts, posterior, limits)
     first, p_first = karyotypes[0] if karyotypes else ("", 0.0)
-    found = sum(one.name != "?" for one in objects)
-    features = {
-        "reading": _log_ratio(1 - p_normal, p_normal, limits),
-        "margin": _log_ratio(float(posterior[0]), float(posterior[1:2].sum()), limits),
-        "layout": 1 - slots.score,
-        "lengths": disorder,
-        "doubtful": float(sum(one.doubtful for one in objects)),
-        "missorted": float(sum(one.missorted for one in objects)),
-        "count": float(abs(found - 46)),
-        "rejected": float(n - found),
-        "confused": float(np.log10(misread / looks.misread[0])),
-        "homologs": float(homologs),
-    }
     good = slots.score >= settings.doubts.good_layout
     sure = p_first >= limits.sure_iscn and good and validate_karyotype(first).valid
-    return CellReading(
+    return Reading(
         chromosomes=objects,
         karyotypes=karyotypes,
         p_normal=p_normal,
+        margin=log_ratio(float(posterior[0]), float(posterior[1:2].sum()), limits),
         counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
         gains_and_losses=changes if len(changes) <= limits.most_changes else (),
         layout_score=slots.score,
-        order=slots.reading,
-        confused=misread,
+        orientation=slots.reading,
+        disorder=disorder,
+        misread_rate=misread,
         iscn=first if sure else "",
-        features=features,
-        doubts=(
-            *([] if karyotypes else [NO_KARYOTYPE]),
-            *doubts_of(objects, slots, disorder, int(best.sum()), settings.doubts, p_normal),
-            *(() if page.areas is None else size_doubts(objects, page.areas, settings.sizes)),
-            *([TONED_MARK] if page.marks else []),
-        ),
-        notes=notes_of(objects, karyotypes, changes, poor, settings.doubts),
     )
 
 
@@ -210,7 +131,7 @@ def _objects(
     slots: Slots,
     looks: np.ndarray | None,
     limits: Conclusions,
-) -> tuple[Read, ...]:
+) -> tuple[Chromosome, ...]:
     """Each object's class, such that all of them together are the complement; `looks` (n, 24), None
     when they are too poor to say that chromosomes were exchanged."""
     n = len(q)
@@ -250,44 +171,34 @@ def _swaps(
     return found
 
 
-def _read(p: float, what: int, slot: np.ndarray, limits: Conclusions) -> Read:
+def _read(p: float, what: int, slot: np.ndarray, limits: Conclusions) -> Chromosome:
     place = int(np.argmax(slot))
     known = place != OUTSIDE and slot[place] >= limits.known_slot
     p = float(min(1.0, p))
-    return Read(
+    return Chromosome(
         name=_NAMES[what],
         probability=p,
-        slot=CHROMOSOMES[place] if known else "",
+        position=CHROMOSOMES[place] if known else "",
         doubtful=p < limits.doubtful,
-        missorted=bool(
+        misplaced=bool(
             what < MARKER and known and place != what and min(p, slot[place]) >= limits.sure
         ),
     )
 
 
-def _not_a_cell(
-    q: np.ndarray, slots: Slots, disorder: float, settings: ReadingSettings
-) -> CellReading:
+def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float, settings: ReadingSettings) -> Reading:
     """Too few or too many objects for one cell: each is read for itself, nothing is concluded."""
     limits = settings.conclusions
     objects = tuple(
         _read(one.max(), int(np.argmax(one)), slot * slots.score, limits)
         for one, slot in zip(q, slots.slot, strict=True)
     )
-    n = len(objects)
-    return CellReading(
+    return Reading(
         chromosomes=objects,
         layout_score=slots.score,
-        order=slots.reading,
-        features={
-            "reading": limits.most_log_odds,
-            "count": float(abs(n - 46)),
-            "layout": 1 - slots.score,
-        },
-        doubts=(
-            f"{n} objects found: not the chromosomes of one whole cell",
-            *doubts_of((), slots, disorder, n, settings.doubts),
-        ),
+        orientation=slots.reading,
+        disorder=disorder,
+        whole=False,
     )
 
 
@@ -307,6 +218,7 @@ def _disorder(relative: np.ndarray, slots: Slots, limits: Conclusions) -> float:
     return float(1 - np.corrcoef(expected, relative[known])[0, 1])
 
 
-def _log_ratio(up: float, down: float, limits: Conclusions) -> float:
+def log_ratio(up: float, down: float, limits: Conclusions) -> float:
+    """Return the log of a ratio of probabilities, within the limits."""
     ratio = np.log(max(up, 1e-9)) - np.log(max(down, 1e-9))
     return float(np.clip(ratio, -limits.most_log_odds, limits.most_log_odds))

@@ -8,19 +8,16 @@ that touch or stand side by side pass for one in every other respect, but not in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import siegelslopes
 
 from screening.classes import RELATIVE_LENGTH
 from screening.reading_settings import Sizes
-
-if TYPE_CHECKING:
-    from screening.evidence.reading import Read
+from screening.record import Chromosome
 
 
-def size_doubts(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> tuple[str, ...]:
+def size_doubts(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) -> tuple[str, ...]:
     """Return why the sizes of a page's objects must be seen by a person.
 
     `areas` (n,): ink of each object in pixels of the page.
@@ -41,7 +38,7 @@ def size_doubts(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> tup
     if small:
         doubts.append(f"too small for a chromosome {', '.join(small)}: print, or a part of it?")
     left_out = [
-        one.slot or "21"
+        one.position or "21"
         for one, more in zip(objects, excess, strict=True)
         if one.name == "?" and more >= sizes.like_one
     ]
@@ -50,13 +47,13 @@ def size_doubts(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> tup
     return tuple(doubts)
 
 
-def excesses(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> np.ndarray:
+def excesses(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) -> np.ndarray:
     """Return log(area / expected area) of each object, float64 (n,); (0,) when there is no line.
 
     The class is the one read; for objects that are none, that of their slot or, outside, 21.
     """
     table = {name: np.log(length) for name, length in RELATIVE_LENGTH.items()}
-    x = np.array([table.get(one.name, table.get(one.slot, table["21"])) for one in objects])
+    x = np.array([table.get(one.name, table.get(one.position, table["21"])) for one in objects])
     named = np.array([one.name in table for one in objects], bool)
     areas = np.asarray(areas, np.float64)
     if named.sum() < sizes.fewest or np.ptp(x[named]) < sizes.least_range:
@@ -67,7 +64,7 @@ def excesses(objects: Sequence[Read], areas: np.ndarray, sizes: Sizes) -> np.nda
 
 
 def _holds_two(
-    name: str, objects: Sequence[Read], areas: np.ndarray, excess: np.ndarray, sizes: Sizes
+    name: str, objects: Sequence[Chromosome], areas: np.ndarray, excess: np.ndarray, sizes: Sizes
 ) -> bool:
     at = [i for i, one in enumerate(objects) if one.name == name]
     if len(at) != 2:

@@ -72,9 +72,15 @@ def content_box(paper: np.ndarray) -> tuple[int, int, int, int]:
     Specks, rules, page frames and captions that stand well above or below every chromosome are
     left out. A page without any object gives the whole page.
     """
-    height, width = paper.shape
     small, scale = shrunk(paper)
-    found = components(small)
+    return content_box_of(components(small), paper.shape, scale)
+
+
+def content_box_of(
+    found: Components, shape: tuple[int, ...], scale: float
+) -> tuple[int, int, int, int]:
+    """Return `content_box` of a page of `shape` (h, w) whose objects were found at `scale`."""
+    height, width = shape
     chromosomes = found.of_kind(CHROMOSOME)
     if not len(chromosomes):
         return 0, 0, width, height

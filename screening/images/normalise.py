@@ -48,7 +48,12 @@ def crop_margins(grey: np.ndarray, pad_fraction: float = 0.02) -> np.ndarray:
     `pad_fraction` of the content's longer side is left on each side, white where the picture ends,
     so that the scale of the content depends neither on the page nor on its margins.
     """
-    x, y, w, h = margins(grey, pad_fraction)
+    return cut(grey, margins(grey, pad_fraction))
+
+
+def cut(grey: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return uint8 (h, w): what a box (x, y, w, h) shows of the page, paper where it ends."""
+    x, y, w, h = box
     height, width = grey.shape
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
     out = np.full((h, w), PAPER, np.uint8)
@@ -63,7 +68,12 @@ def margins(grey: np.ndarray, pad_fraction: float = 0.02) -> tuple[int, int, int
     without content gives the whole page.
     """
     _check(grey)
-    x, y, w, h = content_box(grey)
+    return padded(content_box(grey), pad_fraction)
+
+
+def padded(box: tuple[int, int, int, int], pad_fraction: float = 0.02) -> tuple[int, int, int, int]:
+    """Return a content box (x, y, w, h) with its pad on each side."""
+    x, y, w, h = box
     pad = round(pad_fraction * max(w, h))
     return x - pad, y - pad, w + 2 * pad, h + 2 * pad
 

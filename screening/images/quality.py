@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from screening.images.foreground import CHROMOSOME, INK, TEXT, Components, components, shrunk
+from screening.images.foreground import CHROMOSOME, INK, TEXT, Components
+from screening.images.page import Page
 
 MIN_OBJECTS, MAX_OBJECTS = 14, 115
 """A cell has about 46; touching homologs count once (23), a tetraploid cell has 92."""
@@ -28,17 +29,17 @@ class Quality:
     warnings: tuple[str, ...] = ()
 
 
-def assess(paper: np.ndarray) -> Quality:
-    """Return whether a normalised page uint8 (h, w) shows the chromosomes of a cell, well enough.
+def assess(whole: Page) -> Quality:
+    """Return whether a normalised page shows the chromosomes of a cell, well enough.
 
     Refused: blank pages, photographs, text, single chromosomes, too small or too blurred ones. How
     the chromosomes are arranged is for `karyogram.gate` to judge, once each has been found.
     """
-    page, scale = shrunk(paper)
+    page, scale = whole.shrunk
     ink_share = float((page < INK).mean())
     if ink_share < 0.002:
         return Quality(False, "a blank page: nothing stands on it")
-    found = components(page)
+    found = whole.components
     count = found.count
     reason = _not_a_page(page, found, ink_share) or _not_chromosomes(found)
     if reason:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from screening.images.arrangement import Arrangement, arrangement
+from screening.images.page import Page
 from screening.images.quality import Quality, assess
 from screening.karyogram.locate import Located, Locator
 
@@ -28,17 +29,17 @@ class Inspection:
     located: Located | None
 
 
-def inspect(paper: np.ndarray, locator: Locator) -> Inspection:
-    """Return whether a normalised page uint8 (h, w) is a karyogram, with its chromosomes.
+def inspect(page: Page, locator: Locator) -> Inspection:
+    """Return whether a normalised page is a karyogram, with its chromosomes.
 
     Refused: what `images.quality.assess` refuses; metaphase spreads; karyograms that lie on their
     side or stand on their head, as far as rows and labels tell. `quality.objects` is the number of
     chromosomes found. A mirrored karyogram passes: only its classes can tell.
     """
-    quality = assess(paper)
+    quality = assess(page)
     if not quality.ok:
         return Inspection(quality, None)
-    located = locator.locate(paper)
+    located = locator.locate(page)
     count = len(located.chromosomes)
     order = _arrangement(located)
     reason = _not_one_cell(count) or _not_arranged(order, count)

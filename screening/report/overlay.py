@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from screening.report.view import ChromosomeView
+from screening.classes import MARKER
+from screening.record import Chromosome, Reading
+from screening.report.counts import UNNAMED
 
 _LETTERS = 0.028  # of the thumbnail's width: height of the letters at noteworthy chromosomes
 _CHANGES = {
@@ -15,73 +17,84 @@ _CHANGES = {
 }
 
 
-def overlay(chromosomes: Sequence[ChromosomeView], size: tuple[int, int]) -> Markup:
+def overlay(reading: Reading, size: tuple[int, int]) -> Markup:
     """Return an SVG to lay over a thumbnail of `size` (width, height) px; empty for size 0.
 
     Each box has a hover text: class, probability, slot. Noteworthy ones are drawn last, over the
     others, with the class above them. The box's class is its state, for the style sheet: `gain` or
-    `loss`, else `missorted`, else `fine`, and `doubtful` besides.
+    `loss`, else `misplaced`, else `fine`, and `doubtful` besides.
     """
     width, height = size
-    if not (width and height and chromosomes):
+    if not (width and height and reading.chromosomes):
         return Markup("")
-    ordered = sorted(chromosomes, key=lambda one: (_kind(one) != "fine", one.x))
-    boxes, labelled = [], []
-    for one in ordered:
-        boxes.append(_box(one, width, height))
-        if _kind(one) != "fine":
+    kinds = [(one, _kind(one, reading.gains_and_losses)) for one in reading.chromosomes]
+    ordered = sorted(kinds, key=lambda pair: (pair[1] != "fine", pair[0].x))
+    boxes: list[Markup] = []
+    labelled: list[tuple[str, tuple[float, float, float]]] = []
+    for one, kind in ordered:
+        boxes.append(_box(one, kind, reading.gains_and_losses, width, height))
+        if kind != "fine":
             label, at = _label(one, width, height)
             # Three chromosomes 21 side by side would print one label over the other.
             if not any(label == other and _touch(at, there) for other, there in labelled):
-                boxes.append(_text(label, _kind(one), at))
+                boxes.append(_text(label, kind, at))
                 labelled.append((label, at))
     return Markup(
         '<svg class="boxes" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{boxes}</svg>'
     ).format(
         w=width,
         h=height,
-        label=f"{len(chromosomes)} chromosomes found, "
-        f"{sum(_kind(one) != 'fine' for one in chromosomes)} of them noteworthy",
+        label=f"{len(kinds)} chromosomes found, "
+        f"{sum(kind != 'fine' for _, kind in kinds)} of them noteworthy",
         boxes=Markup("").join(boxes),
     )
 
 
-def described(one: ChromosomeView) -> str:
+def described(one: Chromosome, changes: Sequence[str]) -> str:
     """Return what is known of one chromosome in words, for the hover text."""
     parts = [
         f"chromosome {one.name}, probability {one.probability:.2f}"
         if one.name != "?"
         else "reads as no class"
     ]
-    if one.slot:
-        parts.append(f"stands in slot {one.slot}" + (", not its own" if one.missorted else ""))
-    if one.change:
-        parts.append(_CHANGES[one.change])
+    if one.position:
+        own = ", not its own" if one.misplaced else ""
+        parts.append(f"stands in slot {one.position}{own}")
+    change = change_of(one, changes)
+    if change:
+        parts.append(_CHANGES[change])
     if one.doubtful:
         parts.append("doubtful to read")
     return "; ".join(parts)
 
 
-def _kind(one: ChromosomeView) -> str:
-    state = one.change or ("missorted" if one.missorted else "")
+def change_of(one: Chromosome, changes: Sequence[str]) -> str:
+    """Return "gain" or "loss" when the cell has more or fewer of its class than a normal one."""
+    # A chromosome without a name may be the marker that the karyotype speaks of.
+    name = MARKER if one.name == UNNAMED else one.name
+    return "gain" if f"+{name}" in changes else "loss" if f"-{name}" in changes else ""
+
+
+def _kind(one: Chromosome, changes: Sequence[str]) -> str:
+    state = change_of(one, changes) or ("misplaced" if one.misplaced else "")
     return " ".join(filter(None, (state, "doubtful" if one.doubtful else ""))) or "fine"
 
 
-def _box(one: ChromosomeView, width: int, height: int) -> Markup:
+def _box(one: Chromosome, kind: str, changes: Sequence[str], width: int, height: int) -> Markup:
     return Markup(
         '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
         "<title>{}</title></rect>"
     ).format(
-        _kind(one),
+        kind,
         one.x * width,
         one.y * height,
         one.w * width,
         one.h * height,
-        described(one),
+        described(one, changes),
     )
 
 
-def _label(one: ChromosomeView, width: int, height: int) -> tuple[str, tuple[float, float, float]]:
+def _label(one: Chromosome, width: int, height: int) -> tuple[str, tuple[float, float, float]]:
     """The class, with "?" when doubtful, and its middle, base line and height of letters."""
     letters = _LETTERS * width
     y = one.y * height

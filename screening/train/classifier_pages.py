@@ -15,6 +15,7 @@ import numpy as np
 
 from screening.classes import CHROMOSOMES, class_index
 from screening.images.normalise import normalise
+from screening.images.page import Page
 from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
 from screening.karyogram.locate import FoundChromosome, Locator
 from screening.synthesis.cell import Cell
@@ -54,7 +55,7 @@ def _one_page(
         cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
     karyogram = compose(widen(cell, rng), style, rng)
     paper = normalise(karyogram.image)
-    located = locator.locate(paper)
+    located = locator.locate(Page(paper))
     chosen = list(located.chromosomes)
     others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
     marks = _marks(paper, located.other, rng)

@@ -21,6 +21,7 @@ import numpy as np
 
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
+from screening.images.page import Page
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Locator
 from screening.synthesis.cell import Cell, Chromosome, length_unit
@@ -246,7 +247,7 @@ def _job(job: tuple[Entry, Cell, tuple[int, ...], Locator]) -> tuple[dict, dict]
     """Make one karyogram; runs in a worker process."""
     entry, cell, sizes, locator = job
     karyogram, abnormality = make(entry, cell)
-    quality = inspect(normalise(karyogram.image), locator).quality
+    quality = inspect(Page.of(karyogram.image), locator).quality
     row = asdict(entry) | {
         "id": entry.id,
         "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,

@@ -3,75 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from screening.classes import ABNORMAL, FAILED, OK, REJECTED, REVIEW, ROUTES
+from screening.record import Case, Picture, Reading
 from screening.triage.findings import CellKaryotype, find
+from screening.triage.rule import Rule
+
+_MOST_PROBABLE = 0.5
+"""Posterior from which a cell's first karyotype is counted for the case."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What a case needs to know of one picture: one cell, as a karyogram shows it.
+def summarise_cases(pictures: Sequence[Picture], rule: Rule) -> list[Case]:
+    """Return the cases of judged pictures, in the order in which their first picture comes.
 
-    `read`: what its chromosomes amount to, None where they were not read or not surely enough.
+    Cells that differ are at least reviewed.
     """
-
-    case: str
-    status: str
-    route: str
-    prediction: str
-    p_abnormal: float | None
-    read: CellKaryotype | None = None
+    groups: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.case, []).append(picture)
+    return [_case(name, group, rule) for name, group in groups.items()]
 
 
-@dataclass(frozen=True)
-class Case:
-    """One case: how many pictures of each kind, the most urgent route, and a sentence.
-
-    `p_abnormal` is the highest of the judged pictures (None when there is none). `findings`: what
-    the cells show together, chromosome by chromosome (see `triage.findings`), "" when no picture's
-    chromosomes were read. Cells that differ are at least reviewed.
-    """
-
-    case: str
-    route: str
-    images: int
-    ok: int
-    rejected: int
-    failed: int
-    abnormal: int
-    p_abnormal: float | None
-    summary: str
-    findings: str = ""
-
-
-def summarise_cases(cells: Sequence[Cell]) -> list[Case]:
-    """Return the cases in the order in which their first cell comes."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.case, []).append(cell)
-    return [_case(name, group) for name, group in groups.items()]
-
-
-def _case(name: str, cells: Sequence[Cell]) -> Case:
-    judged = [cell for cell in cells if cell.status == OK]
-    abnormal = sum(cell.prediction == ABNORMAL for cell in judged)
-    known = [cell.p_abnormal for cell in judged if cell.p_abnormal is not None]
-    read = [cell.read for cell in judged if cell.read is not None]
-    findings = find(read, len(cells) - len(read))
-    routes = [cell.route for cell in cells] + [REVIEW] * findings.mosaic
+def _case(name: str, pictures: Sequence[Picture], rule: Rule) -> Case:
+    judged = [picture for picture in pictures if picture.status == OK]
+    verdicts = [picture.judged for picture in pictures]
+    abnormal = sum(picture.judged.prediction == ABNORMAL for picture in judged)
+    known = [p for picture in judged if (p := picture.judged.p_abnormal) is not None]
+    read = [cell for picture in judged if (cell := _cell(picture.reading, rule)) is not None]
+    findings = find(read, len(pictures) - len(read))
+    routes = [verdict.route for verdict in verdicts] + [REVIEW] * findings.mosaic
     return Case(
         case=name,
         route=min(routes, key=ROUTES.index),
-        images=len(cells),
+        images=len(pictures),
         ok=len(judged),
-        rejected=sum(cell.status == REJECTED for cell in cells),
-        failed=sum(cell.status == FAILED for cell in cells),
+        rejected=sum(picture.status == REJECTED for picture in pictures),
+        failed=sum(picture.status == FAILED for picture in pictures),
         abnormal=abnormal,
         p_abnormal=max(known, default=None),
-        summary=_sentence(len(judged), abnormal, len(cells) - len(judged)),
+        summary=_sentence(len(judged), abnormal, len(pictures) - len(judged)),
         findings=findings.text,
     )
+
+
+def _cell(reading: Reading | None, rule: Rule) -> CellKaryotype | None:
+    """What the cell shows, None unless its page is in order and one karyotype stands out."""
+    if reading is None or not reading.karyotypes or reading.layout_score < rule.min_layout:
+        return None
+    karyotype, probability = reading.karyotypes[0]
+    if probability < _MOST_PROBABLE:
+        return None
+    return CellKaryotype(karyotype, reading.gains_and_losses)
 
 
 def _sentence(judged: int, abnormal: int, unread: int) -> str:

@@ -1,4 +1,4 @@
-"""From what is known of one picture to where it goes: flag, review or low-priority, and why.
+"""From the votes of the passes to where a picture goes: flag, review or low-priority, and why.
 
 The rule is the thesis' (Chu, KTH 2020): the label that most dropout passes vote for is the
 prediction, its share of the votes is the confidence, and under a minimum the picture goes to a
@@ -9,36 +9,30 @@ tie is abnormal, and a picture with a known doubt is never put last.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
+from screening.record import Picture, Verdict
 
 CALIBRATED, VOTES = RULES = ("calibrated", "votes")
 """Whose confidence decides, see `triage.rule`."""
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What is known of one picture.
+class Votes:
+    """How the passes of one picture voted: `mean` and `std` of p(abnormal) (0–1), `abnormal` of
+    `passes` passes against it."""
 
-    `p_abnormal` and `p_std` are mean and spread of the passes (0–1), `abnormal_votes` of `passes`
-    passes voted abnormal. `objects` counts chromosomes, or what looks like them (None: not
-    counted). `problem` says why a picture is not ok; `warnings` are the quality gate's doubts about
-    one that is. `read`: its chromosomes were read one by one; then `findings` are sentences about
-    what they show and `doubts` sentences that keep it from the end of the list.
-    """
+    mean: float
+    std: float
+    abnormal: int
+    passes: int
 
-    status: str
-    p_abnormal: float = math.nan
-    p_std: float = math.nan
-    abnormal_votes: int = 0
-    passes: int = 0
-    objects: int | None = None
-    problem: str = ""
-    warnings: tuple[str, ...] = ()
-    read: bool = False
-    findings: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    @property
+    def share(self) -> float:
+        """Return the share that voted abnormal."""
+        return self.abnormal / self.passes
 
 
 @dataclass(frozen=True)
@@ -58,41 +52,44 @@ class Policy:
         if not 0.5 <= self.min_confidence <= 1:
             raise ValueError(f"expected min_confidence in 0.5–1, received {self.min_confidence}")
 
-
-@dataclass(frozen=True)
-class Decision:
-    """Where a picture goes. `votes`: the share of the passes for the `prediction`; `confidence` as
-    the rule in use has it. Empty and None when the picture was not judged."""
-
-    route: str
-    prediction: str
-    votes: float | None
-    confidence: float | None
-    reasons: tuple[str, ...]
+    def enough(self, share: float) -> bool:
+        """Return whether a share of the votes meets the minimum, whatever its last bit."""
+        return share >= self.min_confidence - 1e-9
 
 
-def decide(evidence: Evidence, policy: Policy) -> Decision:
-    """Return the decision on one picture; never "normal" for one that is rejected or failed."""
-    if evidence.status not in STATUSES:
-        raise ValueError(f"expected a status of {STATUSES}, received {evidence.status!r}")
-    if evidence.status != OK:
-        return Decision(REVIEW, "", None, None, (evidence.problem or "could not be judged",))
-    if evidence.passes < 1 or not math.isfinite(evidence.p_abnormal):
-        return Decision(REVIEW, "", None, None, ("the model gave no usable answer",))
-    share = evidence.abnormal_votes / evidence.passes
-    abnormal = share >= 0.5
-    votes = max(share, 1 - share)
-    # A share such as 80/100 must meet a minimum of 0.8 whatever its last bit.
-    sure = votes >= policy.min_confidence - 1e-9
-    doubts = [*evidence.warnings, *evidence.doubts]
-    if not evidence.read:
-        doubts += _count_doubt(evidence.objects, policy.expected_objects)
+def decide(
+    picture: Picture, votes: Votes | None, policy: Policy, doubts: Sequence[str] = ()
+) -> Verdict:
+    """Return the verdict on one picture; never "normal" for one that is rejected or failed.
+
+    `votes`: None when the model gave no usable answer; `doubts`: further ones than the picture's
+    own.
+    """
+    if picture.status not in STATUSES:
+        raise ValueError(f"expected a status of {STATUSES}, received {picture.status!r}")
+    if picture.status != OK:
+        return Verdict(REVIEW, reasons=(picture.reason or "could not be judged",))
+    if votes is None or votes.passes < 1 or not math.isfinite(votes.mean):
+        return Verdict(REVIEW, reasons=("the model gave no usable answer",))
+    abnormal = votes.share >= 0.5
+    won = max(votes.share, 1 - votes.share)
+    sure = policy.enough(won)
+    against = [*picture.warnings, *picture.doubts, *doubts]
+    if picture.reading is None:
+        against += _count_doubt(picture.objects, policy.expected_objects)
     if abnormal:
         route = FLAG if sure else REVIEW
     else:
-        route = LOW_PRIORITY if sure and not doubts else REVIEW
-    reasons = [_verdict(evidence, policy, abnormal, sure), *evidence.findings, *doubts]
-    return Decision(route, ABNORMAL if abnormal else NORMAL, votes, votes, tuple(reasons))
+        route = LOW_PRIORITY if sure and not against else REVIEW
+    return Verdict(
+        route=route,
+        prediction=ABNORMAL if abnormal else NORMAL,
+        votes=won,
+        confidence=won,
+        reasons=(_said(votes, policy, abnormal, sure), *picture.notes, *against),
+        p_abnormal=votes.mean,
+        p_std=votes.std,
+    )
 
 
 def _count_doubt(objects: int | None, expected: int | None) -> list[str]:
@@ -106,14 +103,13 @@ def _count_doubt(objects: int | None, expected: int | None) -> list[str]:
     return [f"{found}: homologs that touch, or a missing chromosome?"]
 
 
-def _verdict(evidence: Evidence, policy: Policy, abnormal: bool, sure: bool) -> str:
-    votes, passes = evidence.abnormal_votes, evidence.passes
+def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool) -> str:
     if not sure:
-        needed = math.ceil(policy.min_confidence * passes - 1e-9)
+        needed = math.ceil(policy.min_confidence * votes.passes - 1e-9)
         return (
-            f"the model does not know: {votes} of {passes} passes say abnormal, "
+            f"the model does not know: {votes.abnormal} of {votes.passes} passes say abnormal, "
             f"{needed} would have to agree"
         )
     if abnormal:
-        return f"looks abnormal in {votes} of {passes} passes"
-    return f"looks normal in {passes - votes} of {passes} passes"
+        return f"looks abnormal in {votes.abnormal} of {votes.passes} passes"
+    return f"looks normal in {votes.passes - votes.abnormal} of {votes.passes} passes"

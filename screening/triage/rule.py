@@ -19,7 +19,7 @@ certificate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,9 +27,10 @@ from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion
-from screening.evidence.record import PictureEvidence
+from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.predict.statistics import summarise
-from screening.triage.policy import CALIBRATED, VOTES, Decision, Evidence, Policy, decide
+from screening.record import Picture, Reading, Verdict
+from screening.triage.policy import CALIBRATED, VOTES, Policy, Votes, decide
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 
@@ -71,7 +72,8 @@ class Rule:
                 info.threshold, minimum, flag_threshold=flag, venn_abers=_calibrated(info, name)
             )
         known = info.fusion
-        fusion = Fusion(known.intercept, known.weights)
+        raising = only_raising(witnesses_of(info.witnesses))
+        fusion = Fusion(known.intercept, known.weights, raising)
         flag = known.flag_threshold if flag is None else flag
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
@@ -79,59 +81,27 @@ class Rule:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """The decision on one picture and its numbers; None and empty when it was not judged.
-
-    `p`: the fused p(abnormal) of each pass, float32 (passes,). `contributions`: what each part
-    adds to the log-odds of abnormal.
-    """
-
-    decision: Decision
-    p_abnormal: float | None = None
-    p_std: float | None = None
-    p: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
-    contributions: dict[str, float] = field(default_factory=dict)
-
-
-def judge(
-    rule: Rule,
-    status: str,
-    p: np.ndarray | None,
-    evidence: PictureEvidence | None = None,
-    objects: int | None = None,
-    problem: str = "",
-    warnings: tuple[str, ...] = (),
-) -> Judgement:
-    """Return the judgement on one picture.
-
-    `p`: the network's p(abnormal) of each pass, (passes,) or None; `evidence`: the cell's reading;
-    the others as in `triage.policy.Evidence`.
-    """
+def judge(rule: Rule, picture: Picture) -> Verdict:
+    """Return the whole rule's verdict on one picture."""
     policy = Policy(rule.min_confidence)
-    if status != OK or p is None or not len(p):
-        return Judgement(decide(Evidence(status, problem=problem, warnings=warnings), policy))
+    p = picture.p
+    if picture.status != OK or p is None or not len(p):
+        return decide(picture, None, policy)
     fused, contributions = np.asarray(p, np.float32), {}
-    findings: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    if evidence is not None:
-        findings, doubts = evidence.notes, _doubts(rule, evidence)
-        if rule.fusion is not None:
-            contributions = rule.fusion.contributions(fused, evidence.features)
-            fused = rule.fusion.passes(fused, evidence.features)
+    if picture.reading is not None and rule.fusion is not None:
+        contributions = rule.fusion.contributions(picture.features)
+        fused = rule.fusion.passes(picture.features, len(p))
     if not np.all((fused >= 0) & (fused <= 1)):  # a part of the score is NaN
-        return Judgement(decide(Evidence(status, problem=problem, warnings=warnings), policy))
+        return decide(picture, None, policy)
     said = summarise(fused[None], rule.threshold)[0]
     share = said.votes if said.abnormal else 1 - said.votes
-    known = Evidence(
-        status, said.mean, said.std, round(share * said.passes), said.passes, objects, problem,
-        warnings, evidence is not None, findings, doubts,
-    )  # fmt: skip
-    voted = decide(known, policy)
-    decision = _flagged_only_above(rule, voted, fused)
-    if rule.venn_abers is not None:
-        decision = _told_by(rule.venn_abers, rule, voted, decision, known)
-    return Judgement(decision, said.mean, said.std, fused, contributions)
+    votes = Votes(said.mean, said.std, round(share * said.passes), said.passes)
+    voted = decide(picture, votes, policy, _doubts(rule, picture.reading))
+    voted = replace(voted, p=fused, contributions=contributions)
+    verdict = _flagged_only_above(rule, voted)
+    if rule.venn_abers is None:
+        return verdict
+    return _told_by(rule.venn_abers, rule, voted, verdict, votes)
 
 
 def _calibrated(info: BundleInfo, name: str | None) -> VennAbers | None:
@@ -146,17 +116,16 @@ def _calibrated(info: BundleInfo, name: str | None) -> VennAbers | None:
 
 
 def _told_by(
-    venn_abers: VennAbers, rule: Rule, voted: Decision, decision: Decision, known: Evidence
-) -> Decision:
-    """Return the decision with the calibrated label and confidence; see the module's top.
+    venn_abers: VennAbers, rule: Rule, voted: Verdict, verdict: Verdict, votes: Votes
+) -> Verdict:
+    """Return the verdict with the calibrated label and confidence; see the module's top.
 
     `voted`: the same before the threshold for flag was asked.
     """
-    sureness = venn_abers.sureness(known.p_abnormal)
-    share = known.abnormal_votes / known.passes
-    last_by_votes = 1 - share >= rule.min_confidence - 1e-9
+    sureness = venn_abers.sureness(votes.mean)
+    last_by_votes = Policy(rule.min_confidence).enough(1 - votes.share)
     least = f"probability at least {rounded_down(sureness.at_least, 2)}"
-    route, others = decision.route, decision.reasons[1:]
+    route, others = verdict.route, verdict.reasons[1:]
     if sureness.abnormal:
         sure = route == FLAG and sureness.at_least > 0.5
         route = FLAG if sure else REVIEW
@@ -171,34 +140,38 @@ def _told_by(
         if not last_by_votes:
             words = (
                 f"more probably normal than abnormal ({least}), but not sure enough to be put "
-                f"last: {known.abnormal_votes} of {known.passes} passes reach {rule.threshold:.2g}"
+                f"last: {votes.abnormal} of {votes.passes} passes reach {rule.threshold:.2g}"
             )
-    return Decision(
-        route,
-        ABNORMAL if sureness.abnormal else NORMAL,
-        share if sureness.abnormal else 1 - share,
-        sureness.at_least,
-        (words, *others),
+    return replace(
+        verdict,
+        route=route,
+        prediction=ABNORMAL if sureness.abnormal else NORMAL,
+        votes=votes.share if sureness.abnormal else 1 - votes.share,
+        confidence=sureness.at_least,
+        reasons=(words, *others),
     )
 
 
-def _flagged_only_above(rule: Rule, decision: Decision, fused: np.ndarray) -> Decision:
+def _flagged_only_above(rule: Rule, verdict: Verdict) -> Verdict:
     """Send to review what has the votes against normal, but not those for flag."""
-    if rule.flag_threshold is None or decision.route != FLAG:
-        return decision
-    share = float((fused.astype(np.float64) >= rule.flag_threshold).mean())
-    if share >= rule.min_confidence - 1e-9:
-        return decision
+    if rule.flag_threshold is None or verdict.route != FLAG:
+        return verdict
+    share = float((verdict.p.astype(np.float64) >= rule.flag_threshold).mean())
+    if Policy(rule.min_confidence).enough(share):
+        return verdict
     reason = f"not sure enough to flag: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
-    return replace(decision, route=REVIEW, reasons=(*decision.reasons, reason))
+    return replace(verdict, route=REVIEW, reasons=(*verdict.reasons, reason))
 
 
-def _doubts(rule: Rule, evidence: PictureEvidence) -> tuple[str, ...]:
-    doubts = list(evidence.doubts)
-    if evidence.layout_score < rule.min_layout or not math.isfinite(evidence.layout_score):
+def _doubts(rule: Rule, reading: Reading | None) -> tuple[str, ...]:
+    """Return the doubts by the bundle's gates on the reading."""
+    if reading is None:
+        return ()
+    doubts = []
+    if reading.layout_score < rule.min_layout or not math.isfinite(reading.layout_score):
         doubts.append("the chromosomes do not follow the order of a karyogram")
-    if not evidence.p_normal >= rule.min_p_normal:
+    if not reading.p_normal >= rule.min_p_normal:
         doubts.append(
-            f"46,XX or 46,XY has a probability of only {evidence.p_normal:.2f} by the chromosomes"
+            f"46,XX or 46,XY has a probability of only {reading.p_normal:.2f} by the chromosomes"
         )
     return tuple(doubts)

@@ -17,6 +17,9 @@ import numpy as np
 from screening.atomic import replaced_folder
 from screening.classes import MARKER
 from screening.errors import ScreeningError
+from screening.images.page import Page
+from screening.karyogram.locate import FoundChromosome
+from screening.record import Picture
 from screening.report.counts import UNNAMED
 from screening.report.relay import NamedCrop, relay
 
@@ -69,6 +72,19 @@ def save_chromosomes(folder: Path, image: str, crops: Sequence[NamedCrop | tuple
             "space or check the permissions, then use --resume, or leave out --save-chromosomes"
         ) from error
     return final
+
+
+def keep_chromosomes(
+    folder: Path, picture: Picture, page: Page, found: Sequence[FoundChromosome]
+) -> None:
+    """Save the chromosomes of a picture that was read, as cut, below `folder`; see
+    `save_chromosomes`."""
+    if picture.reading is not None:
+        named = [
+            NamedCrop(one.name, one.probability, piece.crop(page.paper), one.doubtful)
+            for one, piece in zip(picture.reading.chromosomes, found, strict=True)
+        ]
+        save_chromosomes(folder, picture.image, named)
 
 
 def kept(out: Path, read: set[str]) -> Callable[[str], bool]:

@@ -11,16 +11,14 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from screening.errors import ScreeningError
-from screening.evidence.record import PictureEvidence
+from screening.record import Picture
 from screening.worklist.guard import reason_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "ledger.sqlite"
 
 _SCHEMA = """
@@ -28,8 +26,7 @@ CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, settings TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (
     image TEXT NOT NULL, sha256 TEXT NOT NULL, bundle TEXT NOT NULL, options TEXT NOT NULL,
-    status TEXT NOT NULL, reason TEXT NOT NULL, objects INTEGER, warnings TEXT NOT NULL,
-    passes BLOB NOT NULL, thumbnail BLOB NOT NULL, evidence TEXT NOT NULL,
+    status TEXT NOT NULL, read INTEGER NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (image, sha256, bundle, options));
 CREATE TABLE IF NOT EXISTS listed (
     image TEXT PRIMARY KEY, sha256 TEXT NOT NULL, patient_case TEXT NOT NULL) WITHOUT ROWID;
@@ -40,28 +37,6 @@ class LedgerError(ScreeningError):
     """Says why the ledger of an output folder cannot be used."""
 
     exit_status = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What is known of one picture.
-
-    `status`: ok, rejected or failed, with `reason` ('' when ok); `p`: p(abnormal) of each pass,
-    float32 (passes,), empty unless ok; `objects`: chromosome-like objects found, None if not
-    counted; `thumbnail`: JPEG bytes, may be empty; `evidence`: what was read chromosome by
-    chromosome, None where nothing was.
-    """
-
-    image: str
-    case: str
-    sha256: str
-    status: str
-    reason: str = ""
-    objects: int | None = None
-    warnings: tuple[str, ...] = ()
-    p: np.ndarray | None = None
-    thumbnail: bytes = b""
-    evidence: PictureEvidence | None = None
 
 
 class Ledger:
@@ -124,19 +99,19 @@ class Ledger:
         """Names of the pictures whose chromosomes were read one by one."""
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT image FROM results WHERE bundle = ? AND options = ? AND evidence != ''",
+                "SELECT image FROM results WHERE bundle = ? AND options = ? AND read",
                 (self.bundle, self.options),
             )
             return {image for (image,) in rows}
 
-    def add(self, results: Sequence[Result], kept: Iterable[Result] = ()) -> None:
+    def add(self, results: Sequence[Picture], kept: Iterable[Picture] = ()) -> None:
         """Stores `results` and lists them, and `kept` (already known), all or nothing.
 
         A result that cannot be written down is stored as a failed one.
         """
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [self._row_of_any(result) for result in results],
             )
             connection.executemany(
@@ -144,46 +119,44 @@ class Ledger:
                 [(r.image, r.sha256, r.case) for r in (*results, *kept)],
             )
 
-    def results(self) -> Iterator[Result]:
-        """The results of the pictures of the current run, by name, one at a time.
+    def results(self) -> Iterator[Picture]:
+        """The pictures of the current run, by name, one at a time, without verdicts.
 
         One that cannot be read back is failed, and is noted as such once all are read: the next run
-        makes it anew.
+        makes it anew. RecordError for one that another version wrote.
         """
-        unreadable: list[Result] = []
+        unreadable: list[Picture] = []
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT image, patient_case, sha256, status, reason, objects, warnings, passes,"
-                " thumbnail, evidence FROM listed JOIN results USING (image, sha256)"
+                "SELECT image, patient_case, sha256, record"
+                " FROM listed JOIN results USING (image, sha256)"
                 " WHERE bundle = ? AND options = ? ORDER BY image",
                 (self.bundle, self.options),
             )
-            for row in rows:
+            for image, case, sha256, record in rows:
                 try:
-                    result = _result(*row)
+                    picture = replace(Picture.from_dict(json.loads(record)), case=case)
                 except Exception as error:
                     reason = (
                         f"its kept result is damaged, --resume makes it anew: {reason_of(error)}"
                     )
-                    result = Result(*row[:3], "failed", reason)
-                    unreadable.append(result)
-                yield result
+                    picture = Picture(image, case, sha256, reason=reason)
+                    unreadable.append(picture)
+                yield picture
         self.add(unreadable)
 
-    def _row_of_any(self, result: Result) -> tuple[object, ...]:
+    def _row_of_any(self, picture: Picture) -> tuple[object, ...]:
         try:
-            return self._row(result)
+            return self._row(picture)
         except Exception as error:
-            return self._row(
-                Result(result.image, result.case, result.sha256, "failed", reason_of(error))
-            )
+            reason = reason_of(error)
+            return self._row(Picture(picture.image, picture.case, picture.sha256, reason=reason))
 
-    def _row(self, result: Result) -> tuple[object, ...]:
-        p = np.zeros(0) if result.p is None else np.asarray(result.p)
+    def _row(self, picture: Picture) -> tuple[object, ...]:
+        record = json.dumps(picture.to_dict(), ensure_ascii=False, separators=(",", ":"))
         return (
-            result.image, result.sha256, self.bundle, self.options, result.status, result.reason,
-            result.objects, json.dumps(result.warnings), p.astype("<f4").tobytes(),
-            result.thumbnail, result.evidence.to_json() if result.evidence else "",
+            picture.image, picture.sha256, self.bundle, self.options, picture.status,
+            picture.reading is not None, record,
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -197,17 +170,6 @@ class Ledger:
             yield self._connection
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
-
-
-def _result(
-    image: str, case: str, sha256: str, status: str, reason: str, objects: int | None,
-    warnings: str, passes: bytes, thumbnail: bytes, evidence: str,
-) -> Result:  # fmt: skip
-    return Result(
-        image, case, sha256, status, reason, objects, tuple(json.loads(warnings)),
-        np.frombuffer(passes, "<f4"), thumbnail,
-        PictureEvidence.from_json(evidence) if evidence else None,
-    )  # fmt: skip
 
 
 def discard(path: Path) -> None:

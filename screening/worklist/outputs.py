@@ -19,14 +19,16 @@ from pathlib import Path
 from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
-from screening.classes import FAILED, LOW_PRIORITY, REJECTED, ROUTES, STATUSES
-from screening.triage.rule import Rule
+from screening.classes import FAILED, LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
+from screening.record import Picture
+from screening.triage.cases import summarise_cases
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import certificate_sentence, not_covered
 from screening.uncertainty.shift import Drift, drift_from
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import Ledger
-from screening.worklist.rows import Row, case_table, row_of
-from screening.worklist.tables import TRIAGE_COLUMNS, csv_text, jsonl_text
+from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, triage_row
+from screening.worklist.tables import csv_text, jsonl_text
 
 OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
@@ -62,14 +64,14 @@ class Trust:
     warnings: tuple[str, ...]
 
 
-def urgency(row: Row) -> tuple[object, ...]:
-    """Sort key: the smaller, the sooner a person should look."""
-    p = round(row.p_abnormal, 6) if row.p_abnormal is not None else 0.0
-    confidence = round(row.confidence, 6) if row.confidence is not None else 0.0
-    sureness = confidence if row.route == LOW_PRIORITY else 0.0
-    return (
-        ROUTES.index(row.route), STATUSES.index(row.status), sureness, -p, row.image
-    )  # fmt: skip
+def urgency(picture: Picture) -> tuple[object, ...]:
+    """Sort key of a judged picture: the smaller, the sooner a person should look."""
+    verdict = picture.judged
+    p = round(verdict.p_abnormal, 6) if verdict.p_abnormal is not None else 0.0
+    confidence = round(verdict.confidence, 6) if verdict.confidence is not None else 0.0
+    sureness = confidence if verdict.route == LOW_PRIORITY else 0.0
+    route, status = ROUTES.index(verdict.route), STATUSES.index(picture.status)
+    return route, status, sureness, -p, picture.image
 
 
 def write_outputs(
@@ -77,56 +79,65 @@ def write_outputs(
 ) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
     """Writes all outputs of the ledger's current run; returns pictures by status and by route, and
     the warnings on the page."""
-    from screening.worklist.page import page_text  # Jinja2 is not needed to import this module
+    from screening.worklist.work_list_page import page_text  # Jinja2 is for this alone
 
-    rows = sorted(_rows(ledger, facts.rule), key=urgency)
-    statuses = dict(Counter(row.status for row in rows))
-    routes = dict(Counter(row.route for row in rows))
-    cells = [row.cells() for row in rows]
-    case_columns, cases = case_table(rows)
-    trust = trust_in(rows, facts)
+    pictures = sorted(judged_pictures(ledger, facts.rule), key=urgency)
+    statuses = dict(Counter(picture.status for picture in pictures))
+    routes = dict(Counter(picture.judged.route for picture in pictures))
+    lines = [triage_row(picture) for picture in pictures]
+    cases = summarise_cases(pictures, facts.rule)
+    trust = trust_in(pictures, facts)
     replace_files(
         out,
         {
-            "triage.csv": csv_text(TRIAGE_COLUMNS, cells),
-            "triage.jsonl": jsonl_text(TRIAGE_COLUMNS, cells),
-            "cases.csv": csv_text(case_columns, cases),
-            "report.html": page_text(rows, ledger, facts, trust),
-            "run.json": run_text(rows, facts, statuses, routes, trust),
+            "triage.csv": csv_text(TRIAGE_COLUMNS, lines),
+            "triage.jsonl": jsonl_text(TRIAGE_COLUMNS, lines),
+            "cases.csv": csv_text(CASE_COLUMNS, [case_row(case) for case in cases]),
+            "report.html": page_text(pictures, cases, ledger, facts, trust),
+            "run.json": run_text(pictures, facts, statuses, routes, trust),
         },
     )
     return statuses, routes, trust.warnings
 
 
-def _rows(ledger: Ledger, rule: Rule) -> list[Row]:
-    """The rows of the ledger; what cannot be routed is failed, in the ledger too."""
-    rows, odd = [], []
-    for result in ledger.results():
+def judged_pictures(ledger: Ledger, rule: Rule) -> list[Picture]:
+    """Return the judged pictures of the ledger without what only the page shows of them; what
+    cannot be routed is failed, in the ledger too."""
+    pictures, odd = [], []
+    for picture in ledger.results():
         try:
-            rows.append(row_of(result, rule))
+            pictures.append(light(replace(picture, verdict=judge(rule, picture))))
         except Exception as error:
-            odd.append(
-                replace(result, status="failed", reason=reason_of(error), p=None, evidence=None)
-            )
+            blank = Picture(picture.image, picture.case, picture.sha256, reason=reason_of(error))
+            odd.append(replace(blank, thumbnail=picture.thumbnail))
     ledger.add(odd)
-    return rows + [row_of(result, rule) for result in odd]
+    return pictures + [replace(picture, verdict=judge(rule, picture)) for picture in odd]
 
 
-def trust_in(rows: Sequence[Row], facts: RunFacts) -> Trust:
+def light(picture: Picture) -> Picture:
+    """Return a judged picture without pictures, passes and chromosomes: thousands stay in memory
+    until the tables are written."""
+    reading = picture.reading
+    if reading is not None:
+        reading = replace(reading, chromosomes=())
+    return replace(picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading)
+
+
+def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
     """How far these results may rely on the bundle's promise."""
     certificate = facts.info.certificate if facts.info is not None else None
-    judged = [row for row in rows if row.p_abnormal is not None]
+    verdicts = [picture.judged for picture in pictures]
     drift = drift_from(
         facts.info.calibration if facts.info is not None else None,
-        [row.p_abnormal for row in judged],
-        [row.p_std for row in judged],
-        len(rows),
+        [verdict.p_abnormal for verdict in verdicts if verdict.p_abnormal is not None],
+        [verdict.p_std for verdict in verdicts if verdict.p_std is not None],
+        len(pictures),
     )
     outside = not_covered(
         certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
     )
     warnings = [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
-    fault = _fault_of_all(rows)
+    fault = _fault_of_all(pictures)
     if fault:
         warnings.append(
             f"every picture failed by the same error ({fault}): a fault of this program or its "
@@ -135,15 +146,15 @@ def trust_in(rows: Sequence[Row], facts: RunFacts) -> Trust:
     return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings))
 
 
-def _fault_of_all(rows: Sequence[Row]) -> str:
-    tried = [row for row in rows if row.status != REJECTED]
-    if len(tried) < 2 or any(row.status != FAILED for row in tried):
+def _fault_of_all(pictures: Sequence[Picture]) -> str:
+    tried = [picture for picture in pictures if picture.status != REJECTED]
+    if len(tried) < 2 or any(picture.status != FAILED for picture in tried):
         return ""
-    return shared_fault(row.reasons[0] for row in tried)
+    return shared_fault(picture.judged.reasons[0] for picture in tried)
 
 
 def run_text(
-    rows: Sequence[Row],
+    pictures: Sequence[Picture],
     facts: RunFacts,
     statuses: dict[str, int],
     routes: dict[str, int],
@@ -156,14 +167,14 @@ def run_text(
         "intended_use": "research use only",
         **asdict(replace(facts, info=None, rule=replace(facts.rule, venn_abers=None))),
         "seconds": round(facts.seconds, 3),
-        "images": len(rows),
+        "images": len(pictures),
         "images_per_second": round(facts.new / max(facts.seconds, 1e-9), 3),
         "status": statuses,
         "route": routes,
         "failures": [
-            {"image": row.image, "status": row.status, "reasons": row.reasons}
-            for row in rows
-            if row.status != "ok"
+            {"image": each.image, "status": each.status, "reasons": each.judged.reasons}
+            for each in pictures
+            if each.status != OK
         ],
         "outputs": list(OUTPUT_NAMES),
         "python": platform.python_version(),

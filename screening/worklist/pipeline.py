@@ -20,15 +20,19 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from screening.classes import FAILED, OK, REJECTED
 from screening.errors import ScreeningError
-from screening.evidence.record import PictureEvidence
-from screening.images.normalise import crop_margins, letterbox, normalise
+from screening.images.normalise import letterbox
+from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.gate import inspect
-from screening.karyogram.locate import Located, Locator
+from screening.karyogram.locate import FoundChromosome, Located, Locator
+from screening.record import Picture
+from screening.worklist.crops import noteworthy
 from screening.worklist.discover import Found
 from screening.worklist.guard import is_out_of_memory, reason_of
-from screening.worklist.ledger import Ledger, Result
+from screening.worklist.ledger import Ledger
+from screening.worklist.reader import ReadCell
 
 THUMBNAIL_SIDE = 320  # px, longest side: a karyogram's chromosomes are still told apart
 THUMBNAIL_BYTES = 6 * 1024  # a page of 1,000 pictures stays near 8 MB
@@ -59,10 +63,14 @@ class Scorer(Protocol):
 
 
 class CellReader(Protocol):
-    """Anything that reads a karyogram chromosome by chromosome: the normalised page with what was
-    found on it, and the picture's name."""
+    """Anything that reads a karyogram chromosome by chromosome: the page, what was found on it, and
+    the network's p(abnormal) of each pass."""
 
-    def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence: ...
+    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell: ...
+
+
+Keeper = Callable[[Picture, Page, Sequence[FoundChromosome]], None]
+"""An output of single pictures: called once the chromosomes of one were read."""
 
 
 class OutOfMemory(ScreeningError):
@@ -74,13 +82,13 @@ class OutOfMemory(ScreeningError):
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A picture on its way: `tensor` uint8 (size, size) if the model is to see it, else None;
-    `known` when the ledger already holds its result. `paper` (normalised page) and `located` are
-    there when its chromosomes are to be read."""
+    `known` when the ledger already holds it. `page` and `located` travel with it until the last
+    stage that needs them."""
 
-    result: Result
+    picture: Picture
     tensor: np.ndarray | None = None
     known: bool = False
-    paper: np.ndarray | None = None
+    page: Page | None = None
     located: Located | None = None
 
 
@@ -91,6 +99,7 @@ def run_pipeline(
     locator: Locator,
     *,
     reader: CellReader | None = None,
+    keeper: Keeper | None = None,
     batch_size: int = 8,
     workers: int = 2,
     advance: Callable[[int], None] = lambda count: None,
@@ -99,82 +108,71 @@ def run_pipeline(
     """The number of pictures that needed a new result; results go to `ledger` as they are made.
 
     `advance` is told how many pictures have been finished since it was last called. Earlier results
-    of pictures for whose name `keep` is false are made anew. One bad
-    picture becomes a failed result, whichever stage it is odd to (see `guard`). Raises OutOfMemory
-    when the model cannot take a batch.
+    of pictures for whose name `keep` is false are made anew. One bad picture becomes a failed
+    result, whichever stage it is odd to (see `guard`). Raises OutOfMemory when the model cannot
+    take a batch, and what `keeper` raises about the run.
     """
     known = {name: sha256 for name, sha256 in ledger.known().items() if keep(name)}
     waiting: list[Prepared] = []
     settled: list[Prepared] = []  # need no model: failed, rejected or known
 
-    def commit(scored: Sequence[Result]) -> None:
-        fresh = [p.result for p in settled if not p.known]
-        ledger.add([*scored, *fresh], kept=[p.result for p in settled if p.known])
+    def commit(scored: Sequence[Picture]) -> None:
+        fresh = [p.picture for p in settled if not p.known]
+        ledger.add([*scored, *fresh], kept=[p.picture for p in settled if p.known])
         advance(len(scored) + len(settled))
         settled.clear()
 
     def work(found: Found) -> Prepared:
-        return prepare(found, scorer.size, known, locator, reader)
+        return prepare(found, scorer.size, known, locator)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
         new += not prepared.known
         (settled if prepared.tensor is None else waiting).append(prepared)
         if len(waiting) == batch_size:
-            scored = _score(waiting, scorer, reader)
+            scored = _score(waiting, scorer, reader, keeper)
             waiting.clear()
             commit(scored)
         elif len(settled) >= _FLUSH:
             commit(())
-    commit(_score(waiting, scorer, reader) if waiting else ())
+    commit(_score(waiting, scorer, reader, keeper) if waiting else ())
     return new
 
 
-def prepare(
-    found: Found,
-    size: int,
-    known: Mapping[str, str],
-    locator: Locator,
-    reader: CellReader | None = None,
-) -> Prepared:
+def prepare(found: Found, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
     """`found` read, judged and made ready for a model of `size` px; never raises for one picture.
 
     `known` maps names to the content hashes that the ledger holds.
     """
-    blank = Result(found.name, found.case, "", "failed", reason=found.problem)
+    blank = Picture(found.name, found.case, reason=found.problem)
     if found.problem:
         return Prepared(blank)
     try:
-        sha256 = _sha256(found)
-        blank = replace(blank, sha256=sha256)
-        if known.get(found.name) == sha256:
+        blank = replace(blank, sha256=_sha256(found))
+        if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
-        return _judge(found, blank, size, locator, reader)
+        return _inspected(found, blank, size, locator)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 
 
-def _judge(
-    found: Found, blank: Result, size: int, locator: Locator, reader: CellReader | None
-) -> Prepared:
-    paper = normalise(read_image(found.path))
-    inspection = inspect(paper, locator)
+def _inspected(found: Found, blank: Picture, size: int, locator: Locator) -> Prepared:
+    page = Page.of(read_image(found.path))
+    inspection = inspect(page, locator)
     quality = inspection.quality
-    cropped = crop_margins(paper)
-    result = replace(
+    picture = replace(
         blank,
-        status="ok" if quality.ok else "rejected",
+        status=OK if quality.ok else REJECTED,
         reason="" if quality.ok else quality.reason,
         objects=quality.objects,
         warnings=tuple(quality.warnings),
-        thumbnail=thumbnail(cropped),
+        thumbnail=thumbnail(page.cropped),
     )
     if not quality.ok:
-        return Prepared(result)
-    tensor = letterbox(cropped, size)
-    if reader is None:
-        return Prepared(result, tensor)
-    return Prepared(result, tensor, paper=paper, located=inspection.located)
+        return Prepared(picture)
+    tensor = letterbox(page.cropped, size)
+    page.drop_objects()
+    return Prepared(picture, tensor, page=page, located=inspection.located)
 
 
 def thumbnail(grey: np.ndarray) -> bytes:
@@ -220,9 +218,11 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None) -> list[Result]:
+def _score(
+    batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None, keeper: Keeper | None
+) -> list[Picture]:
     return [
-        _finished(prepared, answer, reader)
+        _finished(prepared, answer, reader, keeper)
         for prepared, answer in zip(batch, _answers(batch, scorer), strict=True)
     ]
 
@@ -230,7 +230,7 @@ def _score(batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None)
 def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | str]:
     """The model's answer for each picture, or in words why it has none."""
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
-    keys = [key_of(prepared.result.sha256) for prepared in batch]
+    keys = [key_of(prepared.picture.sha256) for prepared in batch]
     try:
         scored = list(scorer.score(tensors, keys))
         if len(scored) != len(batch):
@@ -246,29 +246,39 @@ def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | st
     return [answer for prepared in batch for answer in _answers([prepared], scorer)]
 
 
-def _finished(prepared: Prepared, answer: ScoredImage | str, reader: CellReader | None) -> Result:
-    result = prepared.result
+def _finished(
+    prepared: Prepared,
+    answer: ScoredImage | str,
+    reader: CellReader | None,
+    keeper: Keeper | None,
+) -> Picture:
+    picture = prepared.picture
     if isinstance(answer, str):
-        return replace(result, status="failed", reason=answer)
-    try:
-        return _with_passes(_with_reading(prepared, reader), answer)
-    except Exception as error:
-        return replace(result, status="failed", reason=reason_of(error))
-
-
-def _with_reading(prepared: Prepared, reader: CellReader | None) -> Result:
-    result = prepared.result
-    if reader is None or prepared.paper is None or prepared.located is None:
-        return result
-    evidence = reader.read(prepared.paper, prepared.located, result.image)
-    return replace(result, evidence=evidence, objects=len(evidence.chromosomes))
-
-
-def _with_passes(result: Result, answer: ScoredImage) -> Result:
-    p = answer.p
+        return replace(picture, status=FAILED, reason=answer)
+    p = np.asarray(answer.p, np.float32)
     if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
-        return replace(result, status="failed", reason="the model's answer is not a probability")
-    return replace(result, p=np.asarray(p, np.float32))
+        return replace(picture, status=FAILED, reason="the model's answer is not a probability")
+    picture = replace(picture, p=p)
+    page, located = prepared.page, prepared.located
+    if reader is None or page is None or located is None:
+        return picture
+    try:
+        cell = reader.read(page, located, p)
+        heard = cell.testimony
+        picture = replace(
+            picture,
+            reading=cell.reading,
+            objects=len(cell.reading.chromosomes),
+            features=heard.features,
+            doubts=heard.doubts,
+            notes=heard.notes,
+            crops=noteworthy(cell.reading, page, cell.found),
+        )
+        if keeper is not None:
+            keeper(picture, page, cell.found)
+        return picture
+    except Exception as error:
+        return replace(prepared.picture, status=FAILED, reason=reason_of(error))
 
 
 def _memory_advice(count: int) -> str:

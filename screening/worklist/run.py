@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from screening import __version__
@@ -17,7 +18,7 @@ from screening.images.normalise import VERSION
 from screening.images.read import SUPPORTED_SUFFIXES
 from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
-from screening.worklist.chromosome_files import kept
+from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
 from screening.worklist.discover import Discovery, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, discard
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
@@ -35,8 +36,8 @@ class OutputsNotWritten(ScreeningError):
 class Settings:
     """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
     `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N);
-    `save_chromosomes`: the reader saves them, see `worklist.chromosome_files`; `info`: the bundle's
-    certificate and calibration are taken from it (None: it has none)."""
+    `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
+    bundle's certificate and calibration are taken from it (None: it has none)."""
 
     folder: Path
     out: Path
@@ -91,6 +92,9 @@ def screen_folder(
             f"{settings.bundle_name} does not: use another --bundle or leave it out"
         )
     started, clock = _now(), time.perf_counter()
+    keeper = None
+    if settings.save_chromosomes:
+        keeper = partial(keep_chromosomes, settings.out / FOLDER_NAME)
     discovery = discover(settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out)
     with _open_ledger(settings, scorer.passes) as ledger:
         ledger.begin(_options(settings, scorer), started)
@@ -101,6 +105,7 @@ def screen_folder(
                 ledger,
                 locator,
                 reader=reader,
+                keeper=keeper,
                 batch_size=settings.batch_size,
                 workers=settings.workers,
                 advance=progress.advance,

@@ -14,11 +14,6 @@ from collections.abc import Iterable, Mapping
 
 Cell = str | int | float | None
 
-TRIAGE_COLUMNS = (
-    "image", "case", "status", "route", "prediction", "p_abnormal", "p_std", "votes",
-    "confidence", "passes", "chromosomes", "karyotype", "reasons", "sha256",
-)  # fmt: skip
-
 _DECIMALS = 6
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from screening.bundle import Bundle
 from screening.errors import BundleError
-from screening.images.foreground import ink_of, shrunk
+from screening.images.page import Page
 from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.axis import medial_axis
 from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
@@ -53,45 +53,47 @@ class Locator:
         except (ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{bundle.folder}: its part {ARBITER!r} is no use: {error}") from None
 
-    def locate(self, paper: np.ndarray) -> Located:
-        """Return the chromosomes of a normalised page uint8 (h, w) of any resolution.
+    def locate(self, page: Page) -> Located:
+        """Return the chromosomes of a normalised page of any resolution.
 
         Touching chromosomes are cut apart; letters, rules and arrows are left out. Pages are
         analysed on a copy on which chromosomes are ten pixels wide; all coordinates returned are
         the given page's. On a page unlike any karyogram, each connected object of plausible size is
         returned. ValueError for another shape or dtype.
         """
+        paper = page.paper
         if paper.ndim != 2 or paper.dtype != np.uint8 or paper.size == 0:
             raise ValueError(
                 f"expected a normalised page uint8 (h, w), received {paper.dtype} {paper.shape}: "
                 "see images.normalise.normalise"
             )
-        page, shrink = shrunk(paper)
-        width = typical_width(page)
+        small, shrink = page.shrunk
+        width = typical_width(small)
         if not width:
             return Located((), (), 0, (), 0.0)
-        located = self._located(paper, page, width)
+        located = self._located(page, width)
         # Chromosomes with open chromatids or white bands look as slender as their halves at first.
         wider = located.unit * shrink
         if wider > _MISJUDGED * width:
-            located = self._located(paper, page, wider)
+            located = self._located(page, wider)
         return located
 
-    def _located(self, paper: np.ndarray, page: np.ndarray, width: float) -> Located:
-        """Return what is found when a typical chromosome of `page` is `width` pixels wide."""
-        copy, scale = page_copy(page, width)
+    def _located(self, page: Page, width: float) -> Located:
+        """Return what is found when a typical chromosome is `width` pixels of the shrunk page."""
+        paper, small = page.paper, page.shrunk[0]
+        copy, scale = page_copy(small, width)
         found = self.segmenter.segments(copy)
         known = familiar(copy, found)
         if not known:
             found = objects_alone(copy)
         labels, graph = regions(found)
         # Both resizings round the page's sides: the true scale is that of the sides.
-        sides = [max(8, round(side * scale)) for side in page.shape[::-1]]
+        sides = [max(8, round(side * scale)) for side in small.shape[::-1]]
         scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
         cutting = self._cutting(graph, labels, known)
-        outlines = Outlines(ink_of(paper) > 0, grown(labels, found.printed | found.inside), scales)
+        outlines = Outlines(page.ink > 0, grown(labels, found.printed | found.inside), scales)
         drawn = drawn_in(labels, cutting.part, found)
-        return _Page(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
+        return _Pieces(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(
             _other(found, scales, paper.shape)
         )
 
@@ -125,7 +127,7 @@ def _other(
     return tuple(boxes)
 
 
-class _Page:
+class _Pieces:
     """The pieces of one page while they become chromosomes."""
 
     def __init__(

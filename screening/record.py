@@ -1,0 +1,213 @@
+"""What is known of a picture and a case, from the first look to the verdict: one record.
+
+A `Picture` travels from decoding to the outputs and is added to, never copied into a twin: the
+gate adds `status` and `warnings`, the network its passes, the reading its `Reading`, the witnesses
+their `features`, `doubts` and `notes`, the rule its `Verdict`. Ledger, CSV, JSON lines and the page
+read these very types. `to_dict` and `from_dict` are the one way to keep a picture.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from screening.errors import ScreeningError
+
+VERSION = 1
+"""Of what `to_dict` writes; a record of another version is refused."""
+
+Feature = float | tuple[float, ...]
+"""A number, or one for each dropout pass."""
+
+
+class RecordError(ScreeningError):
+    """Says that a kept record cannot be read by this version, and the way on."""
+
+
+@dataclass(frozen=True)
+class Chromosome:
+    """One object found on the page.
+
+    `x`, `y`, `w`, `h`: its box as fractions (0–1) of the page without its margins, as thumbnails
+    show it; `name`: the class it reads as ("mar" a marker, "?" no chromosome) with its probability;
+    `position`: the class in whose place it stands ("" unknown); `doubtful` to read; `misplaced`:
+    surely another class than its position.
+    """
+
+    name: str
+    probability: float
+    position: str = ""
+    doubtful: bool = False
+    misplaced: bool = False
+    x: float = 0.0
+    y: float = 0.0
+    w: float = 0.0
+    h: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the chromosomes of one cell amount to.
+
+    `karyotypes`: (ISCN, posterior) of the most probable ones, falling, sum at most 1; `p_normal`:
+    posterior of 46,XX and 46,XY together; `margin`: log-odds of the most probable complement
+    against the next; `counts`: how many of each class (and "mar") in the most probable complement,
+    `gains_and_losses` what it has more or less than a normal one; `layout_score` 0–1: how well the
+    objects follow the order of a karyogram, `orientation` one of `slots.READINGS`; `disorder`: 0
+    when the lengths fall as the order says, up to 2; `misread_rate`: estimated share of misread
+    chromosomes; `iscn`: the suggested karyotype, "" when none is sure enough. A page whose objects
+    cannot be one cell (`whole` false) has no karyotypes.
+    """
+
+    chromosomes: tuple[Chromosome, ...] = ()
+    karyotypes: tuple[tuple[str, float], ...] = ()
+    p_normal: float = 0.0
+    margin: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    gains_and_losses: tuple[str, ...] = ()
+    layout_score: float = 0.0
+    orientation: str = ""
+    disorder: float = 0.0
+    misread_rate: float = 0.0
+    iscn: str = ""
+    whole: bool = True
+
+    def found(self) -> int:
+        """Return how many objects read as chromosomes."""
+        return sum(one.name != "?" for one in self.chromosomes)
+
+    def doubtful(self) -> int:
+        """Return how many chromosomes are doubtful to read."""
+        return sum(one.doubtful for one in self.chromosomes)
+
+    def misplaced(self) -> int:
+        """Return how many chromosomes stand in another class's position."""
+        return sum(one.misplaced for one in self.chromosomes)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Reading:
+        """Return what `dataclasses.asdict` made of a reading, also after a way through JSON."""
+        chromosomes = tuple(Chromosome(**one) for one in values["chromosomes"])
+        karyotypes = tuple((name, p) for name, p in values["karyotypes"])
+        changes = tuple(values["gains_and_losses"])
+        own = {"chromosomes": chromosomes, "karyotypes": karyotypes, "gains_and_losses": changes}
+        return Reading(**{**values, **own})
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Where a picture goes and why; None and empty when it was not judged.
+
+    `votes`: share of the passes for the `prediction`; `confidence` as the rule in use has it;
+    `p_abnormal` and `p_std`: mean and spread of `p`, the fused p(abnormal) of each pass, float32
+    (passes,); `contributions`: what each feature adds to the log-odds of abnormal.
+    """
+
+    route: str
+    prediction: str = ""
+    votes: float | None = None
+    confidence: float | None = None
+    reasons: tuple[str, ...] = ()
+    p_abnormal: float | None = None
+    p_std: float | None = None
+    p: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    contributions: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What is known of one picture.
+
+    `status`: ok, rejected or failed, with `reason` ("" when ok); `objects`: chromosome-like objects
+    found (None: not counted); `warnings`: doubts of the gate; `p`: the network's p(abnormal) of
+    each pass, float32 (passes,), None unless scored; `thumbnail`: JPEG, may be empty; `reading`:
+    None where the chromosomes were not read one by one. Of the witnesses: `features` for the
+    fusion, `doubts`, each of which keeps the picture from low priority, and `notes`, which do not.
+    `crops`: (caption, JPEG) of chromosomes to look at. `verdict`: None until a rule has judged.
+    """
+
+    image: str
+    case: str
+    sha256: str = ""
+    status: str = "failed"
+    reason: str = ""
+    objects: int | None = None
+    warnings: tuple[str, ...] = ()
+    p: np.ndarray | None = None
+    thumbnail: bytes = b""
+    reading: Reading | None = None
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    crops: tuple[tuple[str, bytes], ...] = ()
+    verdict: Verdict | None = None
+
+    @property
+    def judged(self) -> Verdict:
+        """Return the verdict; ValueError before a rule has judged."""
+        if self.verdict is None:
+            raise ValueError(f"expected a judged picture, {self.image} has no verdict yet")
+        return self.verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the picture as values that JSON knows. The verdict is left out: it is decided
+        anew from the rest whenever it is asked for."""
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        del kept["verdict"]
+        return kept | {
+            "version": VERSION,
+            "p": None if self.p is None else [float(p) for p in self.p],
+            "thumbnail": _text(self.thumbnail),
+            "reading": None if self.reading is None else asdict(self.reading),
+            "features": dict(self.features),
+            "crops": [(caption, _text(jpeg)) for caption, jpeg in self.crops],
+        }
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Picture:
+        """Return what `to_dict` wrote; RecordError for a record of another version."""
+        kept = dict(values)
+        version = kept.pop("version", None)
+        if version != VERSION:
+            raise RecordError(
+                f"a record of version {version}, this version of screening reads {VERSION}: screen "
+                "again with --overwrite, or use the version that wrote it"
+            )
+        reading, p = kept["reading"], kept["p"]
+        features = kept["features"].items()
+        return Picture(**kept | {
+            "p": None if p is None else np.asarray(p, np.float32),
+            "thumbnail": base64.b64decode(kept["thumbnail"]),
+            "reading": None if reading is None else Reading.from_dict(reading),
+            "features": {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in features},
+            "crops": tuple((caption, base64.b64decode(jpeg)) for caption, jpeg in kept["crops"]),
+        } | {name: tuple(kept[name]) for name in ("warnings", "doubts", "notes")})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: how many pictures of each kind, the most urgent route, and what its cells show.
+
+    `p_abnormal` is the highest of the judged pictures (None when there is none). `summary`: a
+    sentence about the verdicts; `findings`: what the cells show together, chromosome by chromosome
+    (see `triage.findings`), "" when no picture's chromosomes were read.
+    """
+
+    case: str
+    route: str
+    images: int
+    ok: int
+    rejected: int
+    failed: int
+    abnormal: int
+    p_abnormal: float | None
+    summary: str
+    findings: str = ""
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,81 @@
+"""The page of a run: judged pictures, their cases and facts brought into one work list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from screening import __version__
+from screening.classes import LOW_PRIORITY
+from screening.evidence.witnesses import KNOWN, labels_of
+from screening.record import Case, Picture
+from screening.report.page import MOST_THUMBNAILS, WorkList, render, size_of
+from screening.worklist.guard import reason_of
+from screening.worklist.ledger import Ledger
+
+if TYPE_CHECKING:
+    from screening.worklist.outputs import RunFacts, Trust
+
+
+def page_text(
+    pictures: Sequence[Picture],
+    cases: Sequence[Case],
+    ledger: Ledger,
+    facts: RunFacts,
+    trust: Trust,
+) -> str:
+    """Return report.html for judged pictures, which are in the order of the work list."""
+    # Those at the end of a very long list are never shown: only the others are kept in memory.
+    shown = {
+        picture.image: picture
+        for i, picture in enumerate(pictures)
+        if picture.judged.route != LOW_PRIORITY or i < MOST_THUMBNAILS
+    }
+    whole = {
+        each.image: _shown(shown[each.image], each)
+        for each in ledger.results()
+        if each.image in shown
+    }
+    venn_abers = facts.rule.venn_abers
+    return render(
+        WorkList(
+            title="Karyogram screening: work list",
+            pictures=tuple(whole.get(picture.image, picture) for picture in pictures),
+            cases=tuple(case for case in cases if case.images > 1),
+            facts=_facts(facts, len(pictures)),
+            notes=facts.notes,
+            threshold=facts.rule.threshold,
+            min_confidence=facts.rule.min_confidence,
+            certificate=trust.certificate,
+            warnings=trust.warnings,
+            prevalence=venn_abers.prevalence if venn_abers is not None else None,
+            labels=labels_of(KNOWN),
+        )
+    )
+
+
+def _shown(judged: Picture, kept: Picture) -> Picture:
+    """Return the whole picture with its verdict; only the verdict where it cannot be drawn."""
+    try:
+        size_of(kept.thumbnail)
+    except Exception as error:  # the decision stands, whatever cannot be drawn of it
+        reasons = (*judged.judged.reasons, f"not shown here: {reason_of(error)}")
+        return replace(judged, reading=None, verdict=replace(judged.judged, reasons=reasons))
+    return replace(kept, verdict=judged.verdict)
+
+
+def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("screening", __version__),
+        ("bundle", f"{facts.bundle_name}, sha256 {facts.bundle_hash}"),
+        ("pictures", f"{images}, of which {facts.new} were judged in this run"),
+        ("rule", facts.rule.name),
+        ("votes abnormal", f"a pass with p(abnormal) of {facts.rule.threshold:.2g} or more"),
+        ("minimum confidence", f"{facts.rule.min_confidence:.2f}"),
+        ("passes", str(facts.passes)),
+        ("seed", str(facts.options.get("seed", ""))),
+        ("device", facts.device),
+        ("started, finished (UTC)", f"{facts.started}, {facts.finished}"),
+        ("other files ignored", str(facts.ignored)),
+    )
