@@ -11,7 +11,7 @@ import pytest
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
-from screening.reading_settings import ReadingSettings
+from screening.reading_settings import ChromosomeReading, ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -155,3 +155,20 @@ def test_adapting_takes_back_what_a_whole_cell_has_in_common():
     whole = adapted(model, 1.0)
     np.testing.assert_allclose(whole(3 * pictures), whole(pictures), atol=2e-3)
     assert np.abs(model(3 * pictures) - model(pictures)).max() > 0.05
+
+
+def test_the_settings_of_the_bundle_say_how_much_is_adapted():
+    from screening.models.classifier import build_classifier
+    from screening.predict.adapt import CellNormalization
+    from screening.predict.chromosomes import ChromosomeClassifier
+
+    model = build_classifier()
+    settings = ReadingSettings(chromosomes=ChromosomeReading(adapted=0.25))
+    bundle = SimpleNamespace(
+        load_model=lambda name: model,
+        network=lambda name: SimpleNamespace(temperature=1.0),
+        info=SimpleNamespace(reading=settings),
+    )
+    layers = ChromosomeClassifier(bundle, passes=2)._adapted.layers
+    shares = {layer.share for layer in layers if isinstance(layer, CellNormalization)}
+    assert shares == {0.25}
