@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 NETWORK = "network"
 """Name of the feature that is the network's log-odds; it differs from pass to pass."""
@@ -39,7 +40,7 @@ class Fusion:
             if name != NETWORK
         )
         total = other + self.weights.get(NETWORK, 0.0) * log_odds(p)
-        return (1 / (1 + np.exp(-total))).astype(np.float32)
+        return expit(total).astype(np.float32)
 
     def contributions(self, p: np.ndarray, features: Mapping[str, float]) -> dict[str, float]:
         """Return each part's change of the log-odds towards abnormal, the network's on average."""
