@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from screening import __version__
+from screening.atomic import replaced_folder
 from screening.bundle_schema import SCHEMA, BundleInfo, FilePart, PartInfo
 from screening.errors import BundleError
 
@@ -94,76 +93,44 @@ def write_bundle(
     """
     if {*models, *files} != set(info.parts):
         raise ValueError(f"expected {sorted(info.parts)}, received {sorted([*models, *files])}")
-    building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for name, part in info.parts.items():
-        if isinstance(part, PartInfo):
-            (building / part.config).write_text(models[name].to_json(), "utf-8")
-            _save_half(models[name], building / part.weights)
-        else:
-            (building / part.file).write_bytes(files[name])
-    # The card is left out: it reports measurements that name the hash of what was measured.
-    hashes = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
-    (building / MODEL_CARD).write_text(card, "utf-8")
-    info = info.model_copy(update={"files": hashes})
-    text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    (building / "bundle.json").write_text(text, "utf-8")
-    (building / "DONE").write_text(sha256_of(building / "bundle.json") + "\n", "ascii")
-    if folder.exists():
-        retired = folder.with_name(folder.name + ".old")
-        shutil.rmtree(retired, ignore_errors=True)
-        os.replace(folder, retired)
-        os.replace(building, folder)
-        shutil.rmtree(retired)
-    else:
-        os.replace(building, folder)
+    with replaced_folder(folder) as building:
+        for name, part in info.parts.items():
+            if isinstance(part, PartInfo):
+                (building / part.config).write_text(models[name].to_json(), "utf-8")
+                _save_half(models[name], building / part.weights)
+            else:
+                (building / part.file).write_bytes(files[name])
+        # The card is left out: it reports measurements that name the hash of what was measured.
+        hashes = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
+        _finish(building, info.model_copy(update={"files": hashes}), card)
     return load_bundle(folder)
 
 
 def rewrite_bundle(
-    bundle: Bundle,
-    info: BundleInfo,
-    folder: Path,
-    files: Mapping[str, bytes] | None = None,
-    card: str | None = None,
+    bundle: Bundle, info: BundleInfo, folder: Path, card: str | None = None
 ) -> Bundle:
-    """Write `bundle` with another `info` and further `files` to `folder`; return it loaded.
+    """Write `bundle` with another `info` to `folder`; return it loaded.
 
     `folder` appears complete or not at all and may be the bundle's own. `card`: the model card's
     text (None: as it is). BundleError when `folder` holds something else.
     """
-    building = folder.with_name(folder.name + ".part")
-    retired = folder.with_name(folder.name + ".old")
     if folder.exists() and not (folder / "bundle.json").is_file():
         raise BundleError(f"expected a new folder or a bundle to replace, {folder} is none")
-    shutil.rmtree(building, ignore_errors=True)
-    shutil.copytree(bundle.folder, building, ignore=shutil.ignore_patterns("DONE"))
-    hashes = dict(info.files)
-    for name, content in (files or {}).items():
-        (building / name).write_bytes(content)
-        hashes[name] = sha256_of(building / name)
-    info = info.model_copy(update={"files": hashes})
-    text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    (building / "bundle.json").write_text(text, "utf-8")
-    if card is not None:
-        (building / MODEL_CARD).write_text(card, "utf-8")
-    (building / "DONE").write_text(sha256_of(building / "bundle.json") + "\n", "ascii")
-    load_bundle(building)
-    if folder.exists():
-        shutil.rmtree(retired, ignore_errors=True)
-        os.replace(folder, retired)
-    os.replace(building, folder)
-    shutil.rmtree(retired, ignore_errors=True)
+    leave_out = shutil.ignore_patterns("DONE")
+    with replaced_folder(folder) as building:
+        shutil.copytree(bundle.folder, building, ignore=leave_out, dirs_exist_ok=True)
+        _finish(building, info, card)
+        load_bundle(building)
     return load_bundle(folder)
 
 
-def part_files(model: keras.Model, part: PartInfo) -> dict[str, bytes]:
-    """Return the files of one network of a bundle, by the names that `part` has for them."""
-    with tempfile.TemporaryDirectory() as scratch:
-        weights = Path(scratch) / part.weights
-        _save_half(model, weights)
-        return {part.config: model.to_json().encode(), part.weights: weights.read_bytes()}
+def _finish(folder: Path, info: BundleInfo, card: str | None) -> None:
+    """Write the card, bundle.json and, last, what makes the folder a bundle."""
+    if card is not None:
+        (folder / MODEL_CARD).write_text(card, "utf-8")
+    text = json.dumps(info.model_dump(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    (folder / "bundle.json").write_text(text, "utf-8")
+    (folder / "DONE").write_text(sha256_of(folder / "bundle.json") + "\n", "ascii")
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter1d
+from screening.evidence.words import doubts_of, notes_of
 
 from evidence_pages import C_ROWS, ROWS, Drawn, chromosomes, draw, say
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
@@ -26,7 +27,6 @@ from screening.evidence.reading import Read, posterior_of, read_cell
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import UPRIGHT, Page, Slots, align_best
 from screening.evidence.weights import object_weights, with_print
-from screening.evidence.words import doubts_of, notes_of
 from screening.reading_settings import Order, ReadingSettings
 
 DEFAULT = ReadingSettings()

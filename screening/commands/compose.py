@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 
 from screening.commands.karyogram_output import (
-    Made,
     add_shared_arguments,
     check_shared,
-    draw,
     read_source,
     write_all,
 )
@@ -34,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from screening.data.chromosomes import load_cell
+    from screening.data.composed import Made, drawn_cell
     from screening.synthesis.compose import compose
     from screening.synthesis.style import STYLES
 
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     def make(index: int) -> Made:
         rng = np.random.default_rng([args.seed, index])
         if records is None:
-            cell = draw(rng, index + 1)
+            cell = drawn_cell(rng, index + 1)
         else:
             cell = load_cell(records[index % len(records)])
         return Made(compose(cell, STYLES[args.style](rng), rng), cell, "composed")

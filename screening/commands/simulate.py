@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 
 from screening.commands.karyogram_output import (
-    Made,
     add_shared_arguments,
     check_shared,
-    draw,
     read_source,
     write_all,
 )
@@ -55,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from screening.data.chromosomes import load_cell
+    from screening.data.composed import Made, drawn_cell
     from screening.synthesis.abnormalities import possible_sexes, random_abnormality
     from screening.synthesis.compose import compose
     from screening.synthesis.rearrangements import random_structural, structural_sexes
@@ -89,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         rng = np.random.default_rng([args.seed, index])
         donors = []
         if records is None:
-            cell = draw(rng, index + 1, sexes[int(rng.integers(len(sexes)))])
+            cell = drawn_cell(rng, index + 1, sexes[int(rng.integers(len(sexes)))])
         else:
             record = records[chosen[index % len(records)]]
             cell = load_cell(record)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from screening.record import Feature
 
@@ -40,7 +41,7 @@ class Fusion:
                 total = total + self._part(name, features[name])
         if total.shape != (count,):
             raise ValueError(f"expected features of {count} passes, received {total.shape[0]}")
-        return (1 / (1 + np.exp(-total))).astype(np.float32)
+        return expit(total).astype(np.float32)
 
     def contributions(self, features: Mapping[str, Feature]) -> dict[str, float]:
         """Return each feature's change of the log-odds towards abnormal, on average over passes."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from screening.images.ink import ink_window
 
@@ -58,7 +59,7 @@ class Outlines:
         """Return each part's ink, disjoint; `part` int (r,)."""
         best = np.full(self.ink.shape, 0.5, np.float32)
         labels = np.concatenate([[0], part + 1])[self.grown]
-        boxes = _boxes(labels, int(part.max(initial=-1)) + 1)
+        boxes = find_objects(labels, int(part.max(initial=-1)) + 1)
         windows: list[tuple[int, int, int, int] | None] = []
         for k, box in enumerate(boxes, start=1):
             if box is None:
@@ -101,10 +102,10 @@ class Outlines:
         return [tight(union & (owner == k), x0, y0) for k in range(len(parts))]
 
     def _soft(
-        self, mask: np.ndarray, box: tuple[int, int, int, int]
+        self, mask: np.ndarray, box: tuple[slice, slice]
     ) -> tuple[tuple[int, int, int, int], np.ndarray]:
         sx, sy = self.scale
-        x0, y0, x1, y1 = box
+        x0, y0, x1, y1 = box[1].start, box[0].start, box[1].stop, box[0].stop
         height, width = self.ink.shape
         window = (
             max(0, int((x0 - 1) / sx)), max(0, int((y0 - 1) / sy)),
@@ -138,16 +139,3 @@ def grown(labels: np.ndarray, barred: np.ndarray, steps: int = 2) -> np.ndarray:
         free = (out == 0) & ~barred
         out[free] = wider[free]
     return out.astype(np.int32)
-
-
-def _boxes(labels: np.ndarray, count: int) -> list[tuple[int, int, int, int] | None]:
-    """Return the box x0, y0, x1, y1 of each label 1 … count."""
-    ys, xs = np.nonzero(labels)
-    at = labels[ys, xs] - 1
-    low = np.full((count, 4), 1 << 30)
-    for column, value in enumerate((xs, ys, -xs - 1, -ys - 1)):
-        np.minimum.at(low[:, column], at, value)
-    return [
-        None if row[0] == 1 << 30 else (int(row[0]), int(row[1]), -int(row[2]), -int(row[3]))
-        for row in low
-    ]

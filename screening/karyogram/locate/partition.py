@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.expected import expected_areas
@@ -82,20 +83,19 @@ def joined(
         chosen = (odds > 0) & (odds >= best[now.pair[:, 0]]) & (odds >= best[now.pair[:, 1]])
         if not chosen.any():
             return part, joints
-        target = np.arange(len(now.peak))
-        for a, b in now.pair[chosen]:  # equal odds could chain: always to the smallest
-            ra, rb = _root(target, a), _root(target, b)
-            if ra != rb:
-                joints.append(_joint(graph, part, a, b))
-                target[max(ra, rb)] = min(ra, rb)
-        target = np.array([_root(target, k) for k in range(len(target))])
-        part = np.unique(target[part], return_inverse=True)[1]
+        together = DisjointSet(range(len(now.peak)))
+        joints += [
+            _joint(graph, part, a, b)
+            for a, b in now.pair[chosen].tolist()
+            if together.merge(a, b)  # equal odds could chain, even to a ring
+        ]
+        part = _numbered(together)[part]
 
 
-def _root(target: np.ndarray, k: int) -> int:
-    while target[k] != k:
-        k = int(target[k])
-    return int(k)
+def _numbered(sets: DisjointSet) -> np.ndarray:
+    """Return the number of the set of each of 0 … n - 1, int (n,), sets in order of their first."""
+    number: dict[int, int] = {}
+    return np.array([number.setdefault(sets[k], len(number)) for k in range(len(sets))])
 
 
 def _joint(graph: Graph, part: np.ndarray, a: int, b: int) -> Joint:
@@ -118,12 +118,11 @@ def _over(values: np.ndarray, part: np.ndarray, weight: np.ndarray) -> np.ndarra
 def _trees(own: np.ndarray, joints: Sequence[Joint], without: int) -> np.ndarray:
     """Return int (n,): the trees of regions `own` (sorted) in the forest without one joint."""
     place = {int(region): i for i, region in enumerate(own)}
-    target = np.arange(len(own))
+    trees = DisjointSet(range(len(own)))
     for k, joint in enumerate(joints):
         if k != without and joint.first in place:
-            a, b = _root(target, place[joint.first]), _root(target, place[joint.second])
-            target[max(a, b)] = min(a, b)
-    return np.array([_root(target, k) for k in range(len(own))])
+            trees.merge(place[joint.first], place[joint.second])
+    return _numbered(trees)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,13 +208,14 @@ def _doubts(
             options.append((odd, frozenset([a, b]), ((part == a) | (part == b),)))
     options.sort(key=lambda option: -option[0])
     # Options that share a piece become one doubt over all pieces of both.
-    clusters: list[set[int]] = []
+    together = DisjointSet(range(len(now.peak)))
     for _, members, _ in options:
-        touching = [c for c in clusters if c & members]
-        clusters = [c for c in clusters if not c & members]
-        clusters.append(set(members).union(*touching))
+        together.merge(min(members), max(members))
+    # In the order of the least probable option of each.
+    last = {together[min(members)]: i for i, (_, members, _) in enumerate(options)}
     found = []
-    for cluster in clusters:
+    for root in sorted(last, key=last.__getitem__):
+        cluster = together.subset(root)
         members = tuple(sorted(cluster))
         made = [
             ((*pieces, *(part == k for k in members if k not in own)), weight)
