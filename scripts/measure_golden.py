@@ -3,10 +3,13 @@
     python scripts/measure_golden.py make FOLDER [--data DATA]     pictures, the same every time
     python scripts/measure_golden.py screen FOLDER --to FILE.json  every number that was measured
     python scripts/measure_golden.py compare OLD.json NEW.json     ends with 1 when one differs
+    python scripts/measure_golden.py keep                          the drawn part, for the tests
 
 Pictures: the demo, drawn karyograms, and with a data folder composed and simulated ones of real
 chromosomes and its whole karyograms. Kept of each: its row of the work list, every dropout pass,
 and the reading chromosome by chromosome. A change of the structure must leave all equal to 1e-6.
+The drawn part stays as a test (`tests/golden_drawn.json`); `keep` writes it anew, which only a new
+bundle justifies.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
 
 TOLERANCE = 1e-6
+KEPT = Path(__file__).resolve().parents[1] / "tests" / "golden_drawn.json"
 PASSES = 100
 
 
@@ -35,8 +39,7 @@ def make(folder: Path, data: Path | None) -> None:
     """Write the pictures of the golden run below `folder`."""
     shutil.copytree(demo_folder(), folder / "demo", dirs_exist_ok=True)
     quiet = ["--quiet", "--overwrite"]
-    drawn = ["simulate", "drawn", "--count", "8", "--seed", "11", "--style", "random"]
-    _call(*drawn, "--out", folder / "drawn", *quiet)
+    draw(folder / "drawn")
     if data is None:
         return
     for name, extra in {
@@ -63,6 +66,12 @@ def screen(folder: Path, bundle: Path | None = None) -> dict[str, Any]:
     return measured
 
 
+def draw(folder: Path) -> None:
+    """Write the drawn pictures of the golden run into `folder`."""
+    drawn = ["simulate", "drawn", "--count", "6", "--seed", "11", "--style", "random"]
+    _call(*drawn, "--out", folder, "--quiet", "--overwrite")
+
+
 def differences(old: Any, new: Any, tolerance: float = TOLERANCE, where: str = "") -> list[str]:
     """Return what differs between two golden runs, one line each."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -82,6 +91,15 @@ def differences(old: Any, new: Any, tolerance: float = TOLERANCE, where: str = "
     if numbers and math.isclose(old, new, rel_tol=0.0, abs_tol=tolerance):
         return []
     return [] if old == new else [f"{where}: {old!r}, then {new!r}"]
+
+
+def rounded(value: Any) -> Any:
+    """Return the values with numbers of six decimals, as a file of the repository keeps them."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _measured(picture: Picture) -> dict[str, Any]:
@@ -124,6 +142,7 @@ def main() -> int:
     screening_.add_argument("folder", type=Path)
     screening_.add_argument("--to", type=Path, required=True)
     screening_.add_argument("--bundle", type=Path, help="default: the shipped one")
+    steps.add_parser("keep", help="write the drawn part of the tests anew")
     comparing = steps.add_parser("compare", help="compare two runs")
     comparing.add_argument("old", type=Path)
     comparing.add_argument("new", type=Path)
@@ -135,6 +154,12 @@ def main() -> int:
         measured = screen(args.folder, args.bundle)
         args.to.write_text(json.dumps(measured, indent=0, sort_keys=True) + "\n", "utf-8")
         print(f"{len(measured)} pictures")
+    elif args.step == "keep":
+        with tempfile.TemporaryDirectory() as scratch:
+            draw(Path(scratch))
+            kept = rounded(screen(Path(scratch)))
+        KEPT.write_text(json.dumps(kept, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
+        print(KEPT)
     else:
         old, new = (json.loads(path.read_text("utf-8")) for path in (args.old, args.new))
         found = differences(old, new, args.tolerance)

@@ -150,9 +150,13 @@ def disk_finding(out: Path) -> Finding:
 def bundle_finding(folder: Path | None) -> Finding:
     """Return whether the bundle at `folder` (None: the shipped one) is whole and unaltered."""
     from screening.bundle import default_bundle, load_bundle
+    from screening.evidence.witnesses import witnesses_of
+    from screening.karyogram.locate import Locator
 
     try:
         bundle = load_bundle(folder or default_bundle())
+        Locator.of(bundle)
+        witnesses_of(bundle.info.witnesses)
     except BundleError as error:
         advice = (
             "rebuild it with make bundle DATA=…, or name another one with --bundle"
@@ -160,7 +164,9 @@ def bundle_finding(folder: Path | None) -> Finding:
             else "copy the bundle again or name another one"
         )
         return Finding("Bundle", str(error), "bad", advice)
-    return Finding("Bundle", f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}")
+    parts = ", ".join(sorted(bundle.info.parts))
+    found = f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}; parts: {parts}"
+    return Finding("Bundle", found)
 
 
 def show(findings: list[Finding]) -> None:
