@@ -31,6 +31,7 @@ import numpy as np
 from PIL import Image
 
 from screening.bundle import default_bundle, load_bundle
+from screening.evidence.witness import hear
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.page import Page
 from screening.images.quality import assess
@@ -39,7 +40,7 @@ from screening.karyogram.locate import Locator
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
-from screening.worklist.reader import page_of, reader_of, reading_of
+from screening.worklist.reader import reader_of, sight_of
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
 
@@ -75,7 +76,7 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     bundle = load_bundle(bundle_folder)
-    reader, locator = reader_of(bundle), Locator.of(bundle)
+    reader, locator, settings = reader_of(bundle), Locator.of(bundle), bundle.info.reading
     spent: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -88,21 +89,20 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
         if number == 2:  # what loads or compiles once is not counted
             spent.clear()
         grey = timed("read", lambda path=path: read_image(path))
-        paper = timed("normalise", lambda grey=grey: normalise(grey))
-        timed("letterbox", lambda paper=paper: letterbox(crop_margins(paper), size))
-        timed("quality gate", lambda paper=paper: assess(Page(paper)))
-        located = timed(FIND, lambda paper=paper: locator.locate(Page(paper)))
+        page = timed("normalise", lambda grey=grey: Page.of(grey))
+        timed("quality gate", lambda page=page: assess(page))
+        timed("letterbox", lambda page=page: letterbox(page.cropped, size))
+        located = timed(FIND, lambda page=page: locator.locate(page))
         if reader is not None:
-            classifier = reader.classifier
             chosen, said = timed(
-                CLASSIFY, lambda c=classifier, o=located, paper=paper: c.read(o, paper)
+                CLASSIFY,
+                lambda located=located, page=page: reader.classifier.read(located, page.paper),
             )
-            timed(
+            sight = timed(
                 "reading of the cell",
-                lambda chosen=chosen, said=said: reading_of(
-                    page_of(chosen), said, reader.bundle.info.reading
-                ),
+                lambda page=page, chosen=chosen, said=said: sight_of(page, chosen, said, settings),
             )
+            timed("witnesses", lambda sight=sight: hear(reader.witnesses, sight, settings))
     return {name: float(np.median(seconds)) for name, seconds in spent.items()}
 
 
