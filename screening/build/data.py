@@ -1,4 +1,4 @@
-"""Whose chromosomes a build uses: records of the sources, cells of a part, drawn ones for a trial."""
+"""Whose chromosomes a build uses: records of the sources, cells of a part, drawn cells."""
 
 from __future__ import annotations
 

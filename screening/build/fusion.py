@@ -1,0 +1,105 @@
+"""How a bundle joins its network with the cell's reading, fitted on validation patients alone.
+
+A logistic model whose weights cannot be negative (every feature is made to speak for abnormal or
+for nothing) joins the parts; `choose` then takes the voting threshold. What threshold keeps a
+promise is for the certificate to say, on other patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from screening.build.config import FusionConfig
+from screening.build.looks import Look
+from screening.errors import ScreeningError
+from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
+from screening.triage.policy import FLAG, LOW_PRIORITY
+from screening.triage.rule import Rule
+
+
+def features_of(looks: Sequence[Look], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (features (n, k), abnormal 0/1 (n,)) of the pages that were accepted and read."""
+    kept = [look for look in looks if look.accepted and look.reading is not None]
+    x = np.array([[_value(look, name) for name in names] for look in kept])
+    return x.reshape(-1, len(names)), np.array([look.abnormal for look in kept], float)
+
+
+def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
+    """Return the fusion of least penalised log loss, both labels weighing the same.
+
+    `x` (n, k): the features that `config` names, `y` (n,) 1 abnormal. The log loss is that of
+    labels of which `config.stray` are wrong, so that one page on which everything went wrong does
+    not decide the weights of all. ScreeningError when one label is missing.
+    """
+    if len(np.unique(y)) < 2:
+        raise ScreeningError(
+            f"{int(y.sum())} of {len(y)} pages that could be read are abnormal, both kinds are "
+            "needed to fit the score: compose more pages, or train the parts for longer"
+        )
+    names, stray = config.features, config.stray
+    weight = np.where(y == 1, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        p = expit(w[0] + x @ w[1:])
+        q = stray + (1 - 2 * stray) * p
+        # Without strays a page that is called right without a doubt must not lose to rounding.
+        q = np.clip(q, 1e-12, 1 - 1e-12)
+        value = -np.mean(weight * (y * np.log(q) + (1 - y) * np.log(1 - q)))
+        value += config.penalty / len(y) * np.sum(w[1:] ** 2)
+        slope = weight * ((1 - y) / (1 - q) - y / q) * (1 - 2 * stray) * p * (1 - p) / len(y)
+        gradient = np.r_[slope.sum(), x.T @ slope + 2 * config.penalty / len(y) * w[1:]]
+        return float(value), gradient
+
+    most = [config.most_network if name == NETWORK else None for name in names]
+    bounds = [(None, None)] + [(0.0, limit) for limit in most]
+    found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B")
+    weights = {n: round(float(w), 4) for n, w in zip(names, found.x[1:], strict=True) if w > 1e-4}
+    return Fusion(round(float(found.x[0]), 4), weights)
+
+
+def choose(
+    looks: Sequence[Look], fusion: Fusion, config: FusionConfig
+) -> tuple[Rule, dict[str, float]]:
+    """Return the rule and what it reaches on the pages: shares missed, flagged and cleared.
+
+    The most cautious threshold that clears enough normal pages: what simulated abnormalities would
+    allow beyond it is kept for those that nobody simulated. Or the highest at which nearly no
+    abnormal page is put last, when none clears enough.
+    """
+    low, high, step = config.thresholds
+    thresholds = np.round(np.arange(low, high, step), 4)
+    for threshold in thresholds:
+        rule, shares = _at(looks, fusion, config, float(threshold))
+        if threshold > thresholds[0] and shares["missed"] > config.most_missed:
+            break
+        chosen, reached = rule, shares
+        if shares["cleared"] >= config.enough_cleared:
+            break
+    return chosen, {name: round(share, 4) for name, share in reached.items()}
+
+
+def _value(look: Look, name: str) -> float:
+    if name == NETWORK:
+        return float(log_odds(look.p).mean())
+    return bounded(look.reading.features.get(name, 0.0))
+
+
+def _at(
+    looks: Sequence[Look], fusion: Fusion, config: FusionConfig, threshold: float
+) -> tuple[Rule, dict[str, float]]:
+    rule = Rule(
+        threshold, config.min_confidence, fusion, config.min_p_normal, config.min_layout,
+        max(config.flag, threshold),
+    )  # fmt: skip
+    abnormal = np.array([look.abnormal for look in looks])
+    routes = np.array([look.judged(rule).decision.route for look in looks])
+    return rule, {
+        "missed": float((routes[abnormal] == LOW_PRIORITY).mean()),
+        "flagged": float((routes[abnormal] == FLAG).mean()),
+        "cleared": float((routes[~abnormal] == LOW_PRIORITY).mean()),
+        "normals flagged": float((routes[~abnormal] == FLAG).mean()),
+    }
