@@ -20,6 +20,7 @@ from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Locator
 from screening.karyogram.marks import toned_marks
 from screening.train.checkpoint import load_state, save_state
+from screening.train.durations import Tick, silent
 from screening.triage.policy import OK, REJECTED
 from screening.triage.rule import Judgement, Rule, judge
 from screening.worklist.reader import BundleReader, reading_of
@@ -65,9 +66,7 @@ class Look:
         )  # fmt: skip
 
 
-def look_at(
-    pages: Path, kept: Path, bundle: Bundle, passes: int, tick=lambda done, total, what="": None
-) -> None:
+def look_at(pages: Path, kept: Path, bundle: Bundle, passes: int, tick: Tick = silent) -> None:
     """Let a bundle look at a part of pages as `screening screen` does, and keep it in `kept`."""
     kept.mkdir(parents=True, exist_ok=True)
     rows = rows_of(pages)

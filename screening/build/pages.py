@@ -49,7 +49,7 @@ def compose_part(
     split: Split,
     config: BuildConfig,
 ) -> None:
-    """Compose the pages of a part of pages (see `PagesConfig`) into `folder`, unless they are there.
+    """Compose the pages of a part of pages (see `PagesConfig`) into `folder`, unless it is done.
 
     Calibration patients show worn and good preparations, and share nobody.
     """

@@ -21,7 +21,7 @@ from screening import __version__
 from screening.build.progress import BuildProgress
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION as LOOK
-from screening.train.durations import in_words
+from screening.train.durations import Tick, in_words, silent
 
 BEGUN, DONE = "BEGUN", "DONE"
 _MOST_NAMED = 4
@@ -46,7 +46,7 @@ class Context:
     data: Path
     folders: Mapping[str, Path] = field(default_factory=dict)
     workers: int = 2
-    tick: Callable[[float, float, str], None] = lambda done, total, what="": None
+    tick: Tick = silent
     say: Callable[[str], None] = lambda text: None
 
     def of(self, name: str) -> Path:

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from screening.models.classifier import OUTPUTS, build_classifier, length_features
 from screening.train.classifier_crops import NOT_ONE, Crops
-from screening.train.epochs import Tick, fit_epochs, silent, write_history
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 
 _WARM = 0.06
 _LENGTH_UNKNOWN = 0.12

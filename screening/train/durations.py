@@ -1,6 +1,15 @@
-"""Times as people say them."""
+"""How far something is and how long it takes, told to people."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+Tick = Callable[[float, float, str], None]
+"""Hears (done, total, what is counted) while something takes long."""
+
+
+def silent(done: float, total: float, what: str = "") -> None:
+    """Tell nobody."""
 
 
 def in_words(seconds: float) -> str:

@@ -18,16 +18,10 @@ import tensorflow as tf
 
 from screening.errors import ScreeningError
 from screening.train.checkpoint import load_state, packed, save_state, unpacked
+from screening.train.durations import Tick, silent
 from screening.train.loop import set_weights, weights_of
 
 STATE = "state.npz"
-
-Tick = Callable[[float, float, str], None]
-"""Hears (done, total, what is counted) while something takes long."""
-
-
-def silent(done: float, total: float, what: str = "") -> None:
-    """Tell nobody."""
 
 
 def fit_epochs(

@@ -15,7 +15,7 @@ import numpy as np
 from screening.config import DataConfig, ModelConfig, StageConfig, TrainConfig
 from screening.models.backbones import Backbone
 from screening.train.cache import Pictures
-from screening.train.epochs import Tick, silent
+from screening.train.durations import Tick, silent
 from screening.train.karyogram_set import KaryogramSet
 from screening.train.staged import Run, StageResult
 from screening.train.strategy import devices

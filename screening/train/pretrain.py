@@ -16,7 +16,8 @@ import numpy as np
 
 from screening.synthesis.cell import Cell
 from screening.train.chromosome_crops import Augmentation, CropBatches, stored_crops
-from screening.train.epochs import Tick, fit_epochs, silent, write_history
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from screening.karyogram.locate.segments import BODY, BORDER, KINDS, PRINT
-from screening.train.epochs import Tick, fit_epochs, silent, write_history
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 
 TILE = 160
 EPOCH = 250

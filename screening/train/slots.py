@@ -15,7 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from screening.train.epochs import Tick, fit_epochs, silent, write_history
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 from screening.train.karyogram_set import PAPER, KaryogramSet
 
 STATES = 3
