@@ -57,6 +57,7 @@ def parts(context: Context) -> None:
         name=config.name,
         created=date.today().isoformat(),
         parts=networks | {name: FilePart(file=names[name]) for name in files},
+        reading=config.reading,
         data={
             "sources": sorted(config.sources.train_on),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
@@ -95,14 +96,16 @@ def looks(context: Context) -> None:
 def fusion(context: Context) -> None:
     """Fit the score and choose the threshold on validation patients."""
     config = context.settings.fusion
-    seen_pages = looks_of(context.of("pages") / config.pages, context.of("looks") / config.pages)
+    bundle = load_bundle(context.of("parts") / BUNDLE)
+    seen_pages = looks_of(
+        context.of("pages") / config.pages, context.of("looks") / config.pages, bundle.info.reading
+    )
     x, y = fusing.features_of(seen_pages, config.features)
     fitted = fusing.fit(x, y, config)
     rule, reached = fusing.choose(seen_pages, fitted, config)
     read = [look for look in seen_pages if look.reading is not None]
     scores = [fitted.passes(look.p, look.reading.features).mean() for look in read]
     area = auroc(np.array([look.abnormal for look in read], int), np.array(scores))
-    bundle = load_bundle(context.of("parts") / BUNDLE)
     info = bundle.info.model_copy(
         update={
             "threshold": rule.threshold,

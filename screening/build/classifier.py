@@ -80,7 +80,8 @@ def temperature(context: Context) -> None:
 
     model = keras.models.load_model(context.of("classifier") / CLASSIFIER)
     held_out = read_crops(context.of("crops") / _name((PAGES, VALIDATION, HELD_OUT)))
-    logits, labels = adapted_logits(model, held_out)
+    share = context.settings.reading.chromosomes.adapted
+    logits, labels = adapted_logits(model, held_out, share)
     fitted = temperature_of(logits, labels)
     (context.folder / "temperature.json").write_text(json.dumps(fitted) + "\n", "utf-8")
     context.say(f"temperature {fitted['temperature']:g}")
@@ -91,13 +92,13 @@ def temperature_in(folder: Path) -> float:
     return float(json.loads((folder / "temperature.json").read_text("utf-8"))["temperature"])
 
 
-def adapted_logits(model: keras.Model, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
-    """Return (logits (n, 25), labels (n,)), every cell's crops seen together."""
+def adapted_logits(model: keras.Model, crops: Crops, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to by
+    `share`."""
     from screening.models.classifier import length_features
     from screening.predict.adapt import adapted
-    from screening.predict.chromosomes import ADAPTED
 
-    adapting = adapted(model, ADAPTED)
+    adapting = adapted(model, share)
     logits, labels = [], []
     for cell in np.unique(crops.cells):
         own = crops.cells == cell

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
+from screening.reading_settings import ReadingSettings
 from screening.train import karyogram_set as made
 
 KINDS = {
@@ -269,6 +270,7 @@ class BuildConfig(Strict):
     head: HeadConfig = HeadConfig()
     crops: CropsConfig = CropsConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    reading: ReadingSettings = ReadingSettings()
     pages: PagesConfig
     fusion: FusionConfig = FusionConfig()
     certificate: CertificateConfig = CertificateConfig()

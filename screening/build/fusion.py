@@ -15,9 +15,9 @@ from scipy.special import expit
 
 from screening.build.config import FusionConfig
 from screening.build.looks import Look
+from screening.classes import FLAG, LOW_PRIORITY
 from screening.errors import ScreeningError
 from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
-from screening.triage.policy import FLAG, LOW_PRIORITY
 from screening.triage.rule import Rule
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from screening.build.pages import rows_of
 from screening.bundle import Bundle
+from screening.classes import OK, REJECTED
 from screening.evidence.reading import CellReading
 from screening.evidence.slots import Page
 from screening.images.foreground import components, shrunk
@@ -19,9 +20,9 @@ from screening.images.read import read_image
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Locator
 from screening.karyogram.marks import toned_marks
+from screening.reading_settings import ReadingSettings
 from screening.train.checkpoint import load_state, save_state
 from screening.train.durations import Tick, silent
-from screening.triage.policy import OK, REJECTED
 from screening.triage.rule import Judgement, Rule, judge
 from screening.worklist.reader import BundleReader, reading_of
 from screening.worklist.scorer import BundleScorer
@@ -98,8 +99,8 @@ def look_at(pages: Path, kept: Path, bundle: Bundle, passes: int, tick: Tick = s
         save_state(path, arrays, {"seen": seen})
 
 
-def looks_of(pages: Path, kept: Path) -> list[Look]:
-    """Return what `look_at` kept of a part of pages, with their truth."""
+def looks_of(pages: Path, kept: Path, settings: ReadingSettings) -> list[Look]:
+    """Return what `look_at` kept of a part of pages, read with `settings`, with their truth."""
     looks: list[Look] = []
     rows = rows_of(pages)
     for path in sorted(kept.glob("*.npz")):
@@ -107,7 +108,7 @@ def looks_of(pages: Path, kept: Path) -> list[Look]:
         for number, one in enumerate(meta["seen"]):
             prefix = f"{number:02d}/"
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            looks.append(_look(rows[len(looks)], one, own))
+            looks.append(_look(rows[len(looks)], one, own, settings))
     if len(looks) != len(rows):
         raise ValueError(f"expected looks at {len(rows)} pages in {kept}, received {len(looks)}")
     return looks
@@ -139,7 +140,9 @@ def _seen(
     return one, arrays | {name: getattr(said, name) for name in _SAID}
 
 
-def _look(row: dict, one: dict[str, Any], arrays: dict[str, np.ndarray]) -> Look:
+def _look(
+    row: dict, one: dict[str, Any], arrays: dict[str, np.ndarray], settings: ReadingSettings
+) -> Look:
     from screening.predict.chromosomes import Classified
 
     reading = None
@@ -148,7 +151,7 @@ def _look(row: dict, one: dict[str, Any], arrays: dict[str, np.ndarray]) -> Look
         page = Page(boxes, arrays["rows"], arrays["groups"], arrays["areas"], one["marks"])
         p, p_std, relative, crops = (arrays[name] for name in _SAID)
         votes = np.zeros(len(p), np.float32)
-        reading = reading_of(page, Classified(p, p_std, votes, relative, crops))
+        reading = reading_of(page, Classified(p, p_std, votes, relative, crops), settings)
     return Look(
         row, arrays["passes"], one["accepted"], one["reason"], tuple(one["warnings"]),
         one["components"], reading,

@@ -35,10 +35,10 @@ STAGES = (
         "classifier", classifier.classifier, ("split", "crops"),
         ("sources", "crops", "classifier"), True,
     ),
-    Stage("temperature", classifier.temperature, ("crops", "classifier")),
+    Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
     Stage(
         "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
-        ("name", "sources", "screener"),
+        ("name", "sources", "screener", "reading"),
     ),
     Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
     Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "fusion")),
