@@ -18,7 +18,6 @@ from labelled_fakes import (
     write_labelled,
     write_rows,
 )
-from screening.assess import certification
 from screening.assess.labelled import (
     THRESHOLDS,
     Picture,
@@ -132,7 +131,7 @@ def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
     assert "At most 0.3 of normal cases are flagged" in capsys.readouterr().out
     (tmp_path / "mine").mkdir()
     with pytest.raises(ScreeningError, match="a bundle to replace"):
-        certification.write_tuned(bundle, bundle.info, tmp_path / "mine")
+        tune.write_tuned(bundle, bundle.info, tmp_path / "mine")
 
 
 def test_a_bundle_is_found_inside_a_run(tmp_path):
@@ -159,7 +158,7 @@ def test_patients_that_trained_the_bundle_are_refused(kind, data, scorer, tmp_pa
             tune.run(parsed(tune, bundle.folder, "--data", data, "--recall", 0.7))
         assert scorer.scored == 0
     else:
-        certification.refuse_training(bundle, pictures)
+        tune.refuse_training(bundle, pictures)
 
 
 @pytest.mark.parametrize(("normal", "abnormal"), [(12, 3), (3, 12), (2, 1)])
@@ -236,7 +235,7 @@ def test_a_promise_that_saves_nothing_says_so():
     results = {u.name: result(0.5, u.name) for u in units}
     results |= {u.name: result(0.9999, u.name) for u in units if not u.abnormal}
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
-    certificate, threshold, words = certification.certificate_of(units, results, Rule(), args)
+    certificate, threshold, words = tune.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.cleared == 0 and "saves no work" in words
     assert threshold <= 0.5
 
@@ -253,12 +252,12 @@ def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
     )  # fmt: skip
     results = {u.name: result(0.9 if u.abnormal else 0.1, u.name) for u in units}
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
-    certificate, _, words = certification.certificate_of(units, results, Rule(), args)
+    certificate, _, words = tune.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.patients == 30 and certificate.abnormal == 60
     assert words.startswith("Earned on simulated abnormalities")
     assert "betting" in certificate.method
     args = parsed(tune, "b", "--data", "d", "--recall", 0.95)
-    assert "62 without a miss" in certification.certificate_of(units, results, Rule(), args)[2]
+    assert "62 without a miss" in tune.certificate_of(units, results, Rule(), args)[2]
 
 
 def test_every_wrong_value_is_named_at_once():
@@ -317,8 +316,8 @@ def test_pages_of_one_patient_weigh_as_one_patient():
         p.id: result(0.9 if p.abnormal else 0.1, p.id, noise=0.05 * (p.id[-1] == "a"))
         for p in pictures
     }
-    found = certification.calibration_of(pictures, results, Rule())
+    found = tune.calibration_of(pictures, results, Rule())
     assert np.sum(found.points, axis=0)[1:] == pytest.approx([9, 8])
     few = [p for p in pictures if p.unit in ("ill0", "well0", "well1")]
     with pytest.raises(ScreeningError, match="1 abnormal and 2 normal patients are too few"):
-        certification.calibration_of(few, results, Rule())
+        tune.calibration_of(few, results, Rule())

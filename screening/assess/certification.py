@@ -76,8 +76,6 @@ def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None
     The info is None when nothing can be promised. `folder` keeps what was scored. ScreeningError:
     data that cannot calibrate this bundle.
     """
-    from screening.worklist.scorer import BundleScorer
-
     if args.at_most == OWN:
         args = _with(args, at_most=bundle.info.threshold)
     pictures = read_pictures(args.data, args.unit)
@@ -87,8 +85,7 @@ def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None
     # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
     # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
     rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
-    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
-    results = score_pictures(pictures, bundle, scorer, folder, args)
+    results = _scored(bundle, pictures, args, folder)
     shown = calibration_of(pictures, results, rule)
     venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
     certificate, threshold, words = certificate_of(units, results, rule, args, venn_abers)
@@ -99,6 +96,24 @@ def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None
         "certificate": certificate, "calibration": shown,
     }  # fmt: skip
     return bundle.info.model_copy(update=changes), words
+
+
+def scored(
+    bundle: Bundle, args: Terms, folder: Path
+) -> tuple[list[LabelledPicture], list[Picture]]:
+    """Return the labelled pictures and what the bundle says of each; `folder` keeps the latter."""
+    pictures = read_pictures(args.data, args.unit)
+    results = _scored(bundle, pictures, args, folder)
+    return pictures, [results[picture.id] for picture in pictures]
+
+
+def _scored(
+    bundle: Bundle, pictures: Sequence[LabelledPicture], args: Terms, folder: Path
+) -> dict[str, Picture]:
+    from screening.worklist.scorer import BundleScorer
+
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    return score_pictures(pictures, bundle, scorer, folder, args)
 
 
 def _with(args: Terms, **changes: object) -> Terms:

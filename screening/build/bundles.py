@@ -8,23 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
+from screening.assess.certification import Terms, earned, scored, write_tuned
 from screening.build import fusion as fusing
 from screening.build.classifier import CLASSIFIER, temperature_in
 from screening.build.data import records_of, split_in
-from screening.build.looks import look_at, looks_of
 from screening.build.model_card import model_card
-from screening.build.pages import MANIFEST, compose_part
+from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
 from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
 from screening.bundle import load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo
+from screening.classes import ABNORMAL
 from screening.data.split import TRAIN, VALIDATION
 from screening.metrics import auroc
+from screening.record import Picture
 from screening.triage.policy import VOTES
+from screening.triage.rule import judge
 from screening.uncertainty.certificate import SEEN, certificate_sentence, seen
 
 BUNDLE = "bundle"
+LOOKS = "pictures.jsonl"
 TEACHING = (TRAIN, VALIDATION)
 """Parts whose people taught or chose anything."""
 
@@ -58,6 +62,7 @@ def parts(context: Context) -> None:
         created=date.today().isoformat(),
         parts=networks | {name: FilePart(file=names[name]) for name in files},
         reading=config.reading,
+        witnesses=config.fusion.witnesses,
         data={
             "sources": sorted(config.sources.train_on),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
@@ -84,28 +89,29 @@ def pages(context: Context) -> None:
 
 
 def looks(context: Context) -> None:
-    """Keep what the parts see of the validation patients' karyograms."""
+    """Let the parts look at the validation patients' karyograms, as `screen` does."""
     config = context.settings
     bundle = load_bundle(context.of("parts") / BUNDLE)
-    part = config.fusion.pages
-    look_at(
-        context.of("pages") / part, context.folder / part, bundle, config.pages.passes, context.tick
-    )
+    terms = _terms(context, context.of("pages") / config.fusion.pages / MANIFEST)
+    _, seen_now = scored(bundle, terms, context.folder)
+    kept = [json.dumps(picture.to_dict() | {"thumbnail": ""}) for picture in seen_now]
+    (context.folder / LOOKS).write_text("\n".join(kept) + "\n", "utf-8")
 
 
 def fusion(context: Context) -> None:
     """Fit the score and choose the threshold on validation patients."""
     config = context.settings.fusion
-    bundle = load_bundle(context.of("parts") / BUNDLE)
-    seen_pages = looks_of(
-        context.of("pages") / config.pages, context.of("looks") / config.pages, bundle.info.reading
-    )
-    x, y = fusing.features_of(seen_pages, config.features)
+    rows = rows_of(context.of("pages") / config.pages)
+    lines = (context.of("looks") / LOOKS).read_text("utf-8").splitlines()
+    pictures = [Picture.from_dict(json.loads(line)) for line in lines]
+    abnormal = [row["label"] == ABNORMAL for row in rows]
+    x, y = fusing.features_of(pictures, abnormal, config.features)
     fitted = fusing.fit(x, y, config)
-    rule, reached = fusing.choose(seen_pages, fitted, config)
-    read = [look for look in seen_pages if look.reading is not None]
-    scores = [fitted.passes(look.p, look.reading.features).mean() for look in read]
-    area = auroc(np.array([look.abnormal for look in read], int), np.array(scores))
+    rule, reached = fusing.choose(pictures, abnormal, fitted, config)
+    judged = [(ill, judge(rule, one)) for ill, one in zip(abnormal, pictures, strict=True)]
+    scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
+    area = auroc(*(np.array(column, float) for column in zip(*scores, strict=True)))
+    bundle = load_bundle(context.of("parts") / BUNDLE)
     info = bundle.info.model_copy(
         update={
             "threshold": rule.threshold,
@@ -125,15 +131,9 @@ def fusion(context: Context) -> None:
 
 def certificate(context: Context) -> None:
     """Earn the promise on calibration patients; without one the bundle promises nothing."""
-    from screening.assess.certification import Terms, earned, write_tuned
-
     config = context.settings.certificate
     bundle = load_bundle(context.of("fusion") / BUNDLE)
-    terms = Terms(
-        data=context.of("pages") / config.pages / MANIFEST, recall=config.recall,
-        confidence=config.confidence, rule=config.rule, at_most=config.at_most,
-        cluster=config.cluster, passes=context.settings.pages.passes, workers=context.workers,
-    )  # fmt: skip
+    terms = _terms(context, context.of("pages") / config.pages / MANIFEST)
     info, words = earned(bundle, terms, context.folder / "scored")
     context.say(words)
     if info is None:
@@ -147,6 +147,15 @@ def finished(context: Context) -> None:
     bundle = load_bundle(context.of("certificate") / BUNDLE)
     card = model_card(bundle.info, certificate_sentence(bundle.info.certificate))
     rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE, card=card)
+
+
+def _terms(context: Context, data: Path) -> Terms:
+    asked = context.settings.certificate
+    return Terms(
+        data=data, recall=asked.recall, confidence=asked.confidence, rule=asked.rule,
+        at_most=asked.at_most, cluster=asked.cluster, passes=context.settings.pages.passes,
+        workers=context.workers,
+    )  # fmt: skip
 
 
 def publish(folder: Path, target: Path) -> Path:

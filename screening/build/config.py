@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
+from screening.evidence.witnesses import KNOWN, labels_of
 from screening.reading_settings import ReadingSettings
 from screening.train import karyogram_set as made
 
@@ -218,13 +219,17 @@ class PagesConfig(Strict):
 class FusionConfig(Strict):
     """How network and reading become one score, on validation patients; see `build.fusion`.
 
-    `pages`: the part of pages; `features` in the order of the model; `penalty` on large weights;
+    `pages`: the part of pages; `witnesses` that the bundle hears (see `evidence.witnesses`), and
+    which of their `features` may have a weight; `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are put last, and `enough_cleared` of the normal ones is enough.
     """
 
     pages: str = "validation"
+    witnesses: tuple[str, ...] = Field(
+        default=("network", "reading", "count", "homologs"), min_length=1
+    )
     features: tuple[str, ...] = Field(
         default=("network", "reading", "count", "doubtful", "homologs"), min_length=1
     )
@@ -238,6 +243,18 @@ class FusionConfig(Strict):
     min_p_normal: float = Field(default=0.9, ge=0, le=1)
     min_layout: float = Field(default=0.5, ge=0, le=1)
     flag: float = Field(default=0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heard(self) -> FusionConfig:
+        known = {witness.name: witness for witness in KNOWN}
+        strange = [name for name in self.witnesses if name not in known]
+        if strange:
+            raise ValueError(f"expected witnesses among {', '.join(known)}, not {strange}")
+        labels = labels_of(known[name] for name in self.witnesses)
+        strange = [name for name in self.features if name not in labels]
+        if strange:
+            raise ValueError(f"expected features among {', '.join(labels)}, not {strange}")
+        return self
 
 
 class CertificateConfig(Strict):

@@ -1,7 +1,7 @@
-"""How a bundle joins its network with the cell's reading, fitted on validation patients alone.
+"""How a bundle joins what its witnesses say, fitted on validation patients alone.
 
 A logistic model whose weights cannot be negative (every feature is made to speak for abnormal or
-for nothing) joins the parts; `choose` then takes the voting threshold. What threshold keeps a
+for nothing) joins the features; `choose` then takes the voting threshold. What threshold keeps a
 promise is for the certificate to say, on other patients.
 """
 
@@ -14,18 +14,30 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from screening.build.config import FusionConfig
-from screening.build.looks import Look
-from screening.classes import FLAG, LOW_PRIORITY
+from screening.classes import FLAG, LOW_PRIORITY, OK
 from screening.errors import ScreeningError
-from screening.evidence.fusion import NETWORK, Fusion, bounded, log_odds
-from screening.triage.rule import Rule
+from screening.evidence.fusion import Fusion, bounded
+from screening.evidence.witnesses import only_raising, witnesses_of
+from screening.record import Picture
+from screening.triage.rule import Rule, judge
+
+NETWORK = "network"
 
 
-def features_of(looks: Sequence[Look], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (features (n, k), abnormal 0/1 (n,)) of the pages that were accepted and read."""
-    kept = [look for look in looks if look.accepted and look.reading is not None]
-    x = np.array([[_value(look, name) for name in names] for look in kept])
-    return x.reshape(-1, len(names)), np.array([look.abnormal for look in kept], float)
+def features_of(
+    pictures: Sequence[Picture], abnormal: Sequence[bool], names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (features (n, k), abnormal 0/1 (n,)) of the pictures that were accepted and read.
+
+    A feature of every pass counts by its mean, one that a picture does not have counts 0.
+    """
+    read = [
+        (picture, ill)
+        for picture, ill in zip(pictures, abnormal, strict=True)
+        if picture.status == OK and picture.reading is not None
+    ]
+    x = [[float(bounded(p.features.get(name, 0.0)).mean()) for name in names] for p, _ in read]
+    return np.array(x).reshape(-1, len(names)), np.array([ill for _, ill in read], float)
 
 
 def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
@@ -46,8 +58,6 @@ def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         p = expit(w[0] + x @ w[1:])
         q = stray + (1 - 2 * stray) * p
-        # Without strays a page that is called right without a doubt must not lose to rounding.
-        q = np.clip(q, 1e-12, 1 - 1e-12)
         value = -np.mean(weight * (y * np.log(q) + (1 - y) * np.log(1 - q)))
         value += config.penalty / len(y) * np.sum(w[1:] ** 2)
         slope = weight * ((1 - y) / (1 - q) - y / q) * (1 - 2 * stray) * p * (1 - p) / len(y)
@@ -58,11 +68,12 @@ def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
     bounds = [(None, None)] + [(0.0, limit) for limit in most]
     found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B")
     weights = {n: round(float(w), 4) for n, w in zip(names, found.x[1:], strict=True) if w > 1e-4}
-    return Fusion(round(float(found.x[0]), 4), weights)
+    raising = only_raising(witnesses_of(config.witnesses))
+    return Fusion(round(float(found.x[0]), 4), weights, raising)
 
 
 def choose(
-    looks: Sequence[Look], fusion: Fusion, config: FusionConfig
+    pictures: Sequence[Picture], abnormal: Sequence[bool], fusion: Fusion, config: FusionConfig
 ) -> tuple[Rule, dict[str, float]]:
     """Return the rule and what it reaches on the pages: shares missed, flagged and cleared.
 
@@ -72,8 +83,13 @@ def choose(
     """
     low, high, step = config.thresholds
     thresholds = np.round(np.arange(low, high, step), 4)
+    ill = np.asarray(abnormal, bool)
     for threshold in thresholds:
-        rule, shares = _at(looks, fusion, config, float(threshold))
+        rule = Rule(
+            float(threshold), config.min_confidence, fusion, config.min_p_normal,
+            config.min_layout, max(config.flag, float(threshold)),
+        )  # fmt: skip
+        shares = _shares(np.array([judge(rule, picture).route for picture in pictures]), ill)
         if threshold > thresholds[0] and shares["missed"] > config.most_missed:
             break
         chosen, reached = rule, shares
@@ -82,22 +98,8 @@ def choose(
     return chosen, {name: round(share, 4) for name, share in reached.items()}
 
 
-def _value(look: Look, name: str) -> float:
-    if name == NETWORK:
-        return float(log_odds(look.p).mean())
-    return bounded(look.reading.features.get(name, 0.0))
-
-
-def _at(
-    looks: Sequence[Look], fusion: Fusion, config: FusionConfig, threshold: float
-) -> tuple[Rule, dict[str, float]]:
-    rule = Rule(
-        threshold, config.min_confidence, fusion, config.min_p_normal, config.min_layout,
-        max(config.flag, threshold),
-    )  # fmt: skip
-    abnormal = np.array([look.abnormal for look in looks])
-    routes = np.array([look.judged(rule).decision.route for look in looks])
-    return rule, {
+def _shares(routes: np.ndarray, abnormal: np.ndarray) -> dict[str, float]:
+    return {
         "missed": float((routes[abnormal] == LOW_PRIORITY).mean()),
         "flagged": float((routes[abnormal] == FLAG).mean()),
         "cleared": float((routes[~abnormal] == LOW_PRIORITY).mean()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from screening.bundle_schema import BundleInfo, PartInfo
-from screening.evidence.fusion import NETWORK
 
 
 def model_card(info: BundleInfo, certificate: str) -> str:
@@ -57,13 +56,11 @@ def _score(info: BundleInfo) -> str:
     parts = [f"{info.fusion.intercept:.2f}"]
     parts += [f"{weight:.2f} × {name}" for name, weight in info.fusion.weights.items()]
     named = " + ".join(parts)
-    lacking = (
-        "" if NETWORK in info.fusion.weights else " The network gained nothing and is not in it."
-    )
     return (
-        f"- **Score**: log-odds of abnormal = {named}.{lacking}\n"
-        f"- **Low priority** needs {info.min_confidence:.0%} of the passes under {info.threshold:g} "
-        f"and a probability of a normal karyotype of at least {info.fusion.min_p_normal:g}.\n"
+        f"- **Score**: log-odds of abnormal = {named}.\n"
+        f"- **Low priority** needs {info.min_confidence:.0%} of the passes under "
+        f"{info.threshold:g} and a probability of a normal karyotype of at least "
+        f"{info.fusion.min_p_normal:g}.\n"
     )
 
 

@@ -38,7 +38,7 @@ STAGES = (
     Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
     Stage(
         "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
-        ("name", "sources", "screener", "reading"),
+        ("name", "sources", "screener", "reading", "fusion"),
     ),
     Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
     Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "fusion")),
