@@ -54,8 +54,8 @@ class Terms:
     """
 
     data: Path
-    recall: float
-    confidence: float
+    recall: float = 0.99
+    confidence: float = 0.95
     unit: str = "auto"
     rule: str = CALIBRATED
     min_confidence: float | None = None

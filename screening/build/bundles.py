@@ -21,6 +21,7 @@ from screening.bundle import load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo
 from screening.classes import ABNORMAL
 from screening.data.split import TRAIN, VALIDATION
+from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.policy import VOTES
@@ -62,7 +63,7 @@ def parts(context: Context) -> None:
         created=date.today().isoformat(),
         parts=networks | {name: FilePart(file=names[name]) for name in files},
         reading=config.reading,
-        witnesses=config.fusion.witnesses,
+        witnesses=config.witnesses,
         data={
             "sources": sorted(config.sources.train_on),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
@@ -90,9 +91,10 @@ def pages(context: Context) -> None:
 
 def looks(context: Context) -> None:
     """Let the parts look at the validation patients' karyograms, as `screen` does."""
-    config = context.settings
     bundle = load_bundle(context.of("parts") / BUNDLE)
-    terms = _terms(context, context.of("pages") / config.fusion.pages / MANIFEST)
+    asked = context.settings
+    data = context.of("pages") / asked.pages.fusion / MANIFEST
+    terms = Terms(data, passes=asked.scoring.passes, workers=context.workers)
     _, seen_now = scored(bundle, terms, context.folder)
     kept = [json.dumps(picture.to_dict() | {"thumbnail": ""}) for picture in seen_now]
     (context.folder / LOOKS).write_text("\n".join(kept) + "\n", "utf-8")
@@ -101,12 +103,13 @@ def looks(context: Context) -> None:
 def fusion(context: Context) -> None:
     """Fit the score and choose the threshold on validation patients."""
     config = context.settings.fusion
-    rows = rows_of(context.of("pages") / config.pages)
+    rows = rows_of(context.of("pages") / context.settings.pages.fusion)
     lines = (context.of("looks") / LOOKS).read_text("utf-8").splitlines()
     pictures = [Picture.from_dict(json.loads(line)) for line in lines]
     abnormal = [row["label"] == ABNORMAL for row in rows]
     x, y = fusing.features_of(pictures, abnormal, config.features)
-    fitted = fusing.fit(x, y, config)
+    raising = only_raising(witnesses_of(context.settings.witnesses))
+    fitted = fusing.fit(x, y, config, raising)
     rule, reached = fusing.choose(pictures, abnormal, fitted, config)
     judged = [(ill, judge(rule, one)) for ill, one in zip(abnormal, pictures, strict=True)]
     scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
@@ -131,9 +134,12 @@ def fusion(context: Context) -> None:
 
 def certificate(context: Context) -> None:
     """Earn the promise on calibration patients; without one the bundle promises nothing."""
-    config = context.settings.certificate
+    asked = context.settings
     bundle = load_bundle(context.of("fusion") / BUNDLE)
-    terms = _terms(context, context.of("pages") / config.pages / MANIFEST)
+    terms = Terms(
+        data=context.of("pages") / asked.pages.certificate / MANIFEST,
+        passes=asked.scoring.passes, workers=context.workers, **dict(asked.certificate),
+    )  # fmt: skip
     info, words = earned(bundle, terms, context.folder / "scored")
     context.say(words)
     if info is None:
@@ -147,15 +153,6 @@ def finished(context: Context) -> None:
     bundle = load_bundle(context.of("certificate") / BUNDLE)
     card = model_card(bundle.info, certificate_sentence(bundle.info.certificate))
     rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE, card=card)
-
-
-def _terms(context: Context, data: Path) -> Terms:
-    asked = context.settings.certificate
-    return Terms(
-        data=data, recall=asked.recall, confidence=asked.confidence, rule=asked.rule,
-        at_most=asked.at_most, cluster=asked.cluster, passes=context.settings.pages.passes,
-        workers=context.workers,
-    )  # fmt: skip
 
 
 def publish(folder: Path, target: Path) -> Path:

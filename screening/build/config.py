@@ -195,16 +195,18 @@ class ClassifierConfig(Strict):
 
 
 class PagesConfig(Strict):
-    """Karyograms per cell that a bundle is shown, by part and kind; `passes` of Monte Carlo
-    dropout. `parts` are of the build, `measured` for `scripts/measure_fused.py` alone.
+    """Karyograms per cell that a bundle is shown, by part and kind. `parts` are of the build,
+    `measured` for `scripts/measure_fused.py` alone.
 
     A part is one of the split or `unseen`; behind a hyphen `one` (one cell of each patient),
-    `plain` (good preparations) or `structural`.
+    `plain` (good preparations) or `structural`. `fusion`: on which of them the score is fitted,
+    `certificate`: on which the promise is earned.
     """
 
     parts: dict[str, Counts]
     measured: dict[str, Counts] = {}
-    passes: int = Field(default=100, ge=1)
+    fusion: str = "validation"
+    certificate: str = "calibration-one"
 
     @field_validator("parts", "measured")
     @classmethod
@@ -215,21 +217,30 @@ class PagesConfig(Strict):
                 raise ValueError(f"expected a part such as test, test-plain or unseen, not {name}")
         return value
 
+    @model_validator(mode="after")
+    def _there(self) -> PagesConfig:
+        for use, people in (("fusion", "validation"), ("certificate", "calibration")):
+            name = getattr(self, use)
+            if name not in self.parts or name.split("-")[0] != people:
+                raise ValueError(f"{use}: expected one of parts, of {people} patients, not {name}")
+        return self
+
+
+class ScoringConfig(Strict):
+    """How the bundle scores: `passes` of Monte Carlo dropout."""
+
+    passes: int = Field(default=100, ge=1)
+
 
 class FusionConfig(Strict):
     """How network and reading become one score, on validation patients; see `build.fusion`.
 
-    `pages`: the part of pages; `witnesses` that the bundle hears (see `evidence.witnesses`), and
-    which of their `features` may have a weight; `penalty` on large weights;
+    `features` of the witnesses that may have a weight; `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are put last, and `enough_cleared` of the normal ones is enough.
     """
 
-    pages: str = "validation"
-    witnesses: tuple[str, ...] = Field(
-        default=("network", "reading", "count", "homologs"), min_length=1
-    )
     features: tuple[str, ...] = Field(
         default=("network", "reading", "count", "doubtful", "homologs"), min_length=1
     )
@@ -244,24 +255,11 @@ class FusionConfig(Strict):
     min_layout: float = Field(default=0.5, ge=0, le=1)
     flag: float = Field(default=0.5, gt=0, lt=1)
 
-    @model_validator(mode="after")
-    def _heard(self) -> FusionConfig:
-        known = {witness.name: witness for witness in KNOWN}
-        strange = [name for name in self.witnesses if name not in known]
-        if strange:
-            raise ValueError(f"expected witnesses among {', '.join(known)}, not {strange}")
-        labels = labels_of(known[name] for name in self.witnesses)
-        strange = [name for name in self.features if name not in labels]
-        if strange:
-            raise ValueError(f"expected features among {', '.join(labels)}, not {strange}")
-        return self
-
 
 class CertificateConfig(Strict):
     """What `screening tune` is asked for on calibration patients; `own`: no threshold above the one
     that validation chose."""
 
-    pages: str = "calibration-one"
     recall: float = Field(default=0.95, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     at_most: Literal["own"] | float = "own"
@@ -271,7 +269,8 @@ class CertificateConfig(Strict):
 
 class BuildConfig(Strict):
     """All settings of a build, a section for each stage; `smoke` holds those of a trial that
-    differ, in the same sections."""
+    differ, in the same sections. `witnesses`: the kinds of evidence that the bundle hears (see
+    `evidence.witnesses`)."""
 
     name: str = Field(min_length=1)
     sources: SourcesConfig
@@ -288,23 +287,28 @@ class BuildConfig(Strict):
     crops: CropsConfig = CropsConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     reading: ReadingSettings = ReadingSettings()
+    witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")
     pages: PagesConfig
+    scoring: ScoringConfig = ScoringConfig()
     fusion: FusionConfig = FusionConfig()
     certificate: CertificateConfig = CertificateConfig()
     smoke: dict[str, Any] = {}
 
+    @field_validator("witnesses")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [witness.name for witness in KNOWN]
+        strange = [name for name in value if name not in known]
+        if strange:
+            raise ValueError(f"expected witnesses among {', '.join(known)}, not {strange}")
+        return value
+
     @model_validator(mode="after")
-    def _pages_exist(self) -> BuildConfig:
-        for section in (self.fusion, self.certificate):
-            if section.pages not in self.pages.parts:
-                raise ValueError(
-                    f"expected pages of a part in pages.parts ({', '.join(self.pages.parts)}), "
-                    f"received {section.pages!r}"
-                )
-        if self.certificate.pages.split("-")[0] != "calibration":
-            raise ValueError("expected the certificate to be earned on calibration patients")
-        if self.fusion.pages.split("-")[0] != "validation":
-            raise ValueError("expected the fusion to be fitted on validation patients")
+    def _heard(self) -> BuildConfig:
+        labels = labels_of(witness for witness in KNOWN if witness.name in self.witnesses)
+        strange = [name for name in self.fusion.features if name not in labels]
+        if strange:
+            raise ValueError(f"expected fusion.features among {', '.join(labels)}, not {strange}")
         return self
 
     def for_smoke(self, drawn: bool) -> BuildConfig:

@@ -17,7 +17,6 @@ from screening.build.config import FusionConfig
 from screening.classes import FLAG, LOW_PRIORITY, OK
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion, bounded
-from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 
@@ -40,10 +39,13 @@ def features_of(
     return np.array(x).reshape(-1, len(names)), np.array([ill for _, ill in read], float)
 
 
-def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
+def fit(
+    x: np.ndarray, y: np.ndarray, config: FusionConfig, only_raise: tuple[str, ...] = ()
+) -> Fusion:
     """Return the fusion of least penalised log loss, both labels weighing the same.
 
-    `x` (n, k): the features that `config` names, `y` (n,) 1 abnormal. The log loss is that of
+    `x` (n, k): the features that `config` names, `y` (n,) 1 abnormal; `only_raise`: features that
+    may not lower a score. The log loss is that of
     labels of which `config.stray` are wrong, so that one page on which everything went wrong does
     not decide the weights of all. ScreeningError when one label is missing.
     """
@@ -68,8 +70,7 @@ def fit(x: np.ndarray, y: np.ndarray, config: FusionConfig) -> Fusion:
     bounds = [(None, None)] + [(0.0, limit) for limit in most]
     found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B")
     weights = {n: round(float(w), 4) for n, w in zip(names, found.x[1:], strict=True) if w > 1e-4}
-    raising = only_raising(witnesses_of(config.witnesses))
-    return Fusion(round(float(found.x[0]), 4), weights, raising)
+    return Fusion(round(float(found.x[0]), 4), weights, only_raise)
 
 
 def choose(

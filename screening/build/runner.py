@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from screening import __version__
@@ -148,7 +149,7 @@ class Runner:
         self.progress.begin(title, resumed=begun is not None)
         began = time.monotonic()
         context = Context(
-            folder, self.settings, self.data,
+            folder, _only(self.settings, stage.sections), self.data,
             {name: self.folder(name) for name in stage.reads}, self.workers,
             self.progress.tick, self.progress.say,
         )  # fmt: skip
@@ -220,6 +221,11 @@ class Runner:
     def _check_name(self, name: str) -> None:
         if name not in self._names():
             raise BuildError(f"expected a stage ({', '.join(self._names())}), received {name!r}")
+
+
+def _only(settings: Any, sections: Sequence[str]) -> SimpleNamespace:
+    """Return the settings that a stage names: what it does not name cannot decide anything."""
+    return SimpleNamespace(**{section: getattr(settings, section) for section in sections})
 
 
 def outputs_hash(folder: Path) -> str:

@@ -38,12 +38,15 @@ STAGES = (
     Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
     Stage(
         "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
-        ("name", "sources", "screener", "reading", "fusion"),
+        ("name", "sources", "screener", "reading", "witnesses"),
     ),
     Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
-    Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "fusion")),
-    Stage("fusion", bundles.fusion, ("pages", "parts", "looks"), ("fusion",)),
-    Stage("certificate", bundles.certificate, ("pages", "fusion"), ("pages", "certificate")),
+    Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "scoring")),
+    Stage("fusion", bundles.fusion, ("pages", "parts", "looks"), ("pages", "witnesses", "fusion")),
+    Stage(
+        "certificate", bundles.certificate, ("pages", "fusion"),
+        ("pages", "scoring", "certificate"),
+    ),
     Stage("bundle", bundles.finished, ("certificate",)),
 )  # fmt: skip
 """Every stage; where the settings of one change, it and what reads it are done anew."""
