@@ -100,6 +100,14 @@ COMMANDS: dict[str, Command] = {
         "search learning rate, batch size and more; writes the best settings",
         ("screening search configs/search.yaml --out runs/search",),
     ),
+    "build": Command(
+        "build",
+        "build a certified bundle from single chromosomes, stage by stage",
+        (
+            "screening build configs/default_bundle.yaml --data FOLDER --out runs/default",
+            "screening build configs/default_bundle.yaml --smoke --out runs/trial",
+        ),
+    ),
     "doctor": Command(
         "doctor",
         "say what this machine has and whether screening can run on it",

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -24,11 +24,13 @@ from screening.errors import ConfigError
 PART_NAMES = ("train", "validation", "calibration", "test")
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Settings that refuse unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataConfig(_Strict):
+class DataConfig(Strict):
     """Where the labelled karyograms are and how cases are shared out.
 
     `manifest`: CSV (path, label, case) or a folder with normal/ and abnormal/. `split`: a split
@@ -58,7 +60,7 @@ class DataConfig(_Strict):
         return value
 
 
-class ModelConfig(_Strict):
+class ModelConfig(Strict):
     """The screener: base, input side in pixels, dropout rate, units of the hidden layer.
 
     `weights`: "imagenet", "shipped" (the base of the bundle that comes with the package), a weight
@@ -74,7 +76,7 @@ class ModelConfig(_Strict):
     preprocess: Literal["caffe", "tf", "torch", "ink"] | None = None
 
 
-class StageConfig(_Strict):
+class StageConfig(Strict):
     """One step of progressive unfreezing; `patience` in epochs without a better choice.
 
     `unfreeze`: head, last-block, last-two-blocks, whole, or a stage name of the base.
@@ -89,7 +91,7 @@ class StageConfig(_Strict):
     batch_norm: bool = False
 
 
-class AugmentationConfig(_Strict):
+class AugmentationConfig(Strict):
     """Changes of the training pictures, never of those that are scored.
 
     `offline`: every picture stands `variants` times in an epoch, the plain one first (the thesis'
@@ -111,14 +113,14 @@ class AugmentationConfig(_Strict):
         return self
 
 
-class ChoiceConfig(_Strict):
+class ChoiceConfig(Strict):
     """Which epoch is kept. `recall-first`: best specificity where `recall` is reached, then AUC."""
 
     by: Literal["auc", "loss", "recall-first"] = "auc"
     recall: float = Field(default=0.95, gt=0, le=1)
 
 
-class SearchConfig(_Strict):
+class SearchConfig(Strict):
     """Bayesian search. Ranges are [low, high]; `dropout`, `width`, `unfreeze` null: not searched.
 
     `learning_rate` is that of the first stage; the others keep their ratio to it. `unfreeze` is
@@ -158,7 +160,7 @@ class SearchConfig(_Strict):
         return value
 
 
-class TrainConfig(_Strict):
+class TrainConfig(Strict):
     """All settings of one training; `hash` identifies them.
 
     `batch_size` is global: shared out over all devices. `optimizer` is AdamW with `weight_decay`
@@ -199,7 +201,7 @@ class TrainConfig(_Strict):
         try:
             return TrainConfig.model_validate(self.model_dump() | fields)
         except ValidationError as error:
-            raise ConfigError("\n".join(_in_words(error))) from None
+            raise ConfigError("\n".join(in_words(error, TrainConfig))) from None
 
     def smoke(self, size: int) -> TrainConfig:
         """Return the smallest training of the same shape: `size` pixels, one epoch per stage."""
@@ -221,27 +223,37 @@ def read_config(path: Path, bases: Mapping[str, Sequence[str]]) -> TrainConfig:
     ConfigError lists every mistake: unknown keys (with the nearest known one), values of the wrong
     type or out of range, bases and depths that do not exist.
     """
-    path = Path(path)
+    raw = read_yaml(path)
+    problems: list[str] = []
+    config = None
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        config = TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        problems += in_words(error, TrainConfig)
+    problems += _unknown_names(raw, bases)
+    if problems or config is None:
+        raise mistakes(path, problems)
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the keys and values of a YAML file; ConfigError when it is none."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected YAML in UTF-8, received {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected keys and values, received {type(raw).__name__}")
-    problems: list[str] = []
-    config = None
-    try:
-        config = TrainConfig.model_validate(raw)
-    except ValidationError as error:
-        problems += _in_words(error)
-    problems += _unknown_names(raw, bases)
-    if problems or config is None:
-        noun = "mistake" if len(problems) == 1 else "mistakes"
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{path}: {len(problems)} {noun} to mend:\n{listed}")
-    return config
+    return raw
+
+
+def mistakes(path: Path, problems: Sequence[str]) -> ConfigError:
+    """Return the error that names all problems of a file of settings."""
+    noun = "mistake" if len(problems) == 1 else "mistakes"
+    listed = "\n".join(f"  {problem}" for problem in problems)
+    return ConfigError(f"{path}: {len(problems)} {noun} to mend:\n{listed}")
 
 
 def write_config(config: TrainConfig, path: Path, header: Sequence[str] = ()) -> None:
@@ -251,29 +263,35 @@ def write_config(config: TrainConfig, path: Path, header: Sequence[str] = ()) ->
     path.write_text("\n".join([*lines, body]), "utf-8")
 
 
-def _in_words(error: ValidationError) -> Iterator[str]:
+def in_words(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """Yield every mistake of settings for `model` in words, the nearest known key beside it."""
     for one in error.errors():
         where = ".".join(str(part) for part in one["loc"])
         if one["type"] == "extra_forbidden":
-            known = _keys_beside(one["loc"])
+            known = _keys_beside(one["loc"], model)
             near = difflib.get_close_matches(str(one["loc"][-1]), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
             yield f"{where}: unknown key; {hint}"
         elif one["type"] == "missing":
             yield f"{where}: is missing"
         else:
-            yield f"{where}: {one['msg'].removeprefix('Value error, ')}, received {one['input']!r}"
+            said = one["msg"].removeprefix("Value error, ")
+            yield f"{where}: {said}, received {one['input']!r}".removeprefix(": ")
 
 
-def _keys_beside(loc: Sequence[str | int]) -> list[str]:
-    model: Any = TrainConfig
-    nested = {
-        "data": DataConfig, "model": ModelConfig, "stages": StageConfig, "search": SearchConfig,
-        "augmentation": AugmentationConfig, "choice": ChoiceConfig,
-    }  # fmt: skip
-    if len(loc) > 1:
-        model = nested[str(loc[0])]
+def _keys_beside(loc: Sequence[str | int], model: type[BaseModel]) -> list[str]:
+    """Return the keys that stand where the last of `loc` does, found by the fields' types."""
+    for part in loc[:-1]:
+        if not isinstance(part, int):
+            model = next(_models_in(model.model_fields[part].annotation))
     return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
 
 
 def _unknown_names(raw: dict[str, Any], bases: Mapping[str, Sequence[str]]) -> Iterator[str]:

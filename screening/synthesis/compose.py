@@ -48,13 +48,18 @@ class SlotBox:
 
 @dataclass(frozen=True, eq=False)
 class Karyogram:
-    """A composed picture uint8 (h, w) and its truth; `slots` are the 24 classes in order."""
+    """A composed picture uint8 (h, w) and its truth; `slots` are the 24 classes in order.
+
+    `laid`: each chromosome's picture uint8 (h, w) with its left and top on the page, in the order
+    in which they were laid down, before the page was developed.
+    """
 
     image: np.ndarray
     boxes: tuple[Box, ...]
     slots: tuple[SlotBox, ...]
     iscn: str
     label: str
+    laid: tuple[tuple[np.ndarray, int, int], ...] = ()
 
 
 def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
@@ -132,6 +137,7 @@ def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
         slots=tuple(slots[name] for name in CHROMOSOMES),
         iscn=cell.iscn,
         label=cell.label,
+        laid=tuple(pastes),
     )
 
 

@@ -6,8 +6,8 @@ epoch and the history are kept after every epoch, so that a killed run goes on w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -16,24 +16,35 @@ import tensorflow as tf
 
 from screening.models.classifier import OUTPUTS, build_classifier, length_features
 from screening.train.classifier_crops import NOT_ONE, Crops
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 
-BATCH = 192
-RATE = 2e-3
-"""Highest learning rate, reached after the warm-up."""
-WEIGHT_DECAY = 0.02
-SMOOTHING = 0.04
 _WARM = 0.06
 _LENGTH_UNKNOWN = 0.12
 _SCALE_NOISE, _LENGTH_NOISE = 0.03, 0.02
+_MEASURED = 4
+"""Accuracy is measured every so many epochs."""
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """`steps` batches an epoch; `learning_rate`: the highest, reached after the warm-up."""
+
+    epochs: int
+    steps: int
+    batch: int = 192
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    smoothing: float = 0.04
+    seed: int = 0
 
 
 def fit_classifier(
     out: Path,
     draw: Callable[[int], Crops],
     held_out: Mapping[str, Crops],
-    epochs: int,
-    steps: int,
-    seed: int = 0,
+    settings: ClassifierSettings,
+    tick: Tick = silent,
 ) -> keras.Model:
     """Return the trained classifier in float32; `out` holds checkpoint, history and result.
 
@@ -44,24 +55,25 @@ def fit_classifier(
     done = out / "classifier.keras"
     if done.exists():
         return keras.models.load_model(done)
-    model, begun = _start(out, epochs * steps, seed)
-    history = _history(out)
-    for epoch in range(begun, epochs):
-        rng = np.random.default_rng((seed, epoch))
-        record = model.fit(
-            _batches(draw(epoch), steps, rng),
-            epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
-        ).history  # fmt: skip
-        line = {"epoch": epoch + 1, **{k: round(v[0], 4) for k, v in record.items()}}
-        if (epoch + 1) % 4 == 0 or epoch + 1 == epochs:
-            line |= {name: round(accuracy(model, crops), 4) for name, crops in held_out.items()}
-        history.append(line)
-        print(line, flush=True)
-        model.save(out / "part.keras")
-        (out / "part.keras").replace(out / "checkpoint.keras")
-        (out / "history.json").write_text(json.dumps(history, indent=1))
+    model, epochs = _new(settings), settings.epochs
+
+    def batches(epoch: int) -> tf.data.Dataset:
+        rng = np.random.default_rng((settings.seed, epoch))
+        return _batches(draw(epoch), settings, rng)
+
+    def accuracies(epoch: int) -> dict[str, float]:
+        if (epoch + 1) % _MEASURED and epoch + 1 < epochs:
+            return {}
+        return {name: round(accuracy(model, crops), 4) for name, crops in held_out.items()}
+
+    history = fit_epochs(
+        model, epochs, out, batches, accuracies, seed=settings.seed, tick=tick
+    )  # fmt: skip
+    write_history(out, history)
     full = in_full_precision(model)
-    full.save(done)
+    part = out / "part.keras"
+    full.save(part)
+    part.replace(done)
     return full
 
 
@@ -90,36 +102,34 @@ def in_full_precision(model: keras.Model) -> keras.Model:
     return full
 
 
-def _start(out: Path, total_steps: int, seed: int) -> tuple[keras.Model, int]:
-    if (out / "checkpoint.keras").exists():
-        return keras.models.load_model(out / "checkpoint.keras"), len(_history(out))
-    keras.utils.set_random_seed(seed)
+def _new(settings: ClassifierSettings) -> keras.Model:
+    total_steps = settings.epochs * settings.steps
+    keras.utils.set_random_seed(settings.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")  # a quarter faster, and range enough
     try:
         model = build_classifier()
     finally:
         keras.config.set_dtype_policy(before)
-    warm = max(1, round(_WARM * total_steps))
+    peak, warm = settings.learning_rate, max(1, round(_WARM * total_steps))
     rate = keras.optimizers.schedules.CosineDecay(
-        RATE / 20, max(1, total_steps - warm), alpha=0.0, warmup_target=RATE, warmup_steps=warm
+        peak / 20, max(1, total_steps - warm), alpha=0.0, warmup_target=peak, warmup_steps=warm
     )
     model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, clipnorm=2.0),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING),
+        keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=2.0),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.smoothing),
         metrics=["accuracy"],
     )
-    return model, 0
+    return model
 
 
-def _history(out: Path) -> list[dict]:
-    path = out / "history.json"
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def _batches(crops: Crops, steps: int, rng: np.random.Generator) -> tf.data.Dataset:
+def _batches(
+    crops: Crops, settings: ClassifierSettings, rng: np.random.Generator
+) -> tf.data.Dataset:
     """The epoch's batches: shuffled, lengths with the errors that other pages will have."""
-    order = np.concatenate([rng.permutation(len(crops)) for _ in range(2)])[: steps * BATCH]
+    order = np.concatenate([rng.permutation(len(crops)) for _ in range(2)])[
+        : settings.steps * settings.batch
+    ]
     count = int(crops.cells.max()) + 1
     scale = np.exp(rng.normal(0, _SCALE_NOISE, count))[crops.cells]
     relative = crops.relative * scale * np.exp(rng.normal(0, _LENGTH_NOISE, len(crops)))
@@ -134,7 +144,7 @@ def _batches(crops: Crops, steps: int, rng: np.random.Generator) -> tf.data.Data
 
     pictures, labels = tf.constant(crops.images), tf.constant(crops.labels.astype(np.int32))
     joined = tf.constant(lengths)
-    data = tf.data.Dataset.from_tensor_slices((order, seeds)).batch(BATCH)
+    data = tf.data.Dataset.from_tensor_slices((order, seeds)).batch(settings.batch)
     return data.map(load, num_parallel_calls=2).prefetch(4)
 
 

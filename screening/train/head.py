@@ -1,24 +1,28 @@
-"""The thesis' first stage: the base frozen, its features computed once, only the head trained.
+"""The thesis' first stage on composed karyograms: the base frozen, only the head trained.
 
-Every image runs through the frozen base once per variant (the plain picture, and copies with the
-thesis' order-preserving augmentation); the epochs then cost only the head.
+It is the training of `screening train` (`train.staged`) with one stage: the base runs once per
+picture, the epochs cost only the head, and the epoch with the best validation AUC is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from screening.data.augment import augment
-from screening.models.screener import base_of, head_of
+from screening.config import DataConfig, ModelConfig, StageConfig, TrainConfig
+from screening.models.backbones import Backbone
+from screening.train.cache import Pictures
+from screening.train.durations import Tick, silent
+from screening.train.karyogram_set import KaryogramSet
+from screening.train.staged import Run, StageResult
+from screening.train.strategy import devices
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadSettings:
     """Settings of the head stage; `patience` in epochs without a better validation AUC."""
 
     batch: int = 32
@@ -29,73 +33,44 @@ class HeadConfig:
     seed: int = 0
 
 
-def base_features(
-    screener: keras.Model,
-    images: np.ndarray,
-    path: Path,
-    ids: Sequence[str],
-    variants: int = 1,
-    batch: int = 16,
-    seed: int = 0,
-) -> np.ndarray:
-    """Return float16 (n × variants, m, m, c), what enters the head; cached at `path`.
-
-    `images` is uint8 (n, s, s). Variant 0 is the plain picture, the others are augmented, seeded by
-    (seed, id, variant). A finished cache is read back; an interrupted one is made anew.
-    """
-    if path.exists():
-        return np.load(path, mmap_mode="r")
-    base = base_of(screener)
-    shape = (len(images) * variants, *base.output_shape[1:])
-    part = path.with_suffix(".part.npy")
-    cache = np.lib.format.open_memmap(part, "w+", np.float16, shape)
-    for variant in range(variants):
-        change = augment(seed) if variant else None
-        for start in range(0, len(images), batch):
-            stop = min(start + batch, len(images))
-            grey = np.asarray(images[start:stop])
-            if change is not None:
-                grey = np.stack([change(g, ids[start + i], variant) for i, g in enumerate(grey)])
-            rgb = np.repeat(grey[..., None].astype(np.float32), 3, axis=-1)
-            offset = variant * len(images)
-            cache[offset + start : offset + stop] = np.asarray(base.predict_on_batch(rgb))
-    cache.flush()
-    part.rename(path)
-    return np.load(path, mmap_mode="r")
+def pictures_of(data: KaryogramSet, size: int, honest: bool = False) -> Pictures:
+    """Return the karyograms of a set as a training reads them; `honest`: none that is scrambled."""
+    rows = np.flatnonzero(data.honest) if honest else np.arange(len(data))
+    ids = [data.rows[i]["id"] for i in rows]
+    return Pictures(ids, data.labels[rows], np.asarray(data.images(size)[rows]))
 
 
 def train_head(
     screener: keras.Model,
-    train: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
-    config: HeadConfig,
-) -> dict[str, list[float]]:
-    """Train the screener's head in place on cached features; return the history by epoch.
+    row: Backbone,
+    train: Pictures,
+    validation: Pictures,
+    settings: HeadSettings,
+    folder: Path,
+    frozen: keras.Model | None = None,
+    tick: Tick = silent,
+) -> StageResult:
+    """Train the screener's head in place; goes on with what an interrupted training left.
 
-    `train` and `validation` are (features, labels 0/1). The weights of the epoch with the best
-    validation AUC are kept.
+    `row`: the screener's base in the table of bases; `frozen`: the same base in another precision,
+    which computes what the head reads. The rows of all epochs go to `folder`/history.json.
     """
-    keras.utils.set_random_seed(config.seed)
-    head = head_of(screener)
-    head.compile(
-        optimizer=keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay),
-        loss="binary_crossentropy",
-        metrics=[
-            keras.metrics.AUC(name="auc"),
-            keras.metrics.Recall(name="recall"),
-            keras.metrics.Precision(name="precision"),
-        ],
+    stage = StageConfig(
+        name="head", unfreeze="head", learning_rate=settings.learning_rate,
+        epochs=settings.epochs, patience=settings.patience,
+    )  # fmt: skip
+    config = TrainConfig(
+        data=DataConfig(manifest=Path("sets")),
+        model=ModelConfig(backbone=row.name, size=int(screener.input_shape[1])),
+        stages=(stage,),
+        batch_size=settings.batch,
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
     )
-    best = keras.callbacks.EarlyStopping(
-        monitor="val_auc", mode="max", patience=config.patience, restore_best_weights=True
-    )
-    history = head.fit(
-        np.asarray(train[0], np.float32),
-        train[1].astype(np.float32),
-        validation_data=(np.asarray(validation[0], np.float32), validation[1].astype(np.float32)),
-        batch_size=config.batch,
-        epochs=config.epochs,
-        callbacks=[best],
-        verbose=2,
-    )
-    return history.history
+    run = Run(
+        config, row, train, validation, folder, devices("one"),
+        on_epoch=lambda epoch: tick(epoch["epoch"], settings.epochs, "epochs"), frozen=frozen,
+    )  # fmt: skip
+    tick(0, settings.epochs, "epochs")
+    begun = (folder / "stages" / "start.npz").exists()
+    return run.fit(screener, resume=begun)[0]

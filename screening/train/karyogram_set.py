@@ -31,6 +31,7 @@ from screening.synthesis.resample import resample
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.structural import structural, structural_sham
 from screening.synthesis.style import Style, random_style
+from screening.train.durations import Tick, silent
 
 STOUTEST = 0.45
 """Median width over the length of chromosome 1 in the stoutest laboratory of the shared sources."""
@@ -206,6 +207,7 @@ def build_set(
     sizes: Sequence[int],
     locator: Locator,
     workers: int = 2,
+    tick: Tick = silent,
 ) -> KaryogramSet:
     """Make every entry's karyogram at every size; goes on after the last finished chunk.
 
@@ -228,6 +230,7 @@ def build_set(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         todo = iter(entries[done:])
+        tick(done, len(entries), f"karyograms of {folder.name}")
         for chunk in iter(lambda: list(islice(todo, 64)), []):
             jobs = [(e, by_key[e.source, e.case, e.cell], tuple(sizes), locator) for e in chunk]
             for row, made in pool.map(_job, jobs, chunksize=4):
@@ -236,6 +239,7 @@ def build_set(
                     arrays["states", size][done] = states
                 lines.append(json.dumps(row))
                 done += 1
+                tick(done, len(entries), f"karyograms of {folder.name}")
             for array in arrays.values():
                 array.flush()
             index.write_text("\n".join(lines) + "\n")

@@ -7,7 +7,6 @@ karyograms (Chu, KTH 2020, transfers from ImageNet; the 24-class task is that of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 
 from screening.synthesis.cell import Cell
 from screening.train.chromosome_crops import Augmentation, CropBatches, stored_crops
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 
 
 @dataclass(frozen=True)
@@ -62,46 +63,44 @@ def pretrain(
     folder: Path,
     config: PretrainConfig,
     stop_after: int | None = None,
+    tick: Tick = silent,
 ) -> keras.Model:
     """Return the base after `config.epochs`; resumes after the last finished epoch in `folder`.
 
     `stop_after`: end after so many epochs, with the learning rate of the longer schedule.
 
-    `validation` maps a group name to cells whose accuracy is measured after every epoch and
-    written to `folder/log.jsonl`. The network of the last finished epoch is `folder/epoch.keras`.
+    `validation` maps a group name to cells whose accuracy is measured after every epoch; the rows
+    of all epochs go to `folder/history.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = folder / "epoch.keras", folder / "log.jsonl"
     inks, labels = stored_crops(train)
     held_out = {name: stored_crops(cells) for name, cells in validation.items() if cells}
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     try:
-        if checkpoint.exists():
-            model = keras.models.load_model(checkpoint)
-        else:
-            model = chromosome_model(new_base(), config.dropout)
-            _compile(model, config, steps=len(labels) // config.batch)
+        model = chromosome_model(new_base(), config.dropout)
     finally:
         keras.config.set_dtype_policy("float32")
-    done = len(log.read_text().splitlines()) if checkpoint.exists() and log.exists() else 0
-    for epoch in range(done, min(config.epochs, stop_after or config.epochs)):
-        batches = CropBatches(
+    _compile(model, config, steps=len(labels) // config.batch)
+
+    def batches(epoch: int) -> CropBatches:
+        return CropBatches(
             inks, labels, config.shape, config.batch, config.augmentation,
             seed=config.seed, epoch=epoch,
         )  # fmt: skip
-        history = model.fit(batches, epochs=1, verbose=2)
-        row = {"epoch": epoch + 1, "loss": float(history.history["loss"][-1])}
+
+    def accuracies(epoch: int) -> dict[str, float]:
+        row = {}
         for name, (crops, truth) in held_out.items():
             scored = CropBatches(crops, truth, config.shape, 256, length=config.length)
             guess = model.predict(scored, verbose=0).argmax(axis=1)
             row[f"accuracy_{name}"] = round(float(np.mean(guess == truth)), 4)
-        part = folder / "epoch.part.keras"
-        model.save(part)
-        part.replace(checkpoint)
-        with log.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
+        return row
+
+    history = fit_epochs(
+        model, config.epochs, folder, batches, accuracies, stop_after, config.seed, tick
+    )
+    write_history(folder, history)
     return base_of(model)
 
 
@@ -114,7 +113,10 @@ def _compile(model: keras.Model, config: PretrainConfig, steps: int) -> None:
     """AdamW with half an epoch of warm-up and cosine decay to zero."""
     warm = max(1, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps * config.epochs - warm, warmup_target=config.learning_rate, warmup_steps=warm
+        0.0,
+        max(1, steps * config.epochs - warm),
+        warmup_target=config.learning_rate,
+        warmup_steps=warm,
     )
     model.compile(
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0),

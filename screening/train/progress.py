@@ -13,6 +13,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from screening.config import TrainConfig
+from screening.train.durations import in_words
 
 SHOWN = ("loss", "auc", "val_loss", "val_auc", "val_precision", "val_recall")
 
@@ -73,10 +74,3 @@ def _disk_errors() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         raise OSError(f"TensorBoard log: {error.message.strip().splitlines()[0]}") from error
-
-
-def in_words(seconds: float) -> str:
-    """Return a time as people say it: seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -25,8 +25,8 @@ from screening.errors import ScreeningError
 from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures
 from screening.train.checkpoint import DiskError, disk_errors_told
+from screening.train.durations import in_words
 from screening.train.job import new_screener
-from screening.train.progress import in_words
 from screening.train.staged import Run
 from screening.train.strategy import Devices
 

@@ -8,7 +8,6 @@ thesis' head learns the picture's label from the same features. Only the screene
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from screening.train.durations import Tick, silent
+from screening.train.epochs import fit_epochs, write_history
 from screening.train.karyogram_set import PAPER, KaryogramSet
 
 STATES = 3
@@ -92,37 +93,28 @@ def train_on_slots(
     size: int,
     folder: Path,
     config: SlotConfig,
+    tick: Tick = silent,
 ) -> keras.Model:
     """Return the slot model after `config.epochs`; resumes after the last epoch in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = folder / "epoch.keras", folder / "log.jsonl"
     keras.utils.set_random_seed(config.seed)
-    if checkpoint.exists():
-        model = keras.models.load_model(checkpoint)
-        done = len(log.read_text().splitlines())
-    else:
-        model, done = slot_model(new_screener()), 0
-        steps = max(1, len(data) // config.batch) * config.epochs
-        warm = max(1, min(60, steps // 10))
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - warm), warmup_target=config.learning_rate, warmup_steps=warm
-        )
-        model.compile(
-            optimizer=keras.optimizers.AdamW(
-                schedule, weight_decay=config.weight_decay, clipnorm=1.0
-            ),
-            loss={
-                "p_abnormal": keras.losses.BinaryCrossentropy(),
-                "slots": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            },
-            loss_weights={"p_abnormal": config.picture_loss, "slots": config.slot_loss},
-        )
-    for epoch in range(done, config.epochs):
-        history = model.fit(SlotBatches(data, size, config, epoch), epochs=1, verbose=2)
-        part = folder / "epoch.part.keras"
-        model.save(part)
-        part.replace(checkpoint)
-        row = {"epoch": epoch + 1, **{k: float(v[-1]) for k, v in history.history.items()}}
-        with log.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    model = slot_model(new_screener())
+    steps = max(1, len(data) // config.batch) * config.epochs
+    warm = max(1, min(60, steps // 10))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm), warmup_target=config.learning_rate, warmup_steps=warm
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0),
+        loss={
+            "p_abnormal": keras.losses.BinaryCrossentropy(),
+            "slots": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        },
+        loss_weights={"p_abnormal": config.picture_loss, "slots": config.slot_loss},
+    )
+    history = fit_epochs(
+        model, config.epochs, folder, lambda epoch: SlotBatches(data, size, config, epoch),
+        seed=config.seed, tick=tick,
+    )  # fmt: skip
+    write_history(folder, history)
     return model

@@ -57,6 +57,8 @@ class Run:
 
     `on_epoch(row)` hears of every epoch, `on_stage(result, screener)` of every finished stage with
     the network as that stage leaves it. `cache_folder` may be shared by runs on the same pictures.
+    `frozen`: computes what is cached in place of the screener's own frozen part, the same in a
+    cheaper precision; for runs whose stages all freeze the same.
     """
 
     config: TrainConfig
@@ -69,6 +71,7 @@ class Run:
     on_stage: Callable[[StageResult, keras.Model], None] = lambda result, screener: None
     cache_folder: Path | None = None
     save_seconds: float = SAVE_SECONDS
+    frozen: keras.Model | None = None
 
     def fit(self, screener: keras.Model, resume: bool = False) -> list[StageResult]:
         """Train `screener`, made in the scope of the devices, in place; return the stages' results.
@@ -219,6 +222,7 @@ class Run:
         """Return what a stage reads to train and to validate; `frozen` None: the pictures."""
         if frozen is None:
             return self.train, self.validation
+        frozen = self.frozen or frozen
         folder = self.cache_folder or self.folder / "frozen"
         if self.devices.workers > 1:
             folder = None  # hosts may share the folder: each keeps its own in memory

@@ -7,19 +7,13 @@ A set is a folder of `NNNNN.npz`, each a page at the locator's own scale:
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import cv2
 import numpy as np
 
-from screening.data.chromosomes import CellRecord, load_cell
-from screening.data.pool import pool_cells
-from screening.data.split import Split
 from screening.images.foreground import shrunk
 from screening.images.normalise import normalise
 from screening.karyogram.locate.segments import (
@@ -29,15 +23,11 @@ from screening.karyogram.locate.segments import (
     page_copy,
     typical_width,
 )
-from screening.synthesis import compose as composing
 from screening.synthesis.cell import Cell
+from screening.synthesis.compose import compose
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, random_style
 
-UNSEEN = "xihu"
-"""The source that is kept out of all that is learned."""
-POOLED = "tseng"
-"""The source of single crops: cells are pooled from several of its people."""
 _INK = 245  # as in the composer: darker is part of a chromosome's picture
 
 
@@ -72,33 +62,6 @@ def harder(style: Style, rng: np.random.Generator) -> Style:
     return style
 
 
-def laid_down(
-    cell: Cell, style: Style, rng: np.random.Generator
-) -> tuple[composing.Karyogram, list[tuple[np.ndarray, int, int]]]:
-    """Return a composed karyogram, and each chromosome's picture with its left and top on it.
-
-    The composer tells boxes, not outlines: what it lays onto the page is read on the way.
-    """
-    laid: list[tuple[np.ndarray, int, int]] = []
-    lay = composing._lay
-
-    def record(page: np.ndarray, image: np.ndarray, left: int, top: int) -> None:
-        laid.append((image, left, top))
-        lay(page, image, left, top)
-
-    with patch.object(composing, "_lay", record):
-        return composing.compose(cell, style, rng), laid
-
-
-def complete_cells(records: Sequence[CellRecord], split: Split, part: str) -> list[Cell]:
-    """Return a part's complete normal cells, and cells pooled from its single chromosomes."""
-    chosen = split.select(records, part)
-    cells = [load_cell(r) for r in chosen if r.source != POOLED and r.label == "normal"]
-    crops = [r for r in chosen if r.source == POOLED]
-    rng = np.random.default_rng(0)
-    return cells + (pool_cells(crops, max(len(cells), 40), rng) if crops else [])
-
-
 def labelled(cell: Cell, seed: int) -> dict[str, np.ndarray]:
     """Return the arrays of one page composed of `cell`, see the module."""
     rng = np.random.default_rng(seed)
@@ -107,15 +70,15 @@ def labelled(cell: Cell, seed: int) -> dict[str, np.ndarray]:
         cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
     else:
         cell = sham(cell, rng)
-    karyogram, laid = laid_down(cell, style, rng)
+    karyogram = compose(cell, style, rng)
     page, shrink = shrunk(normalise(karyogram.image))
     unit = typical_width(page) * float(np.exp(rng.normal(0, 0.1)))
     copy, scale = page_copy(page, unit)
-    return _truth(copy, laid, shrink * scale)
+    return _truth(copy, karyogram.laid, shrink * scale)
 
 
 def _truth(
-    copy: np.ndarray, laid: list[tuple[np.ndarray, int, int]], scale: float
+    copy: np.ndarray, laid: Sequence[tuple[np.ndarray, int, int]], scale: float
 ) -> dict[str, np.ndarray]:
     height, width = copy.shape
     best = np.full((height, width), 0.5, np.float32)
@@ -155,24 +118,20 @@ def _truth(
     return {"page": copy, "kind": kind, "ids": ids}
 
 
-def _write(job: tuple[Path, Cell, int]) -> Path:
-    cv2.setNumThreads(1)
+def write_page(job: tuple[Path, Cell, int]) -> Path:
+    """Return the path of a page composed of a cell with a seed, written there unless it exists."""
     path, cell, seed = job
     if not path.exists():
-        part = path.with_suffix(".part.npz")  # whoever reads meanwhile finds whole files only
+        part = path.with_suffix(".part.npz")
         np.savez_compressed(part, **labelled(cell, seed))
         part.rename(path)
     return path
 
 
-def write_pages(
-    folder: Path, cells: Sequence[Cell], count: int, seed: int, workers: int
-) -> list[Path]:
-    """Write `count` pages, cells by turns, and return their paths; those that exist are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
+def page_jobs(
+    folder: Path, cells: Sequence[Cell], count: int, seed: int
+) -> list[tuple[Path, Cell, int]]:
+    """Return what `write_page` takes for `count` pages in `folder`, cells by turns."""
+    return [
         (folder / f"{i:05d}.npz", cells[i % len(cells)], seed * 1_000_000 + i) for i in range(count)
     ]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        return list(pool.map(_write, jobs, chunksize=8))

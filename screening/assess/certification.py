@@ -1,0 +1,260 @@
+"""A threshold with a guarantee: what labelled karyograms that a bundle never saw earn for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from screening.assess.labelled import (
+    THRESHOLDS,
+    LabelledCase,
+    LabelledPicture,
+    check_enough,
+    read_pictures,
+    routes_along,
+    score_pictures,
+    units_of,
+)
+from screening.bundle import MODEL_CARD, Bundle, rewrite_bundle
+from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.errors import ScreeningError
+from screening.record import Picture
+from screening.triage.policy import CALIBRATED, VOTES
+from screening.triage.rule import Rule, judge
+from screening.uncertainty import calibration
+from screening.uncertainty.certificate import certificate_sentence, data_hash, overlap
+from screening.uncertainty.risk_control import (
+    Certificate,
+    NotCertified,
+    Promise,
+    certify,
+    certify_pair,
+    needed_units,
+)
+from screening.uncertainty.shift import kept_scores
+from screening.uncertainty.venn_abers import VennAbers
+
+LEAST = 10
+"""Cases of each kind below which calibration says nothing."""
+OWN = "own"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is to be promised, of which pictures, and how these are scored.
+
+    `data`: manifest; `unit`: what a case is (see `labelled`); `recall`, `confidence`: the promise;
+    `at_most`: highest threshold to choose, or `own`: the bundle's; `max_false_flags`: also certify
+    a threshold for flag. The names are those of `screening tune`.
+    """
+
+    data: Path
+    recall: float = 0.99
+    confidence: float = 0.95
+    unit: str = "auto"
+    rule: str = CALIBRATED
+    min_confidence: float | None = None
+    max_false_flags: float | None = None
+    at_most: float | Literal["own"] = 1.0
+    cluster: str = "bet"
+    passes: int = 100
+    seed: int = 0
+    device: str = "auto"
+    batch_size: int = 8
+    workers: int | None = None
+    quiet: bool = True
+
+
+def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None, str]:
+    """Return the bundle's info with a certified threshold and its calibration, and the outcome.
+
+    The info is None when nothing can be promised. `folder` keeps what was scored. ScreeningError:
+    data that cannot calibrate this bundle.
+    """
+    if args.at_most == OWN:
+        args = _with(args, at_most=bundle.info.threshold)
+    pictures = read_pictures(args.data, args.unit)
+    units = units_of(pictures)
+    check_enough(units, LEAST, needs(args))
+    refuse_training(bundle, pictures)
+    # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
+    # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
+    rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
+    results = _scored(bundle, pictures, args, folder)
+    shown = calibration_of(pictures, results, rule)
+    venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
+    certificate, threshold, words = certificate_of(units, results, rule, args, venn_abers)
+    if certificate is None:
+        return None, words
+    changes = {
+        "threshold": threshold, "min_confidence": rule.min_confidence, "rule": args.rule,
+        "certificate": certificate, "calibration": shown,
+    }  # fmt: skip
+    return bundle.info.model_copy(update=changes), words
+
+
+def scored(
+    bundle: Bundle, args: Terms, folder: Path
+) -> tuple[list[LabelledPicture], list[Picture]]:
+    """Return the labelled pictures and what the bundle says of each; `folder` keeps the latter."""
+    pictures = read_pictures(args.data, args.unit)
+    results = _scored(bundle, pictures, args, folder)
+    return pictures, [results[picture.id] for picture in pictures]
+
+
+def _scored(
+    bundle: Bundle, pictures: Sequence[LabelledPicture], args: Terms, folder: Path
+) -> dict[str, Picture]:
+    from screening.worklist.scorer import BundleScorer
+
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    return score_pictures(pictures, bundle, scorer, folder, args)
+
+
+def _with(args: Terms, **changes: object) -> Terms:
+    return Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__} | changes)
+
+
+def needs(args: Terms) -> str:
+    """Return what the promise asked for takes, in words that an error can begin with."""
+    promise = Promise(args.recall, args.confidence)
+    none, one = needed_units(promise), needed_units(promise, 1)
+    return (
+        f"a recall of {args.recall:g} takes {none} abnormal cases of different patients without a "
+        f"miss ({one} with one); tuning"
+    )
+
+
+def refuse_training(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> None:
+    """Raise ScreeningError when pictures or patients have trained the bundle."""
+    images, cases = overlap(
+        bundle.info, [p.sha256 for p in pictures], [p.hash for p in pictures], calibration=False
+    )
+    if images or cases:
+        raise ScreeningError(
+            f"{cases} patients and {images} pictures of the data have trained this bundle: a "
+            "promise takes patients that it never saw; leave them out"
+        )
+
+
+def certificate_of(
+    units: Sequence[LabelledCase],
+    results: Mapping[str, Picture],
+    rule: Rule,
+    args: Terms,
+    venn_abers: VennAbers | None = None,
+) -> tuple[CertificateInfo | None, float, str]:
+    """Return the certificate or None, the threshold it is for, and the outcome in words.
+
+    `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
+    by the calibrated rule."""
+    thresholds = sorted({*THRESHOLDS, *([args.at_most] if args.at_most < 1 else [])})
+    last, flagged = routes_along(units, results, rule, thresholds)
+    # Testing goes up the path and stops at the first threshold that fails: this one must.
+    last[:, np.asarray(thresholds) > args.at_most] = True
+    abnormal = np.array([unit.abnormal for unit in units])
+    patients = [unit.patient for unit in units]
+    ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
+    well = [p for p, yes in zip(patients, abnormal, strict=True) if not yes]
+    promise = Promise(args.recall, args.confidence)
+    flag: Certificate | NotCertified | None = None
+    if args.max_false_flags is None:
+        low = certify(last[abnormal], thresholds, promise, ill, args.cluster)
+    else:
+        low, flag = certify_pair(
+            last[abnormal], flagged[~abnormal], thresholds, promise, args.max_false_flags,
+            (ill, well), args.cluster,
+        )  # fmt: skip
+    if isinstance(low, NotCertified):
+        return None, 0.0, f"{low}. The bundle is left as it was."
+    no_flag = flag is None or isinstance(flag, NotCertified)
+    runs = replace(rule, venn_abers=venn_abers)
+    cleared, _ = routes_along([u for u in units if not u.abnormal], results, runs, [low.threshold])
+    info = CertificateInfo(
+        recall=args.recall,
+        confidence=args.confidence,
+        threshold=low.threshold,
+        min_confidence=rule.min_confidence,
+        passes=args.passes,
+        flag_threshold=None if no_flag else flag.threshold,
+        most_false_flags=None if no_flag else args.max_false_flags,
+        normal=int((~abnormal).sum()),
+        abnormal=low.cases,
+        patients=len(set(ill)),
+        simulated=sum(unit.abnormal and unit.simulated for unit in units),
+        missed=round(low.missed, 6),
+        cleared=int(cleared.sum()),
+        bound=low.bound,
+        method=low.method,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_hash=data_hash(
+            (p.sha256, "abnormal" if p.abnormal else "normal", unit.name)
+            for unit in units
+            for p in unit.pictures
+        ),
+    )
+    words = certificate_sentence(info)
+    if isinstance(flag, NotCertified):
+        words += (
+            f"\nNo threshold for flag: at most {args.max_false_flags:g} of normal cases flagged "
+            f"cannot be certified with {flag.units} of them, {flag.needed} without one would do."
+        )
+    if not info.cleared:
+        words += "\nThe promise is kept by putting no normal case last: it saves no work."
+    return info, low.threshold, words
+
+
+def calibration_of(
+    pictures: Sequence[LabelledPicture], results: Mapping[str, Picture], rule: Rule
+) -> CalibrationInfo:
+    """Return what the calibration cases showed; ScreeningError when one label was never judged."""
+    verdicts = [(p, judge(rule, results[p.id])) for p in pictures]
+    judged = [(p, verdict) for p, verdict in verdicts if verdict.p_abnormal is not None]
+    labels = [int(p.abnormal) for p, _ in judged]
+    if len(set(labels)) < 2:
+        raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
+    scores = [verdict.p_abnormal for _, verdict in judged]
+    patients = [p.hash for p, _ in judged]
+    try:
+        choice = calibration.choose(scores, labels, patients)
+    except ValueError as error:  # a fold of patients holds all of one label
+        ill, well = ({q for q, y in zip(patients, labels, strict=True) if y == x} for x in (1, 0))
+        raise ScreeningError(
+            f"{len(ill)} abnormal and {len(well)} normal patients are too few to calibrate on: "
+            f"expected {LEAST} of each"
+        ) from error
+    kept = {
+        name: {
+            label: kept_scores([getattr(v, name) for p, v in judged if p.abnormal == yes])
+            for label, yes in (("normal", False), ("abnormal", True))
+        }
+        for name in ("p_abnormal", "p_std")
+    }
+    return CalibrationInfo(
+        scaling=calibration.to_json(choice.scaling),
+        prevalence=sum(labels) / len(labels),
+        points=VennAbers.fit(scores, labels, patients).points,
+        scores=kept,
+        unread=len(verdicts) - len(judged),
+        pictures=len(verdicts),
+        images=tuple(sorted(p.sha256 for p in pictures)),
+        cases=tuple(sorted({p.hash for p in pictures})),
+    )
+
+
+def write_tuned(bundle: Bundle, info: BundleInfo, folder: Path) -> Path:
+    """Write the bundle with another `info` to `folder`, whole or not at all; return `folder`."""
+    try:
+        path = bundle.folder / MODEL_CARD
+        before = path.read_text("utf-8").split("\n## Certificate\n")[0] if path.is_file() else ""
+        said = certificate_sentence(info.certificate)
+        card = f"{before.rstrip()}\n\n## Certificate\n\n{said}\n"
+        rewrite_bundle(bundle, info, folder, card=card)
+    except OSError as error:
+        raise ScreeningError(f"cannot write the bundle {folder} ({error.strerror})") from error
+    return folder

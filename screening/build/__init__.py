@@ -1,0 +1,1 @@
+"""From single chromosomes to a certified bundle: stages of one resumable run."""

@@ -1,0 +1,163 @@
+"""Stages that put the parts together: parts, looks, fusion, certificate, the bundle itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from screening.assess.certification import Terms, earned, scored, write_tuned
+from screening.build import fusion as fusing
+from screening.build.classifier import CLASSIFIER, temperature_in
+from screening.build.data import records_of, split_in
+from screening.build.model_card import model_card
+from screening.build.pages import MANIFEST, compose_part, rows_of
+from screening.build.runner import Context
+from screening.build.screener import SCREENER
+from screening.build.segmenter import finder_files
+from screening.bundle import load_bundle, rewrite_bundle, write_bundle
+from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo
+from screening.classes import ABNORMAL
+from screening.data.split import TRAIN, VALIDATION
+from screening.evidence.witnesses import only_raising, witnesses_of
+from screening.metrics import auroc
+from screening.record import Picture
+from screening.triage.policy import VOTES
+from screening.triage.rule import judge
+from screening.uncertainty.certificate import SEEN, certificate_sentence, seen
+
+BUNDLE = "bundle"
+LOOKS = "pictures.jsonl"
+TEACHING = (TRAIN, VALIDATION)
+"""Parts whose people taught or chose anything."""
+
+
+def parts(context: Context) -> None:
+    """Write a bundle of all parts, not joined into one score yet."""
+    import keras
+
+    from screening.karyogram.crops import CANVAS
+
+    config, split = context.settings, split_in(context.of("split"))
+    screener = keras.models.load_model(context.of("head") / SCREENER)
+    classifier = keras.models.load_model(context.of("classifier") / CLASSIFIER)
+    networks = {
+        "screener": PartInfo(
+            backbone=config.screener.backbone, preprocessing=config.screener.preprocess,
+            size=config.screener.size, dropout=config.screener.dropout,
+            config="screener.json", weights="screener.weights.h5",
+        ),
+        "classifier": PartInfo(
+            backbone="residual", preprocessing="standard-crop", size=CANVAS[0], width=CANVAS[1],
+            temperature=temperature_in(context.of("temperature")),
+            dropout=classifier.get_layer("drop_hidden").rate,
+            config="classifier.json", weights="classifier.weights.h5",
+        ),
+    }  # fmt: skip
+    files = finder_files(context)
+    names = {"segmenter": "segmenter.onnx", "arbiter": "arbiter.json"}
+    info = BundleInfo(
+        name=config.name,
+        created=date.today().isoformat(),
+        parts=networks | {name: FilePart(file=names[name]) for name in files},
+        reading=config.reading,
+        witnesses=config.witnesses,
+        data={
+            "sources": sorted(config.sources.train_on),
+            "left_out": ", ".join(sorted(config.sources.leave_out)),
+            "split": split.hash,
+            "seed": split.seed,
+            SEEN: seen(
+                key
+                for key, part in split.assignments.items()
+                if part in TEACHING and key[0] in config.sources.train_on
+            ),
+        },
+    )
+    models = {"screener": screener, "classifier": classifier}
+    write_bundle(context.folder / BUNDLE, info, models, f"# {config.name}\n", files)
+
+
+def pages(context: Context) -> None:
+    """Compose the karyograms that the bundle is shown, inside each part."""
+    config = context.settings
+    split = split_in(context.of("split"))
+    records = records_of(context.data, config.sources)
+    for part, counts in config.pages.parts.items():
+        compose_part(context, context.folder / part, part, counts, records, split, config)
+
+
+def looks(context: Context) -> None:
+    """Let the parts look at the validation patients' karyograms, as `screen` does."""
+    bundle = load_bundle(context.of("parts") / BUNDLE)
+    asked = context.settings
+    data = context.of("pages") / asked.pages.fusion / MANIFEST
+    terms = Terms(data, passes=asked.scoring.passes, workers=context.workers)
+    _, seen_now = scored(bundle, terms, context.folder)
+    kept = [json.dumps(picture.to_dict() | {"thumbnail": ""}) for picture in seen_now]
+    (context.folder / LOOKS).write_text("\n".join(kept) + "\n", "utf-8")
+
+
+def fusion(context: Context) -> None:
+    """Fit the score and choose the threshold on validation patients."""
+    config = context.settings.fusion
+    rows = rows_of(context.of("pages") / context.settings.pages.fusion)
+    lines = (context.of("looks") / LOOKS).read_text("utf-8").splitlines()
+    pictures = [Picture.from_dict(json.loads(line)) for line in lines]
+    abnormal = [row["label"] == ABNORMAL for row in rows]
+    x, y = fusing.features_of(pictures, abnormal, config.features)
+    raising = only_raising(witnesses_of(context.settings.witnesses))
+    fitted = fusing.fit(x, y, config, raising)
+    rule, reached = fusing.choose(pictures, abnormal, fitted, config)
+    judged = [(ill, judge(rule, one)) for ill, one in zip(abnormal, pictures, strict=True)]
+    scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
+    area = auroc(*(np.array(column, float) for column in zip(*scores, strict=True)))
+    bundle = load_bundle(context.of("parts") / BUNDLE)
+    info = bundle.info.model_copy(
+        update={
+            "threshold": rule.threshold,
+            "min_confidence": rule.min_confidence,
+            "rule": VOTES,
+            "fusion": FusionInfo(
+                intercept=fitted.intercept, weights=dict(fitted.weights),
+                min_p_normal=rule.min_p_normal, min_layout=rule.min_layout,
+                flag_threshold=rule.flag_threshold,
+            ),
+            "metrics": {"validation": reached | {"auroc": round(area, 4)}},
+        }
+    )  # fmt: skip
+    rewrite_bundle(bundle, info, context.folder / BUNDLE)
+    context.say(f"threshold {rule.threshold:g}, validation {json.dumps(reached)}")
+
+
+def certificate(context: Context) -> None:
+    """Earn the promise on calibration patients; without one the bundle promises nothing."""
+    asked = context.settings
+    bundle = load_bundle(context.of("fusion") / BUNDLE)
+    terms = Terms(
+        data=context.of("pages") / asked.pages.certificate / MANIFEST,
+        passes=asked.scoring.passes, workers=context.workers, **dict(asked.certificate),
+    )  # fmt: skip
+    info, words = earned(bundle, terms, context.folder / "scored")
+    context.say(words)
+    if info is None:
+        rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE)
+    else:
+        write_tuned(bundle, info, context.folder / BUNDLE)
+
+
+def finished(context: Context) -> None:
+    """Write the bundle with its card, as it is to be used."""
+    bundle = load_bundle(context.of("certificate") / BUNDLE)
+    card = model_card(bundle.info, certificate_sentence(bundle.info.certificate))
+    rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE, card=card)
+
+
+def publish(folder: Path, target: Path) -> Path:
+    """Put the bundle of the last stage at `target`, whole or not at all; return `target`."""
+    bundle = load_bundle(folder / BUNDLE)
+    if not (target / "DONE").is_file() or load_bundle(target).hash != bundle.hash:
+        rewrite_bundle(bundle, bundle.info, target)
+    return target

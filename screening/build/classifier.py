@@ -1,0 +1,149 @@
+"""Stages that teach the 24-class classifier: crops, training, temperature."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening.build.data import complete_cells, records_of, split_in, taught
+from screening.build.runner import Context
+from screening.build.segmenter import locator_of
+from screening.build.workers import each
+from screening.data.chromosomes import CellRecord, load_cell
+from screening.data.split import TRAIN, VALIDATION
+from screening.karyogram.locate import Locator
+from screening.train.classifier_crops import Crops, plain_crops, varied_crops
+from screening.train.classifier_pages import page_crops
+
+if TYPE_CHECKING:
+    import keras
+
+CLASSIFIER = "classifier.keras"
+PLAIN, SINGLES, PAGES = "plain", "singles", "pages"
+HELD_OUT = 20
+"""Number of the set of pages of validation patients, on which the temperature is chosen.
+Calibration patients have no part in a model: they certify it."""
+
+Job = tuple[str, str, int]
+
+
+def crops(context: Context) -> None:
+    """Cut the crops: plain ones, ones as other laboratories show them, pieces of composed pages."""
+    config = context.settings
+    split = split_in(context.of("split"))
+    records = taught(records_of(context.data, config.sources), config.sources)
+    numbers = range(config.crops.sets)
+    jobs: list[Job] = [(PLAIN, TRAIN, 0)]
+    jobs += [(kind, TRAIN, n) for kind in (SINGLES, PAGES) for n in numbers]
+    jobs += [(PAGES, VALIDATION, HELD_OUT)]
+    cut = partial(
+        make_crops, context.folder, {part: split.select(records, part) for part in _PARTS},
+        locator_of(context), config.sources.pooled, config.crops.pooled,
+    )  # fmt: skip
+    for _ in each(context, cut, jobs, "sets of crops", chunk=1):
+        pass
+
+
+def classifier(context: Context) -> None:
+    """Train the classifier; the epochs take turns with the sets of crops."""
+    from screening.train.classifier import ClassifierSettings, fit_classifier
+
+    config, cut = context.settings, context.of("crops")
+    split = split_in(context.of("split"))
+    records = taught(records_of(context.data, config.sources), config.sources)
+    validation = [load_cell(r) for r in split.select(records, VALIDATION)]
+    held_out = {
+        source: plain_crops([c for c in validation if c.source == source])
+        for source in sorted({c.source for c in validation})
+    }
+    held_out["pages"] = read_crops(cut / _name((PAGES, VALIDATION, HELD_OUT)))
+
+    def draw(epoch: int) -> Crops:
+        n = epoch % config.crops.sets
+        jobs: list[Job] = [(PLAIN, TRAIN, 0), (SINGLES, TRAIN, n), (PAGES, TRAIN, n)]
+        return Crops.joined([read_crops(cut / _name(job)) for job in jobs])
+
+    fit_classifier(
+        context.folder, draw, held_out, ClassifierSettings(**dict(config.classifier)), context.tick
+    )
+
+
+def temperature(context: Context) -> None:
+    """Choose the temperature on pages of validation patients, each adapted to as `screen` does."""
+    import keras
+
+    from screening.train.calibration import temperature_of
+
+    model = keras.models.load_model(context.of("classifier") / CLASSIFIER)
+    held_out = read_crops(context.of("crops") / _name((PAGES, VALIDATION, HELD_OUT)))
+    share = context.settings.reading.chromosomes.adapted
+    logits, labels = adapted_logits(model, held_out, share)
+    fitted = temperature_of(logits, labels)
+    (context.folder / "temperature.json").write_text(json.dumps(fitted) + "\n", "utf-8")
+    context.say(f"temperature {fitted['temperature']:g}")
+
+
+def temperature_in(folder: Path) -> float:
+    """Return what the stage `temperature` chose."""
+    return float(json.loads((folder / "temperature.json").read_text("utf-8"))["temperature"])
+
+
+def adapted_logits(model: keras.Model, crops: Crops, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to by
+    `share`."""
+    from screening.models.classifier import length_features
+    from screening.predict.adapt import adapted
+
+    adapting = adapted(model, share)
+    logits, labels = [], []
+    for cell in np.unique(crops.cells):
+        own = crops.cells == cell
+        images = crops.images[own][..., None].astype(np.float32)
+        logits.append(np.asarray(adapting([images, length_features(crops.relative[own])])))
+        labels.append(crops.labels[own])
+    return np.concatenate(logits), np.concatenate(labels)
+
+
+def make_crops(
+    folder: Path,
+    records: dict[str, list[CellRecord]],
+    locator: Locator,
+    pooled: tuple[str, ...],
+    least: int,
+    job: Job,
+) -> None:
+    """Make one set of crops, of a kind, a part and a number, unless it is there."""
+    kind, part, number = job
+    path = folder / _name(job)
+    if path.exists():
+        return
+    rng = np.random.default_rng((_PARTS.index(part), number))
+    chosen = records[part]
+    if kind == PLAIN:
+        made = plain_crops([load_cell(r) for r in chosen])
+    elif kind == SINGLES:
+        made = varied_crops([load_cell(r) for r in chosen], rng)
+    else:
+        made = page_crops(complete_cells(chosen, pooled, least, rng), rng, locator)
+    half = path.with_suffix(".part.npz")
+    np.savez(half, images=made.images, labels=made.labels, relative=made.relative,
+             cells=made.cells)  # fmt: skip
+    half.replace(path)
+
+
+def read_crops(path: Path) -> Crops:
+    """Return a set of crops from disk."""
+    with np.load(path) as stored:
+        return Crops(stored["images"], stored["labels"], stored["relative"], stored["cells"])
+
+
+_PARTS = (TRAIN, VALIDATION)
+
+
+def _name(job: Job) -> str:
+    kind, part, number = job
+    return f"{kind}_{part}_{number}.npz"

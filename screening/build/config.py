@@ -1,0 +1,359 @@
+"""Settings of a build, read from YAML: every value that decides what the bundle will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
+from screening.evidence.witnesses import KNOWN, labels_of
+from screening.reading_settings import ReadingSettings
+from screening.train import karyogram_set as made
+
+KINDS = {
+    "normal": made.COMPOSED, "simulated": made.SIMULATED, "scrambled": made.SCRAMBLED,
+    "real": made.REAL, "structural": made.STRUCTURAL, "rejoined": made.REJOINED,
+}  # fmt: skip
+"""Kinds of karyograms as settings name them."""
+UNSEEN = "unseen"
+"""The part that holds the sources left out of everything learned."""
+ONE, PLAIN, STRUCTURAL = "one", "plain", "structural"
+"""What may stand behind a part of pages: one cell of each patient; good preparations; rearranged
+chromosomes."""
+
+Counts = dict[Literal["normal", "simulated", "scrambled", "real", "structural", "rejoined"], int]
+
+
+class SourcesConfig(Strict):
+    """Whose chromosomes teach. Every source of the `stains` stands in one of the two lists.
+
+    `leave_out`: sources that have no part in anything learned, to be measured on. `pooled`: sources
+    of single crops, whose complete cells are pooled from several people of one part. `most_cases`
+    of each source are used (null: all).
+    """
+
+    train_on: tuple[str, ...] = Field(min_length=1)
+    leave_out: tuple[str, ...] = ()
+    pooled: tuple[str, ...] = ()
+    stains: tuple[Literal["G", "Q"], ...] = Field(default=("G",), min_length=1)
+    most_cases: int | None = Field(default=None, ge=8)
+
+    @model_validator(mode="after")
+    def _apart(self) -> SourcesConfig:
+        both = sorted(set(self.train_on) & set(self.leave_out))
+        if both:
+            raise ValueError(f"{', '.join(both)} cannot both teach and be left out")
+        stray = sorted(set(self.pooled) - set(self.train_on) - set(self.leave_out))
+        if stray:
+            raise ValueError(f"pooled names {', '.join(stray)}, which no list of sources has")
+        return self
+
+
+class DrawnConfig(Strict):
+    """Drawn cells instead of real ones, for a trial: `cases` people, of them `abnormal` with a
+    truly aneuploid cell each, and `left_out` people of another laboratory."""
+
+    source: str = "drawn"
+    cases: int = Field(default=40, ge=8)
+    abnormal: int = Field(default=4, ge=0)
+    left_out: int = Field(default=2, ge=0)
+    seed: int = 0
+
+
+class SplitConfig(Strict):
+    """How people are shared out among the parts, within each source."""
+
+    fractions: dict[Literal["train", "validation", "calibration", "test"], float] = {
+        "train": 0.6, "validation": 0.1, "calibration": 0.15, "test": 0.15,
+    }  # fmt: skip
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("fractions")
+    @classmethod
+    def _whole(cls, value: dict[str, float]) -> dict[str, float]:
+        missing = [name for name in PART_NAMES[:3] if value.get(name, 0) <= 0]
+        if missing or min(value.values()) < 0 or abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError(
+                "expected shares that sum to 1, with some for train, validation and calibration"
+            )
+        return value
+
+
+class SegmentPagesConfig(Strict):
+    """Pages with the truth of every pixel: `network` teach the segmenter, `arbiter` fit the
+    arbiter, from the training patients; of these one in `held` serves the arbiter alone.
+
+    At least `pooled` cells are pooled from sources of single crops.
+    """
+
+    network: int = Field(default=1000, ge=1)
+    arbiter: int = Field(default=300, ge=10)
+    held: int = Field(default=7, ge=2)
+    pooled: int = Field(default=40, ge=1)
+
+
+class SegmenterConfig(Strict):
+    """Training of the network that tells chromosomes, borders and print apart."""
+
+    steps: int = Field(default=6000, ge=1)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=4e-3, gt=0, le=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class ArbiterConfig(Strict):
+    """Fit of what decides whether two touching regions are one chromosome."""
+
+    hidden: tuple[int, ...] = (32, 16)
+    alpha: float = Field(default=0.3, ge=0)
+    iterations: int = Field(default=60, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class ScreenerConfig(Strict):
+    """The network that sees the whole karyogram: base, input side in pixels, dropout."""
+
+    backbone: str = "vgg16"
+    size: int = Field(default=416, ge=32, le=2048)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    preprocess: Literal["caffe", "tf", "torch", "ink"] = "ink"
+
+
+class BaseConfig(Strict):
+    """Pretraining of the base on the 24 classes."""
+
+    epochs: int = Field(default=5, ge=1)
+    batch: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class SetsConfig(Strict):
+    """Karyograms per cell composed inside each part (and `unseen`), by kind; `pooled`: cells pooled
+    from sources of single crops, by part."""
+
+    parts: dict[Literal["train", "validation", "calibration", "test", "unseen"], Counts]
+    pooled: dict[Literal["train", "validation", "calibration", "test"], int] = {}
+
+    @field_validator("parts")
+    @classmethod
+    def _needed(cls, value: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in ("train", "validation") if not value.get(name)]
+        if missing:
+            raise ValueError(f"expected karyograms for {' and '.join(missing)}")
+        return value
+
+
+class SlotsConfig(Strict):
+    """Training of base and head on which slot has a gain or a loss; see `train.slots`."""
+
+    epochs: int = Field(default=3, ge=1)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1.5e-4, gt=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
+    changed_weight: float = Field(default=3.0, gt=0)
+    paper_weight: float = Field(default=0.1, ge=0)
+    slot_loss: float = Field(default=1.0, ge=0)
+    picture_loss: float = Field(default=1.0, ge=0)
+    scrambled_weight: float = Field(default=0.5, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+
+class HeadConfig(Strict):
+    """Training of the head alone; `patience` in epochs without a better validation AUC."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    weight_decay: float = Field(default=1e-3, ge=0, lt=1)
+    patience: int = Field(default=8, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class CropsConfig(Strict):
+    """`sets` of crops that the classifier's epochs take turns with; `pooled` cells at least."""
+
+    sets: int = Field(default=8, ge=1)
+    pooled: int = Field(default=40, ge=1)
+
+
+class ClassifierConfig(Strict):
+    """Training of the 24-class classifier: `steps` batches an epoch, one-cycle schedule."""
+
+    epochs: int = Field(default=30, ge=1)
+    steps: int = Field(default=260, ge=1)
+    batch: int = Field(default=192, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    weight_decay: float = Field(default=0.02, ge=0, lt=1)
+    smoothing: float = Field(default=0.04, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class PagesConfig(Strict):
+    """Karyograms per cell that a bundle is shown, by part and kind. `parts` are of the build,
+    `measured` for `scripts/measure_fused.py` alone.
+
+    A part is one of the split or `unseen`; behind a hyphen `one` (one cell of each patient),
+    `plain` (good preparations) or `structural`. `fusion`: on which of them the score is fitted,
+    `certificate`: on which the promise is earned.
+    """
+
+    parts: dict[str, Counts]
+    measured: dict[str, Counts] = {}
+    fusion: str = "validation"
+    certificate: str = "calibration-one"
+
+    @field_validator("parts", "measured")
+    @classmethod
+    def _known(cls, value: dict[str, Counts]) -> dict[str, Counts]:
+        for name in value:
+            people, _, look = name.partition("-")
+            if people not in (*PART_NAMES, UNSEEN) or look not in ("", ONE, PLAIN, STRUCTURAL):
+                raise ValueError(f"expected a part such as test, test-plain or unseen, not {name}")
+        return value
+
+    @model_validator(mode="after")
+    def _there(self) -> PagesConfig:
+        for use, people in (("fusion", "validation"), ("certificate", "calibration")):
+            name = getattr(self, use)
+            if name not in self.parts or name.split("-")[0] != people:
+                raise ValueError(f"{use}: expected one of parts, of {people} patients, not {name}")
+        return self
+
+
+class ScoringConfig(Strict):
+    """How the bundle scores: `passes` of Monte Carlo dropout."""
+
+    passes: int = Field(default=100, ge=1)
+
+
+class FusionConfig(Strict):
+    """How network and reading become one score, on validation patients; see `build.fusion`.
+
+    `features` of the witnesses that may have a weight; `penalty` on large weights;
+    `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
+    `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
+    are put last, and `enough_cleared` of the normal ones is enough.
+    """
+
+    features: tuple[str, ...] = Field(
+        default=("network", "reading", "count", "doubtful", "homologs"), min_length=1
+    )
+    penalty: float = Field(default=0.3, ge=0)
+    most_network: float = Field(default=0.25, ge=0)
+    stray: float = Field(default=0.003, ge=0, lt=0.5)
+    thresholds: tuple[float, float, float] = (0.01, 0.5, 0.005)
+    most_missed: float = Field(default=0.004, ge=0, le=1)
+    enough_cleared: float = Field(default=0.92, ge=0, le=1)
+    min_confidence: float = Field(default=0.8, ge=0.5, le=1)
+    min_p_normal: float = Field(default=0.9, ge=0, le=1)
+    min_layout: float = Field(default=0.5, ge=0, le=1)
+    flag: float = Field(default=0.5, gt=0, lt=1)
+
+
+class CertificateConfig(Strict):
+    """What `screening tune` is asked for on calibration patients; `own`: no threshold above the one
+    that validation chose."""
+
+    recall: float = Field(default=0.95, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    at_most: Literal["own"] | float = "own"
+    cluster: Literal["bet", "mean", "any"] = "bet"
+    rule: Literal["calibrated", "votes"] = "calibrated"
+
+
+class BuildConfig(Strict):
+    """All settings of a build, a section for each stage; `smoke` holds those of a trial that
+    differ, in the same sections. `witnesses`: the kinds of evidence that the bundle hears (see
+    `evidence.witnesses`)."""
+
+    name: str = Field(min_length=1)
+    sources: SourcesConfig
+    drawn: DrawnConfig = DrawnConfig()
+    split: SplitConfig = SplitConfig()
+    segment_pages: SegmentPagesConfig = SegmentPagesConfig()
+    segmenter: SegmenterConfig = SegmenterConfig()
+    arbiter: ArbiterConfig = ArbiterConfig()
+    screener: ScreenerConfig = ScreenerConfig()
+    base: BaseConfig = BaseConfig()
+    sets: SetsConfig
+    slots: SlotsConfig = SlotsConfig()
+    head: HeadConfig = HeadConfig()
+    crops: CropsConfig = CropsConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    reading: ReadingSettings = ReadingSettings()
+    witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")
+    pages: PagesConfig
+    scoring: ScoringConfig = ScoringConfig()
+    fusion: FusionConfig = FusionConfig()
+    certificate: CertificateConfig = CertificateConfig()
+    smoke: dict[str, Any] = {}
+
+    @field_validator("witnesses")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [witness.name for witness in KNOWN]
+        strange = [name for name in value if name not in known]
+        if strange:
+            raise ValueError(f"expected witnesses among {', '.join(known)}, not {strange}")
+        return value
+
+    @model_validator(mode="after")
+    def _heard(self) -> BuildConfig:
+        labels = labels_of(witness for witness in KNOWN if witness.name in self.witnesses)
+        strange = [name for name in self.fusion.features if name not in labels]
+        if strange:
+            raise ValueError(f"expected fusion.features among {', '.join(labels)}, not {strange}")
+        return self
+
+    def for_smoke(self, drawn: bool) -> BuildConfig:
+        """Return the settings of a trial; with `drawn` cells they are the only source."""
+        raw = _merged(self.model_dump(exclude_unset=True), self.smoke) | {"smoke": {}}
+        if drawn:
+            left = (f"{self.drawn.source} elsewhere",) if self.drawn.left_out else ()
+            raw["sources"] = {"train_on": (self.drawn.source,), "leave_out": left}
+        return BuildConfig.model_validate(raw)
+
+
+def read_build(path: Path, bases: Mapping[str, Any]) -> BuildConfig:
+    """Return the settings in the YAML file `path`, those of its trial checked as well.
+
+    `bases`: the known bases by name. ConfigError lists every mistake at once.
+    """
+    raw = read_yaml(path)
+    problems = list(_problems(raw))
+    smoke = raw.get("smoke")
+    if isinstance(smoke, dict) and not problems:
+        merged = _merged(raw, smoke) | {"smoke": {}}
+        problems += [f"smoke.{problem}" for problem in _problems(merged)]
+    screener = raw.get("screener")
+    backbone = screener.get("backbone", "vgg16") if isinstance(screener, dict) else "vgg16"
+    if backbone not in bases:
+        known = ", ".join(bases)
+        problems.append(f"screener.backbone: expected one of {known}, received {backbone!r}")
+    if problems:
+        raise mistakes(path, problems)
+    return BuildConfig.model_validate(raw)
+
+
+def _problems(raw: dict[str, Any]) -> list[str]:
+    try:
+        BuildConfig.model_validate(raw)
+    except ValidationError as error:
+        return list(in_words(error, BuildConfig))
+    return []
+
+
+def _merged(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `raw` with the values of `changes` in its sections; a value inside one is replaced."""
+    found = dict(raw)
+    for section, values in changes.items():
+        before = found.get(section)
+        both = isinstance(before, dict) and isinstance(values, dict)
+        found[section] = before | values if both else values
+    return found

@@ -1,0 +1,189 @@
+"""Whose chromosomes a build uses: records of the sources, cells of a part, drawn cells."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from screening.build.config import UNSEEN, BuildConfig, DrawnConfig, SourcesConfig
+from screening.classes import ABNORMAL, NORMAL
+from screening.data.chromosomes import (
+    CELL_TABLE,
+    CHROMOSOME_TABLE,
+    CellRecord,
+    load_cell,
+    read_cells,
+)
+from screening.data.pool import pool_apart, pool_cells
+from screening.data.split import CALIBRATION, PARTS, Split
+from screening.errors import ManifestError
+from screening.synthesis.cell import Cell
+from screening.synthesis.drawn import draw_cell
+from screening.synthesis.simulate import simulate
+from screening.train.karyogram_set import COMPOSED, REAL
+
+SPLIT = "split.json"
+DRAWN_ABNORMAL = ("+21", "+18", "+13", "45,X", "47,XXY")
+
+
+def records_of(data: Path, sources: SourcesConfig) -> list[CellRecord]:
+    """Return the cells of the wanted stains, those of the sources left out among them.
+
+    ManifestError when a source of these stains is in neither list, or a listed one is not there.
+    """
+    records = [r for r in read_cells(data) if r.chromosomes[0].stain in sources.stains]
+    found = {r.source for r in records}
+    listed = {*sources.train_on, *sources.leave_out}
+    if found != listed:
+        said = []
+        if found - listed:
+            said.append(f"{', '.join(sorted(found - listed))} is in the data and in neither list")
+        if listed - found:
+            said.append(f"{', '.join(sorted(listed - found))} is not in the data")
+        raise ManifestError(
+            f"{data}: expected the sources that the settings name under train_on and leave_out: "
+            + "; ".join(said)
+        )
+    return records if sources.most_cases is None else _some(records, sources.most_cases)
+
+
+def _some(records: Sequence[CellRecord], most: int) -> list[CellRecord]:
+    """The records of `most` cases of each source, always the same, truly aneuploid ones first."""
+    kept: set[tuple[str, str]] = set()
+    for source in sorted({r.source for r in records}):
+        own = [r for r in records if r.source == source]
+        reserved = {r.case for r in own if r.reserved}
+        order = sorted(
+            {r.case for r in own},
+            key=lambda case: (case not in reserved, hashlib.sha256(case.encode()).hexdigest()),
+        )
+        first = [case for case in order if case in reserved][: most // 4]
+        rest = [case for case in order if case not in reserved]
+        kept |= {(source, case) for case in [*first, *rest][:most]}
+    return [r for r in records if (r.source, r.case) in kept]
+
+
+def listing_hash(data: Path) -> str:
+    """Return the sha256 (hex) of what a data folder lists: tables, paths and sizes of the files."""
+    digest = hashlib.sha256()
+    for record in sorted(read_cells(data), key=lambda r: r.id):
+        digest.update(f"{record.id}\t{record.label}\n".encode())
+        for one in record.chromosomes:
+            line = (one.origin, one.name, one.stain, str(one.path.stat().st_size))
+            digest.update("\t".join((*line, "\n")).encode())
+    return digest.hexdigest()
+
+
+def split_in(folder: Path) -> Split:
+    """Return the split that the stage `split` keeps in its folder."""
+    return Split.from_json((folder / SPLIT).read_text("utf-8"))
+
+
+def taught(records: Sequence[CellRecord], sources: SourcesConfig) -> list[CellRecord]:
+    """Return the records of the sources that may teach."""
+    return [r for r in records if r.source in sources.train_on]
+
+
+def part_cells(
+    records: Sequence[CellRecord], split: Split, part: str, config: BuildConfig, apart: bool = False
+) -> dict[str, list[Cell]]:
+    """Return the complete normal cells of a part, pooled ones included, and its aneuploid cells.
+
+    `part`: of the split, or `unseen`: all normal cells of the sources left out. `apart`: no person
+    is in two pooled cells, which are fewer then.
+    """
+    sources = config.sources
+    if part == UNSEEN:
+        chosen = [r for r in records if r.source in sources.leave_out and r.label == NORMAL]
+        return {COMPOSED: [load_cell(r) for r in chosen], REAL: []}
+    chosen = split.select(taught(records, sources), part)
+    normal = [load_cell(r) for r in chosen if r.label == NORMAL]
+    rng = np.random.default_rng(PARTS.index(part))
+    for source in sources.pooled:
+        crops = [r for r in chosen if r.source == source]
+        if crops:
+            count = config.sets.pooled.get(part, 0)
+            normal += pool_apart(crops, rng) if apart else pool_cells(crops, count, rng)
+    return {COMPOSED: normal, REAL: [load_cell(r) for r in chosen if r.label == ABNORMAL]}
+
+
+def complete_cells(
+    records: Sequence[CellRecord], pooled: Sequence[str], least: int, rng: np.random.Generator
+) -> list[Cell]:
+    """Return the complete normal cells of records of one part, and cells pooled from its sources of
+    single crops: as many as there are complete ones, `least` of each source."""
+    cells = [load_cell(r) for r in records if r.source not in pooled and r.label == NORMAL]
+    count = max(len(cells), least)
+    for source in pooled:
+        crops = [r for r in records if r.source == source]
+        cells += pool_cells(crops, count, rng) if crops else []
+    return cells
+
+
+def one_of_each(cells: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
+    """Return the first cell of each person; who has a truly aneuploid one gives no normal one."""
+    first = {
+        kind: list({(c.source, c.case): c for c in reversed(group)}.values())[::-1]
+        for kind, group in cells.items()
+    }
+    real = {(c.source, c.case) for c in first[REAL]}
+    return first | {COMPOSED: [c for c in first[COMPOSED] if (c.source, c.case) not in real]}
+
+
+def is_apart(part: str) -> bool:
+    """Return whether the cells of a part must share nobody: a promise counts people."""
+    return part == CALIBRATION
+
+
+def draw_data(folder: Path, config: DrawnConfig) -> Path:
+    """Return a data folder of drawn chromosomes, made at `folder` unless it is there."""
+    if (folder / CELL_TABLE).is_file():
+        return folder
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    people = [(config.source, number) for number in range(config.cases)]
+    people += [(f"{config.source} elsewhere", number) for number in range(config.left_out)]
+    chromosomes, cells = [], []
+    for index, (source, number) in enumerate(people):
+        rng = np.random.default_rng([config.seed, index])
+        case = f"case-{number:03d}"
+        drawn = draw_cell(rng, "XX" if number % 2 else "XY", case=case)
+        made = [(drawn, "1", "")]
+        if source == config.source and number < config.abnormal:
+            name = DRAWN_ABNORMAL[number % len(DRAWN_ABNORMAL)]
+            made.append((simulate(drawn, name, rng), "2", name))
+        for cell, label, abnormality in made:
+            kind = ABNORMAL if abnormality else NORMAL
+            count = len(cell.chromosomes)
+            cells.append((source, case, label, count, cell.sex, abnormality, kind))
+            chromosomes += _written(part, source, case, label, cell)
+    header = ("path", "source", "case", "cell", "class", "stain", "upright")
+    _table(part / CHROMOSOME_TABLE, header, chromosomes)
+    header = ("source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses")
+    _table(part / CELL_TABLE, (*header, "label"), cells)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+    return folder
+
+
+def _written(root: Path, source: str, case: str, label: str, cell: Cell) -> list[tuple[str, ...]]:
+    rows = []
+    for number, one in enumerate(cell.chromosomes):
+        path = f"chromosomes/{source}/{case}/{label}-{number:02d}.png"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / path), one.image)
+        rows.append((path, source, case, label, one.name, "G", "yes"))
+    return rows
+
+
+def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,76 @@
+"""The card of a bundle that was built: what it is made of and what was measured on the way."""
+
+from __future__ import annotations
+
+from screening.bundle_schema import BundleInfo, PartInfo
+
+
+def model_card(info: BundleInfo, certificate: str) -> str:
+    """Return the card in markdown; `certificate`: what is promised, in words."""
+    return f"""# {info.name}
+
+**Research use only. Not a medical device.** It orders a pile of karyograms; it clears nobody.
+
+Built by `screening build` on {info.created}. Abnormalities that taught it were simulated; what it
+was not measured on it may get wrong. Not for structural changes, mosaicism, other stains,
+metaphase spreads, or any diagnosis.
+
+## Parts
+
+{_networks(info)}
+- **Finding**: a segmentation network and an arbiter, `segmenter` and `arbiter` of this bundle.
+{_score(info)}
+## Training
+
+Patients were split first (split {str(info.data.get("split"))[:12]}); nobody crosses parts.
+Taught by {_listed(info.data.get("sources"))}.
+Left out of everything: {info.data.get("left_out") or "nobody"}.
+
+## Measured while building
+
+{_measured(info)}
+Run `screening evaluate` on karyograms of patients that this bundle never saw.
+
+## Certificate
+
+{certificate}
+"""
+
+
+def _networks(info: BundleInfo) -> str:
+    lines = []
+    for name, part in info.parts.items():
+        if isinstance(part, PartInfo):
+            side = f"{part.size} × {part.width or part.size}"
+            heated = f", temperature {part.temperature:.2f}" if part.temperature != 1 else ""
+            lines.append(
+                f"- **{name.capitalize()}**: {part.backbone}, input {side} pixels, dropout "
+                f"{part.dropout:g}{heated}."
+            )
+    return "\n".join(lines)
+
+
+def _score(info: BundleInfo) -> str:
+    if info.fusion is None:
+        return ""
+    parts = [f"{info.fusion.intercept:.2f}"]
+    parts += [f"{weight:.2f} × {name}" for name, weight in info.fusion.weights.items()]
+    named = " + ".join(parts)
+    return (
+        f"- **Score**: log-odds of abnormal = {named}.\n"
+        f"- **Low priority** needs {info.min_confidence:.0%} of the passes under "
+        f"{info.threshold:g} and a probability of a normal karyotype of at least "
+        f"{info.fusion.min_p_normal:g}.\n"
+    )
+
+
+def _listed(names: object) -> str:
+    return ", ".join(map(str, names)) if isinstance(names, list | tuple) else str(names)
+
+
+def _measured(info: BundleInfo) -> str:
+    lines = []
+    for part, values in info.metrics.items():
+        said = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        lines.append(f"- {part}: {said}\n")
+    return "".join(lines) or "Nothing.\n"

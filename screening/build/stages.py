@@ -1,0 +1,53 @@
+"""The stages from single chromosomes to a certified bundle, in their order."""
+
+from __future__ import annotations
+
+from screening.build import bundles, classifier, screener, segmenter
+from screening.build.data import SPLIT, records_of
+from screening.build.runner import Context, Stage
+from screening.data.split import check_leaks, split_by_case
+
+
+def split(context: Context) -> None:
+    """Share the people out among the parts, and check that nobody and no picture is in two."""
+    config = context.settings
+    records = records_of(context.data, config.sources)
+    made = split_by_case(records, config.split.fractions, config.split.seed)
+    check_leaks(made, records)
+    (context.folder / SPLIT).write_text(made.to_json(), "utf-8")
+
+
+_FINDER = ("segmenter", "arbiter")
+
+STAGES = (
+    Stage("split", split, sections=("sources", "split"), data=True),
+    Stage(
+        "segment-pages", segmenter.segment_pages, ("split",), ("sources", "segment_pages"), True
+    ),
+    Stage("segmenter", segmenter.segmenter, ("segment-pages",), ("segmenter",)),
+    Stage("arbiter", segmenter.arbiter, ("segment-pages", "segmenter"), ("arbiter",)),
+    Stage("base", screener.base, ("split",), ("sources", "screener", "base"), True),
+    Stage("sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets"), True),
+    Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots")),
+    Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
+    Stage("crops", classifier.crops, ("split", *_FINDER), ("sources", "crops"), True),
+    Stage(
+        "classifier", classifier.classifier, ("split", "crops"),
+        ("sources", "crops", "classifier"), True,
+    ),
+    Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
+    Stage(
+        "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
+        ("name", "sources", "screener", "reading", "witnesses"),
+    ),
+    Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
+    Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "scoring")),
+    Stage("fusion", bundles.fusion, ("pages", "parts", "looks"), ("pages", "witnesses", "fusion")),
+    Stage(
+        "certificate", bundles.certificate, ("pages", "fusion"),
+        ("pages", "scoring", "certificate"),
+    ),
+    Stage("bundle", bundles.finished, ("certificate",)),
+)  # fmt: skip
+"""Every stage; where the settings of one change, it and what reads it are done anew."""
+LAST = STAGES[-1].name

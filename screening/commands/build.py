@@ -1,0 +1,101 @@
+"""`screening build`: every stage from single chromosomes to a certified bundle."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening.errors import ScreeningError
+from screening.native_log import native_log_filtered
+
+if TYPE_CHECKING:
+    from screening.build.config import BuildConfig
+
+DRAWN = "drawn"
+"""Folder of a trial's chromosomes in RUN."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file of settings")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="single chromosomes, with chromosomes.csv"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN",
+        help="folder of the stages; what is done there is not done again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--smoke", action="store_true",
+        help="the settings of a trial: does every stage work? Without --data, drawn chromosomes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="STAGE", help="these stages and no others"
+    )
+    parser.add_argument("--until", metavar="STAGE", help="no stage behind this one")
+    parser.add_argument(
+        "--redo", action="append", default=[], metavar="STAGE",
+        help="do this stage anew, and what reads it; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1,
+        help="processes that compose and cut pictures (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="only errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build; return 0. Every mistake of the settings or the data is named before it begins."""
+    _check(args)
+    with native_log_filtered():
+        config = _settings(args)
+    from screening.build.bundles import publish
+    from screening.build.data import draw_data, listing_hash, records_of
+    from screening.build.progress import BuildProgress
+    from screening.build.runner import Runner
+    from screening.build.stages import LAST, STAGES
+
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScreeningError(f"cannot create the folder {args.out} ({error.strerror})") from error
+    progress = BuildProgress(args.out / "build.log", args.quiet)
+    data = args.data
+    if data is None:
+        progress.say("a trial: the chromosomes are drawn, the bundle has seen none")
+        data = draw_data(args.out / DRAWN, config.drawn)
+    records_of(data, config.sources)
+    runner = Runner(STAGES, args.out, config, data, listing_hash(data), progress, args.workers)
+    runner.run(args.only, args.until, args.redo)
+    if runner.is_done(LAST):
+        bundle = publish(runner.folder(LAST), args.out / "bundle")
+        if not args.quiet:
+            print(f"Bundle: {bundle}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.data is None and not args.smoke:
+        raise ScreeningError(
+            "expected --data FOLDER with chromosomes.csv, or --smoke for a trial on drawn ones"
+        )
+    if args.out.exists() and not args.out.is_dir():
+        raise ScreeningError(f"--out expects a folder, {args.out} is a file")
+    if args.workers < 1:
+        raise ScreeningError(f"--workers expects 1 or more, received {args.workers}")
+
+
+def _settings(args: argparse.Namespace) -> BuildConfig:
+    """Return the settings of the command line; ConfigError names all mistakes."""
+    import tensorflow as tf
+
+    from screening.build.config import read_build
+    from screening.models.unfreezing import known_depths
+    from screening.train.onnx_file import check_onnx
+
+    tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
+    config = read_build(args.config, known_depths())
+    check_onnx()
+    return config.for_smoke(drawn=args.data is None) if args.smoke else config
