@@ -21,6 +21,7 @@ from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import FILE_NAME
 from screening.worklist.pipeline import OutOfMemory
 from screening.worklist.run import Settings, Summary, screen_folder
+from shipped import locator
 from worklist_fakes import FakeScorer, write_karyograms
 
 COUNT, ODD = 4, "case001/k002.png"
@@ -70,7 +71,7 @@ def screen(
     **changes: object,
 ) -> Summary:  # fmt: skip
     settings = Settings(folder, out, "b" * 64, "fake", quiet=True, batch_size=3, **changes)
-    return screen_folder(settings, scorer or FakeScorer(), reader)
+    return screen_folder(settings, scorer or FakeScorer(), locator(), reader)
 
 
 def table(out: Path) -> dict[str, dict[str, str]]:

@@ -1,0 +1,79 @@
+"""Rows of cases: every kind of picture is counted once, the most urgent route and score stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from screening.triage.cases import Case, Cell, summarise_cases
+from screening.triage.findings import CellKaryotype
+
+
+def cell(
+    prediction: str = "normal", p: float | None = 0.1, route: str = "low-priority",
+    status: str = "ok", karyotype: str = "", changes: tuple[str, ...] = (), case: str = "a",
+) -> Cell:  # fmt: skip
+    """One picture of a case; `karyotype` as read, "" where it was not."""
+    read = CellKaryotype(karyotype, changes) if karyotype else None
+    return Cell(case, status, route, prediction, p, read)
+
+
+def unjudged(status: str) -> Cell:
+    return cell("", None, "review", status)
+
+
+def case_of(*cells: Cell) -> Case:
+    (case,) = summarise_cases(cells)
+    return case
+
+
+def test_every_kind_is_counted():
+    case = case_of(
+        cell(), cell(), cell("abnormal", 0.9, "flag"), cell("abnormal", 0.7, "review"),
+        cell("abnormal", 0.8, "flag"), unjudged("rejected"), unjudged("rejected"),
+        unjudged("failed"),
+    )  # fmt: skip
+    assert (case.images, case.ok, case.rejected, case.failed, case.abnormal) == (8, 5, 2, 1, 3)
+    assert (case.route, case.p_abnormal) == ("flag", 0.9)
+    assert case.summary == "3 of 5 cells look abnormal, 3 more could not be judged"
+
+
+@pytest.mark.parametrize(
+    ("normal", "abnormal", "words"),
+    [
+        (1, 0, "0 of 1 cell look abnormal"),
+        (0, 1, "1 of 1 cell looks abnormal"),
+        (1, 1, "1 of 2 cells looks abnormal"),
+        (0, 2, "2 of 2 cells look abnormal"),
+    ],
+)
+def test_the_sentence(normal, abnormal, words):
+    cells = [cell()] * normal + [cell("abnormal", 0.9, "flag")] * abnormal
+    assert case_of(*cells).summary == words
+
+
+def test_a_case_of_which_nothing_could_be_judged_is_reviewed():
+    case = case_of(unjudged("failed"), unjudged("rejected"))
+    assert (case.route, case.p_abnormal, case.abnormal, case.findings) == ("review", None, 0, "")
+    assert case.summary == "no picture could be judged"
+
+
+def test_one_unjudged_picture_keeps_a_case_from_the_end():
+    assert case_of(cell(), cell()).route == "low-priority"
+    assert case_of(cell(), unjudged("failed")).route == "review"
+
+
+def test_cases_keep_their_order_and_their_own_cells():
+    cells = [cell(case="b"), cell("abnormal", 0.9, "flag", case="a"), cell(p=0.3, case="b")]
+    b, a = summarise_cases(cells)
+    assert (b.case, b.images, b.p_abnormal, b.route) == ("b", 2, 0.3, "low-priority")
+    assert (a.case, a.images, a.abnormal) == ("a", 1, 1)
+    assert summarise_cases([]) == []
+
+
+def test_findings_of_the_cells_that_were_read():
+    read = [cell(karyotype="46,XX"), cell(karyotype="47,XX,+8", changes=("+8",))]
+    case = case_of(*read, unjudged("failed"))
+    assert case.findings.startswith("1 of 2 cells shows +8") and "1 cell not read" in case.findings
+    assert case_of(*read).route == "review"  # the cells differ, whatever each says
+    assert case_of(cell(karyotype="46,XX"), cell(karyotype="46,XX")).route == "low-priority"
+    assert case_of(read[1]).route == "low-priority"  # one cell cannot differ from itself
