@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from screening.assess.labelled import LabelledPicture, read_pictures, score_pictures, units_of
+from screening.assess.measurement import records
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
-from screening.commands.evaluate import records
 from screening.images.read import read_image
 from screening.metrics import (
     auroc,

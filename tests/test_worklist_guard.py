@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screening.evidence.record import PictureEvidence
 
 from screening.errors import ImageError, ScreeningError
-from screening.evidence.record import PictureEvidence
 from screening.worklist import pipeline, rows
 from screening.worklist.chromosome_files import ChromosomesNotWritten
 from screening.worklist.guard import reason_of, shared_fault

@@ -7,13 +7,12 @@ its case column names the patient whose chromosomes it shows.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.special import expit
@@ -39,6 +38,25 @@ THRESHOLDS = tuple(float(t) for t in expit(np.arange(-80, 81) / 10))
 """The fixed path of thresholds of a pass' vote: log-odds from -8 (most cautious) to 8 by 0.1."""
 
 _YES = {"1", "yes", "true"}
+
+
+class Scoring(Protocol):
+    """How labelled pictures are scored: the options that `tune` and `evaluate` share."""
+
+    @property
+    def data(self) -> Path: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def workers(self) -> int | None: ...
+
+    @property
+    def quiet(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -154,7 +172,7 @@ def score_pictures(
     bundle: Bundle,
     scorer: Scorer,
     folder: Path,
-    args: argparse.Namespace,
+    args: Scoring,
 ) -> dict[str, Picture]:
     """Return each picture's result by id, as `screen` makes it; kept in a ledger in `folder`.
 
