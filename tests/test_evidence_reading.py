@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from evidence_pages import chromosomes, draw, say
-from screening.classes import CHROMOSOMES, class_index
+from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.evidence import reading
 from screening.evidence.assignment import MARKER, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
-from screening.evidence.reading import read_cell
-from screening.evidence.record import PictureEvidence
-from screening.evidence.slots import Page
+from screening.evidence.reading import CellReading, Read, read_cell
+from screening.evidence.record import PictureEvidence, Placed
+from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots
 from screening.evidence.weights import tilted
-from screening.reading_settings import Assignment, Rates, ReadingSettings
+from screening.evidence.words import NO_KARYOTYPE, TONED_MARK
+from screening.reading_settings import Assignment, Conclusions, Rates, ReadingSettings
 
 SETTINGS = ReadingSettings()
 
@@ -290,3 +291,321 @@ def test_the_record_holds_it_all():
     assert again.counts["21"] == 3 and len(again.chromosomes) == 47
     assert again.features["homologs"] == 1.5
     assert iscn_of(np.array([again.counts.get(c, 0) for c in COLUMNS])) == again.karyotypes[0][0]
+
+
+# The parts of the reading, each for itself.
+
+LIMITS = SETTINGS.conclusions
+
+
+def complement(change: str = "", sex: str = "XX") -> np.ndarray:
+    counts = np.zeros(len(COLUMNS), int)
+    for name in chromosomes(change, sex):
+        counts[COLUMNS.index(name)] += 1
+    return counts
+
+
+def standing(places: list[int], sure: float = 1.0, score: float = 1.0) -> Slots:
+    """Objects that stand in `places`, each with the probability `sure`."""
+    slot = np.full((len(places), OUTSIDE + 1), (1 - sure) / OUTSIDE)
+    slot[np.arange(len(places)), places] = sure
+    return Slots(slot, slot, score, UPRIGHT)
+
+
+def one(p: float, what: int, place: int, sure: float = 1.0) -> Read:
+    return reading._read(p, what, standing([place], sure).slot[0], LIMITS)
+
+
+def test_one_object():
+    assert one(0.9, 3, 3) == Read("4", 0.9, "4") == Read("4", 0.9, "4", False, False)
+    assert one(1.0000001, 22, 22) == Read("X", 1.0, "X")
+    assert one(0.9, MARKER, OUTSIDE) == Read("mar", 0.9) and one(0.9, NOTHING, 3).name == "?"
+
+
+def test_the_place_of_an_object_is_told_from_even_odds_on():
+    assert one(0.9, 3, 3, 0.5).slot == "4" and one(0.9, 3, 3, 0.49).slot == ""
+    assert one(0.9, 3, OUTSIDE).slot == ""
+
+
+def test_an_object_is_doubtful_below_its_limit():
+    assert not one(0.7, 3, 3).doubtful and one(0.6999, 3, 3).doubtful
+
+
+@pytest.mark.parametrize(
+    ("p", "what", "place", "sure", "misplaced"),
+    [
+        (0.8, 3, 4, 0.8, True), (0.79, 3, 4, 1.0, False), (1.0, 3, 4, 0.79, False),
+        (1.0, 3, 3, 1.0, False), (1.0, 3, OUTSIDE, 1.0, False), (1.0, MARKER, 4, 1.0, False),
+        (1.0, MARKER - 1, 4, 1.0, True), (1.0, NOTHING, 4, 1.0, False),
+    ],
+)  # fmt: skip
+def test_only_what_is_surely_another_class_is_misplaced(p, what, place, sure, misplaced):
+    assert one(p, what, place, sure).missorted == misplaced
+
+
+def test_all_objects_together_are_the_complement():
+    # Apart, both objects are a 1; the product of the chances says which of them is the 2.
+    q = np.full((3, NOTHING + 1), 1e-9)
+    q[0, :2] = 0.5, 0.01
+    q[1, :2] = 0.9, 0.2
+    q[2, [0, NOTHING]] = 0.95, 0.04
+    counts = np.zeros(len(COLUMNS), int)
+    counts[:2] = 1
+    slots = standing([0, 1, 0], score=0.9)
+    got = reading._objects(q[:2], counts, standing([0, 1]), None, LIMITS)
+    assert [(o.name, o.probability) for o in got] == [("1", 0.5), ("2", 0.2)]
+    got = reading._objects(q, counts, slots, None, LIMITS)
+    assert [o.name for o in got] == ["1", "2", "?"]
+    assert [o.probability for o in got] == [0.5, 0.2, 0.04]
+    assert [o.slot for o in got] == ["1", "2", "1"]
+    poor = reading._objects(q, counts, standing([0, 1, 0], score=0.4), None, LIMITS)
+    assert [o.slot for o in poor] == ["", "", ""]
+
+
+def look(ratio: float, own: list[int], other: list[int]) -> np.ndarray:
+    """Looks of objects that are so many times rather `other` than their `own` class."""
+    p = np.zeros((len(own), 24))
+    p[np.arange(len(own)), own] = 1e-3
+    p[np.arange(len(own)), other] = 1e-3 * ratio
+    return p
+
+
+def test_an_exchange_is_as_probable_as_both_looks_and_its_rate():
+    # 1000 times likelier by the looks together, and 0.003 beforehand: 3 to 1.
+    looks = look(np.sqrt(1000), [3, 4], [4, 3])
+    ((i, j, p),) = reading._swaps(np.array([3, 4]), looks, standing([3, 4]), LIMITS)
+    assert (i, j, p) == (0, 1, pytest.approx(0.75))
+    assert not reading._swaps(
+        np.array([3, 4]), look(np.sqrt(330), [3, 4], [4, 3]), standing([3, 4]), LIMITS
+    )
+
+
+def test_only_what_stands_in_its_own_slot_is_exchanged_and_only_once():
+    what = np.array([7, 3, 4, MARKER, 5])
+    places = [8, 3, 4, OUTSIDE, 5]
+    looks = look(50, [7, 3, 4, 0, 5], [3, 4, 3, 0, 4])
+    looks[2, 5] = 0.04  # the third would also change with the last, a little less
+    swaps = reading._swaps(what, looks, standing(places), LIMITS)
+    assert [(i, j) for i, j, _ in swaps] == [(1, 2)]
+    alike = look(50, [3, 3], [4, 4])
+    assert not reading._swaps(np.array([3, 3]), alike, standing([3, 3]), LIMITS)
+    assert not reading._swaps(np.array([3, 4]), looks[1:3], standing([4, 3]), LIMITS)
+    assert reading._swaps(np.zeros(0, int), np.zeros((0, 24)), standing([]), LIMITS) == []
+
+
+def test_two_exchanges_on_a_page():
+    what = np.array([3, 4, 5, 6])
+    looks = look(50, [3, 4, 5, 6], [6, 5, 4, 3])
+    swaps = reading._swaps(what, looks, standing([3, 4, 5, 6]), LIMITS)
+    assert sorted((i, j) for i, j, _ in swaps) == [(0, 3), (1, 2)]
+
+
+def test_an_exchange_changes_the_names_and_their_probability():
+    q = np.full((2, NOTHING + 1), 1e-9)
+    q[[0, 1], [3, 4]] = 0.9, 0.6
+    counts = np.zeros(len(COLUMNS), int)
+    counts[[3, 4]] = 1
+    looks = look(np.sqrt(3000), [3, 4], [4, 3])
+    got = reading._objects(q, counts, standing([3, 4]), looks, LIMITS)
+    assert [(o.name, o.slot, o.missorted) for o in got] == [("5", "4", True), ("4", "5", True)]
+    assert [o.probability for o in got] == pytest.approx([0.9, 0.9])
+
+
+def test_log_ratios():
+    assert reading._log_ratio(0.9, 0.1, LIMITS) == pytest.approx(np.log(9))
+    assert reading._log_ratio(0.1, 0.9, LIMITS) == pytest.approx(-np.log(9))
+    assert (reading._log_ratio(1, 0, LIMITS), reading._log_ratio(0, 1, LIMITS)) == (12, -12)
+    wide = Conclusions(most_log_odds=30)
+    assert reading._log_ratio(1, 0, wide) == pytest.approx(np.log(1e9))
+    assert reading._log_ratio(0, 1, wide) == pytest.approx(-np.log(1e9))
+
+
+def test_disorder_is_one_minus_the_correlation_of_the_lengths():
+    places = [*range(24), *range(11)]
+    table = np.array([RELATIVE_LENGTH[CHROMOSOMES[i]] for i in places])
+    slots = standing(places)
+    assert reading._disorder(3 * table + 1, slots, LIMITS) == pytest.approx(0)
+    assert reading._disorder(-table, slots, LIMITS) == pytest.approx(2)
+    other = np.random.default_rng(0).permutation(table)
+    r = np.corrcoef(table, other)[0, 1]
+    assert reading._disorder(other, slots, LIMITS) == pytest.approx(1 - r)
+
+
+def test_disorder_of_too_little():
+    places = [*range(24), *range(11)]
+    table = np.array([RELATIVE_LENGTH[CHROMOSOMES[i]] for i in places])
+    few = table[::-1].copy()
+    few[0] = np.nan
+    assert len(places) == LIMITS.fewest
+    assert reading._disorder(table[::-1], standing(places), LIMITS) > 0.1
+    assert reading._disorder(few, standing(places), LIMITS) == 0
+    assert reading._disorder(table[::-1], standing(places, score=0), LIMITS) == 0
+    assert reading._disorder(np.ones(35), standing(places), LIMITS) == 1
+    assert reading._disorder(table, standing([3] * 35), LIMITS) == 1
+    # What is not known is left out of both.
+    more = standing([*places, 5])
+    assert reading._disorder(np.r_[table, np.nan], more, LIMITS) == pytest.approx(0)
+
+
+def test_names_of_the_most_probable_complements():
+    changes = ["", "+21", "+8", "-7", "+13", "+18", "+9"]
+    counts = np.array([complement(change) for change in changes])
+    p = np.array([0.4, 0.3, 0.1, 0.09, 0.06, 0.03, 0.02])
+    named = reading._named(counts, p, LIMITS)
+    assert named == (
+        ("46,XX", 0.4), ("47,XX,+21", 0.3), ("47,XX,+8", 0.1), ("45,XX,-7", 0.09),
+        ("47,XX,+13", 0.06),
+    )  # fmt: skip
+    assert [n for n, _ in reading._named(counts, p[::-1], LIMITS)][0] == "47,XX,+9"
+    rare = np.r_[1 - 3e-6, 2e-6, 9e-7]
+    assert [n for n, _ in reading._named(counts[:3], rare, LIMITS)] == ["46,XX", "47,XX,+21"]
+    # Equal names are one, and no probability is above 1.
+    same = reading._named(counts[[0, 0, 1]], np.array([0.75, 0.2500001, 0.1]), LIMITS)
+    assert same == (("46,XX", 1.0), ("47,XX,+21", 0.1))
+    two = Conclusions(named=1)  # of the two most probable complements
+    assert len(reading._named(counts[[0, 0, 1]], p, two)) == 1
+    assert reading._named(counts[[1, 0, 0]], np.array([0.3, 0.2, 0.2]), two) == (
+        ("47,XX,+21", 0.3),
+    )
+
+
+def test_endless_changes_are_no_karyotype():
+    eight = " ".join(f"+{n}" for n in range(1, 9))
+    counts = np.array([complement(f"{eight} +9"), complement(eight), complement()])
+    names = [name for name, _ in reading._named(counts, np.array([0.5, 0.3, 0.2]), LIMITS)]
+    assert len(names) == 2 and names[0].startswith("54,XX,+1,+2") and names[1] == "46,XX"
+
+
+def test_a_chromosome_that_was_not_found_costs_its_rate():
+    """45 sure objects: a monosomy, or a normal cell of which either 12 was not found."""
+    weights = np.full((45, OPTIONS), 0.0)
+    for row, name in zip(weights, chromosomes("-12"), strict=True):
+        row[class_index(name)] = 1.0
+    settings = ReadingSettings(rates=Rates(missed=0.01))
+    counts, p = reading.posterior_of(weights, settings)
+    found = {iscn_of(c): value for c, value in zip(counts, p, strict=True)}
+    both = np.array([complement(), complement("-12")])
+    prior = np.exp(np.subtract(*log_prior(both, settings.prior)))
+    assert found["46,XX"] / found["45,XX,-12"] == pytest.approx(0.01 * 2 * prior, rel=1e-6)
+    assert (np.diff(p) <= 0).all()
+
+
+# The whole reading, number by number.
+
+
+def read_page(change: str = "", settings: ReadingSettings = SETTINGS, **page: object):
+    drawn = draw(chromosomes(change))
+    own = drawn.page
+    known = Page(own.boxes, own.rows, own.groups, **page)
+    return read_cell(say(drawn.names), known, drawn.lengths, settings)
+
+
+@pytest.mark.parametrize("change", ["", "+21", "-7", "+mar"])
+def test_the_features_tell_what_was_read(change):
+    got = read_page(change)
+    f = got.features
+    assert f["reading"] == pytest.approx(
+        np.clip(np.log((1 - got.p_normal + 1e-300) / got.p_normal), -12, 12), abs=0.05
+    )
+    first, second = (p for _, p in got.karyotypes[:2])
+    assert f["margin"] == pytest.approx(np.log(first / second), rel=1e-6)
+    assert f["layout"] == 1 - got.layout_score and 0 <= f["layout"] < 0.1
+    found = sum(o.name != "?" for o in got.chromosomes)
+    assert f["count"] == abs(found - 46) and f["rejected"] == len(got.chromosomes) - found
+    assert f["doubtful"] == sum(o.doubtful for o in got.chromosomes)
+    assert f["missorted"] == sum(o.missorted for o in got.chromosomes)
+    assert f["confused"] == pytest.approx(np.log10(got.confused / 0.01))
+    assert f["homologs"] == 0 and abs(f["lengths"]) < 0.1
+    assert got.order == UPRIGHT
+    assert sum(got.counts.values()) == found and all(got.counts.values())
+
+
+def test_a_suggested_karyotype_is_sure_in_order_and_in_grammar(monkeypatch):
+    assert read_page("+21").iscn == "47,XX,+21"
+    strict = SETTINGS.layout.model_copy(update={"full_gain": 50.0})
+    out_of_order = SETTINGS.model_copy(update={"layout": strict})
+    got = read_page("+21", out_of_order)
+    assert got.layout_score < SETTINGS.doubts.good_layout and got.karyotypes[0][1] > 0.9
+    assert got.iscn == ""
+    surer = SETTINGS.model_copy(update={"conclusions": Conclusions(sure_iscn=1.0)})
+    assert read_page("+21", surer).iscn == ""
+    monkeypatch.setattr(
+        reading, "validate_karyotype", lambda text: type("Said", (), {"valid": False})
+    )
+    assert read_page("+21").iscn == "" and read_page("+21").karyotypes[0][0] == "47,XX,+21"
+
+
+def test_every_doubt_is_told_in_order(monkeypatch):
+    assert read_page().doubts == () and read_page(marks=1).doubts == (TONED_MARK,)
+    monkeypatch.setattr(reading, "_named", lambda *_: ())
+    monkeypatch.setattr(reading, "doubts_of", lambda *_: ("order",))
+    monkeypatch.setattr(reading, "size_doubts", lambda *_: ("sizes",))
+    got = read_page(marks=2, areas=np.ones(46))
+    assert got.doubts == (NO_KARYOTYPE, "order", "sizes", TONED_MARK)
+    assert got.karyotypes == () and got.iscn == ""
+    assert read_page().doubts == (NO_KARYOTYPE, "order")
+
+
+def test_more_changes_than_can_be_told_are_not_told():
+    for most, told in ((2, ("+18", "-21")), (1, ())):
+        limits = Conclusions(most_changes=most)
+        settings = SETTINGS.model_copy(update={"conclusions": limits})
+        assert read_page("+18 -21", settings).gains_and_losses == told
+
+
+@pytest.mark.parametrize(("n", "whole"), [(34, False), (35, True), (130, True), (131, False)])
+def test_how_many_objects_can_be_a_cell(n, whole):
+    drawn = draw(chromosomes())
+    i = np.sort(np.arange(n) % 46)
+    boxes = drawn.page.boxes[i] + np.c_[np.arange(n) * 1e-3, np.zeros((n, 3))]
+    got = read_cell(say([drawn.names[k] for k in i]), Page(boxes, drawn.page.rows[i]), None,
+                    SETTINGS)  # fmt: skip
+    said = f"{n} objects found: not the chromosomes of one whole cell"
+    assert (said in got.doubts) != whole and ("margin" in got.features) == whole
+    if not whole:
+        assert got.features == {
+            "reading": 12.0, "count": abs(n - 46), "layout": 1 - got.layout_score,
+        }  # fmt: skip
+        assert (got.p_normal, got.karyotypes, got.iscn, got.confused) == (0, (), "", 0)
+
+
+def test_a_part_of_a_cell_is_read_object_by_object():
+    drawn = draw(chromosomes()).part(np.arange(46) < 34)
+    got = read_cell(say(drawn.names), drawn.page, drawn.lengths, SETTINGS)
+    assert [o.name for o in got.chromosomes] == list(drawn.names)
+    assert {o.slot for o in got.chromosomes} <= {"", *CHROMOSOMES}
+    assert all(o.slot in ("", n) for o, n in zip(got.chromosomes, drawn.names, strict=True))
+    assert all(0.5 < o.probability <= 1 for o in got.chromosomes)
+
+
+def test_no_object_at_all():
+    nothing = Page(np.zeros((0, 4)), np.zeros(0, int))
+    for p in ([], np.zeros((0, 25))):
+        got = read_cell(p, nothing, None, SETTINGS)
+        assert got.chromosomes == () and got.features["count"] == 46 and got.doubts
+
+
+def test_the_page_is_asked_with_the_prior_of_the_settings(monkeypatch):
+    asked = []
+    usual = reading.align_best
+
+    def align_best(seen, log_prior, *others):
+        asked.append(log_prior)
+        return usual(seen, log_prior, *others)
+
+    monkeypatch.setattr(reading, "align_best", align_best)
+    read_page()
+    np.testing.assert_allclose(asked, [np.log([0.35, 0.4, 0.18, 0.07])])
+
+
+def test_boxes_and_chromosomes_go_together_into_the_record():
+    chromosomes = (Read("4", 0.9, "5", True, False), Read("X", 0.8, "", False, True))
+    boxes = np.array([[0.1, 0.2, 0.03, 0.04], [0.5, 0.6, 0.07, 0.08]])
+    got = CellReading(chromosomes).evidence(boxes)
+    assert got.chromosomes == (
+        Placed(0.1, 0.2, 0.03, 0.04, "4", 0.9, "5", True, False),
+        Placed(0.5, 0.6, 0.07, 0.08, "X", 0.8, "", False, True),
+    )
+    assert (got.p_normal, got.layout_score, got.iscn, got.doubts) == (0, 0, "", ())
+    with pytest.raises(ValueError):
+        CellReading(chromosomes).evidence(boxes[:1])
