@@ -12,7 +12,7 @@ DEMO := screening/demo/karyograms
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test slow lint format bench bundle lock clean
+.PHONY: demo test slow lint format bench mutants bundle lock clean
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
@@ -36,6 +36,9 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## every benchmark, one after the other; each writes to reports/
 	set -e; for script in scripts/bench_*.py; do $(BIN)/python "$$script"; done
+
+mutants: $(STAMP)  ## which wrong changes of the code no test notices; writes reports/mutants.md
+	$(BIN)/python scripts/measure_mutants.py
 
 bundle: $(STAMP)  ## rebuild the shipped bundle: make bundle DATA=folder (can be resumed)
 	@test -n "$(DATA)" || { echo "make bundle: expected DATA=folder with chromosomes.csv and cells.csv"; exit 2; }

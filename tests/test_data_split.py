@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from screening.data.split import (
     PARTS,
     TEST,
     TRAIN,
+    VALIDATION,
     Split,
     case_key,
     check_leaks,
@@ -146,3 +149,132 @@ def test_a_reserved_item_in_training_is_found():
     item = Thing("a", "1", "abnormal", reserved=True)
     with pytest.raises(ManifestError, match="aneuploid"):
         check_leaks(Split({("a", "1"): TRAIN}, 0), [item])
+
+
+def test_the_parts_and_the_hash_are_those_of_written_splits():
+    assert PARTS == (TRAIN, VALIDATION, CALIBRATION, TEST)
+    assert PARTS == ("train", "validation", "calibration", "test")
+    assert FRACTIONS == {"train": 0.6, "validation": 0.1, "calibration": 0.15, "test": 0.15}
+    split = Split({("a", "2"): TRAIN, ("a", "1"): TEST}, 3)
+    text = '{"cases":{"a":{"1":"test","2":"train"}},"rule":"by case","seed":3}'
+    assert split.hash == hashlib.sha256(text.encode()).hexdigest()
+    assert split.to_json() == Split({("a", "1"): TEST, ("a", "2"): TRAIN}, 3).to_json()
+
+
+def test_an_unknown_part_is_refused_wherever_it_is_named(tmp_path):
+    split = Split({("a", "1"): TRAIN}, 0)
+    for ask in (lambda: split.part("dev"), lambda: split.select([], "dev")):
+        with pytest.raises(ValueError, match="expected a part"):
+            ask()
+    with pytest.raises(ManifestError, match="altered"):
+        Split.from_json(Split({("a", "1"): "dev"}, 0).to_json())
+    table = tmp_path / "own.csv"
+    table.write_text("case,part\n1,test\n")
+    assert Split.from_table(table) == Split({("", "1"): TEST}, 0, "given in own.csv")
+
+
+def test_without_a_seed_it_is_0():
+    items = things()
+    assert split_by_case(items) == split_by_case(items, seed=0) != split_by_case(items, seed=1)
+    assert leave_out(items, "b") == leave_out(items, "b", seed=0)
+
+
+def test_normal_and_abnormal_cases_each_get_their_shares():
+    """One abnormal item makes a case abnormal; being abnormal does not reserve it."""
+    items = [Thing("a", f"n{i}") for i in range(80) for _ in range(2)]
+    items += [Thing("a", f"x{i}", label) for i in range(40) for label in ("normal", "abnormal")]
+    split = split_by_case(items, seed=2)
+    for letter, size in (("n", 80), ("x", 40)):
+        counts = Counter(part for key, part in split.assignments.items() if key[1][0] == letter)
+        assert counts == {part: round(share * size) for part, share in FRACTIONS.items()}
+
+
+def test_items_that_say_nothing_of_label_source_or_reserve_are_ordinary():
+    items = [SimpleNamespace(case=str(i)) for i in range(20)]
+    split = split_by_case(items)
+    assert Counter(split.of(i) for i in items)[TRAIN] == 12
+    assert set(split.assignments) == {("", str(i)) for i in range(20)}
+
+
+def test_the_heaviest_case_is_placed_first_and_the_light_ones_even_it_out():
+    items = [Thing("a", "heavy")] * 50 + [Thing("a", str(i)) for i in range(50)]
+    for seed in range(3):
+        split = split_by_case(items, {TRAIN: 0.5, TEST: 0.5}, seed)
+        with_it = split.of(items[0])
+        assert {case for _, case in split.part(with_it)} == {"heavy"}
+
+
+def test_a_reserved_case_weighs_as_many_items_as_are_reserved():
+    items = [Thing("a", "one", reserved=True)] + [Thing("a", "one")] * 9
+    items += [Thing("a", "four", reserved=True)] * 4 + [Thing("a", "five", reserved=True)] * 5
+    split = split_by_case(items)
+    assert split.part(CALIBRATION) == {("a", "five")}
+    assert split.part(TEST) == {("a", "one"), ("a", "four")}
+    alone = split_by_case([Thing("a", "1", reserved=True)])
+    assert alone.part(CALIBRATION) == {("a", "1")}  # what certifies comes before what measures
+
+
+def test_leaving_a_source_out_shares_the_others_among_the_other_parts():
+    items = [i for i in things() if not i.reserved]
+    items += [Thing("a", f"x{i}", "abnormal") for i in range(40)]
+    split = leave_out(items, "b")
+    for label in ("normal", "abnormal"):
+        among = [i for i in items if i.source == "a" and i.label == label]
+        counts = Counter(split.of(i) for i in among)
+        for part in (TRAIN, VALIDATION, CALIBRATION):
+            assert abs(counts[part] - FRACTIONS[part] / 0.85 * len(among)) < 9
+            assert counts[part] > 0
+
+
+def test_a_source_that_cannot_be_left_out_is_named_with_those_there_are():
+    items = things()
+    with pytest.raises(ManifestError, match=r"have \['a', 'b'\]"):
+        leave_out(items, "z")
+    with pytest.raises(ManifestError, match=r"have \['a'\]"):
+        leave_out([i for i in items if i.source == "a"], "a")
+    with pytest.raises(ManifestError, match="cannot leave out"):
+        leave_out(items, "a", {TEST: 1.0})  # nothing for the others
+    with pytest.raises(ValueError, match="sum to 1"):
+        leave_out(items, "a", {TRAIN: 0.7})
+
+
+@pytest.mark.parametrize("fractions", [{}, {TRAIN: 0.995}, {TRAIN: 1.2, TEST: -0.2}])
+def test_fractions_that_are_none_are_refused(fractions):
+    with pytest.raises(ValueError, match="sum to 1"):
+        split_by_case(things(), fractions)
+
+
+def test_a_part_of_fraction_0_stays_empty():
+    ordinary = [item for item in things() if not item.reserved]
+    split = split_by_case(ordinary, {TRAIN: 1.0, TEST: 0.0})
+    assert set(split.assignments.values()) == {TRAIN}
+
+
+def test_leak_checks_name_every_unknown_case_and_let_reserved_ones_measure(tmp_path):
+    split = Split({("a", "1"): TEST, ("a", "2"): CALIBRATION, ("", "3"): TRAIN}, 0)
+    for name in ("1", "2", "3"):
+        (tmp_path / name).write_text(name)
+    fine = [Thing("a", name, reserved=True, path=tmp_path / name) for name in ("1", "2")]
+    fine.append(SimpleNamespace(case="3", path=tmp_path / "3"))
+    check_leaks(split, fine)
+    with pytest.raises(ManifestError) as told:
+        check_leaks(split, [Thing("z", "2"), Thing("z", "1")])
+    said = str(told.value)
+    assert 0 < said.index("z/1 is in no part") < said.index("z/2 is in no part")
+    training = Split({("a", "1"): TRAIN}, 0)
+    with pytest.raises(ManifestError, match="aneuploid"):
+        check_leaks(training, iter([Thing("a", "1", reserved=True)]))
+
+
+def test_every_chromosome_of_a_cell_is_compared(tmp_path):
+    for name, content in {"1": "one", "2": "two", "3": "three", "copy": "two"}.items():
+        (tmp_path / name).write_text(content)
+
+    def cell(case, *names):
+        return SimpleNamespace(
+            case=case, chromosomes=[SimpleNamespace(path=tmp_path / name) for name in names]
+        )
+
+    check_parts({TRAIN: [cell("x", "1", "2")], TEST: [cell("y", "3")]})
+    with pytest.raises(ManifestError, match="same content"):
+        check_parts({TRAIN: [cell("x", "1", "2")], TEST: [cell("y", "3", "copy")]})

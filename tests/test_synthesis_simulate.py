@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import binomtest, chi2_contingency
 
-from screening.classes import AUTOSOMES, CHROMOSOMES
+from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.synthesis.abnormalities import (
     ABNORMALITIES,
     random_abnormality,
 )
-from screening.synthesis.cell import Cell
+from screening.synthesis.cell import Cell, Chromosome, length_unit
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.resample import resample
-from screening.synthesis.simulate import sham, simulate
+from screening.synthesis.simulate import check_complete, sham, simulate
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,126 @@ def test_simulation_is_seeded(cells):
     pairs = zip(one.chromosomes, two.chromosomes, strict=True)
     assert all(np.array_equal(a.image, b.image) for a, b in pairs)
     assert set(one.counts()) >= set(CHROMOSOMES)
+
+
+def changed_cell(cell: Cell, change: Callable[[np.ndarray], np.ndarray]) -> Cell:
+    """`cell` as another person's, with `change` done to every picture."""
+    return Cell(
+        tuple(
+            Chromosome(np.ascontiguousarray(change(c.image)), c.name, f"donor/{c.origin}")
+            for c in cell.chromosomes
+        ),
+        "lab", "donor", "1",
+    )  # fmt: skip
+
+
+def gained_21(cell: Cell, donor: Cell, seeds: int = 60) -> list[Chromosome]:
+    """The gained chromosome 21 of many simulations in which it came from `donor`."""
+    found = [
+        next(c for c in simulate(cell, "+21", np.random.default_rng(s), [donor]).chromosomes[::-1]
+             if c.resampled)
+        for s in range(seeds)
+    ]  # fmt: skip
+    return [c for c in found if c.origin.startswith("donor/")]
+
+
+def darkness(chromosomes: Sequence[Chromosome]) -> float:
+    return float(np.mean([(255.0 - c.image[c.image < 245]).mean() for c in chromosomes]))
+
+
+def of_class(cell: Cell, name: str) -> list[Chromosome]:
+    return [c for c in cell.chromosomes if c.name == name]
+
+
+def test_half_of_the_new_homologs_come_from_a_donor(cells):
+    from_donor = len(gained_21(cells["XX"], changed_cell(cells["XX"], lambda i: i), 300))
+    assert binomtest(from_donor, 300, 0.5).pvalue > 1e-3
+
+
+def test_a_donors_chromosome_is_brought_to_the_size_of_the_cell(cells):
+    """The donor's are twice as long, or twice as wide: each direction has its own scale."""
+    cell = cells["XX"]
+    own = np.mean([c.image.shape for c in of_class(cell, "21")], axis=0)
+    for axis in (0, 1):
+        donor = changed_cell(cell, lambda image, axis=axis: np.repeat(image, 2, axis))
+        new = np.mean([c.image.shape for c in gained_21(cell, donor)], axis=0)
+        assert new == pytest.approx(own, rel=0.2)
+
+
+def stained(cell: Cell, share: float) -> Cell:
+    return changed_cell(cell, lambda image: 255 - np.rint((255 - image) * share).astype(np.uint8))
+
+
+def test_a_donors_chromosome_is_brought_to_the_stain_of_the_cell(cells):
+    pale = stained(cells["XY"], 0.75)
+    own = darkness(gained_21(pale, stained(pale, 1.0)))
+    for share in (0.56, 1.0):
+        new = darkness(gained_21(pale, stained(cells["XY"], share)))
+        assert new == pytest.approx(own, rel=0.06)
+
+
+def test_a_donor_with_little_stain_left_is_not_restored(cells):
+    """Its noise would be: the factor ends at 1.6."""
+    own = darkness(gained_21(cells["XY"], stained(cells["XY"], 1.0)))
+    faint = gained_21(cells["XY"], stained(cells["XY"], 0.35))
+    assert 0.5 * own < darkness(faint) < 0.75 * own
+
+
+def test_a_cell_is_no_donor_to_itself_and_one_without_the_chromosome_is_none(cells):
+    xx, xy = cells["XX"], cells["XY"]
+    for seed in range(30):
+        mock = sham(xx, np.random.default_rng(seed), [xx], "+21")
+        origins = {c.origin for c in of_class(mock, "21")}
+        new = next(c for c in mock.chromosomes if c.resampled)
+        assert new.origin.split("~")[0] in origins  # it never takes the place of its original
+        gained = simulate(xy, "47,XYY", np.random.default_rng(seed), [xx])
+        assert all(c.origin.startswith("drawn/XY/") for c in gained.chromosomes)
+
+
+@pytest.mark.parametrize(("name", "sex"), every_recipe())
+def test_a_sham_resamples_as_many_homologs_as_there_are_to_replace(cells, name, sex):
+    cell, recipe = cells[sex], ABNORMALITIES[name].recipes[sex]
+    expected = {n: min(change, cell.counts()[n]) for n, change in recipe.items() if change > 0}
+    for seed in range(3):
+        mock = sham(cell, np.random.default_rng(seed), (), name)
+        assert resampled(mock) == sorted(Counter(expected).elements())
+        assert mock.counts() == cell.counts()
+
+
+def test_a_sham_without_a_name_is_that_of_an_abnormality_drawn_like_any(cells):
+    for seed in range(10):
+        name = random_abnormality(np.random.default_rng(seed), "XX")
+        named = Counter(ABNORMALITIES[name].recipes["XX"])
+        drawn = sham(cells["XX"], np.random.default_rng(seed))
+        assert resampled(drawn) == sorted((named - Counter({"mar": 9})).elements())
+
+
+def test_what_is_no_complete_normal_cell_is_told_what_it_has(cells):
+    xx = cells["XX"].chromosomes
+    without_x = tuple(c for c in xx if c.name != "X")
+    marker = Chromosome(xx[0].image, "mar", "m")
+    for wrong, said in (
+        (Cell(xx[1:], "lab", "p", "4"), "lab/p/4 with 1 of 1;"),
+        (Cell(without_x, "lab", "p", "4"), "with sex chromosomes missing;"),
+        (Cell((*without_x, of_class(cells["XY"], "Y")[0]), "lab", "p", "4"), "chromosomes Y;"),
+        (Cell((*xx, marker), "lab", "p", "4"), "with a marker;"),
+        (Cell(xx, "lab", "p", "4", ("t(9;22)(q34;q11.2)",)), "with t(9;22)(q34;q11.2);"),
+        (Cell((*xx[1:], marker), "lab", "p", "4"), "with 1 of 1, a marker;"),
+    ):
+        with pytest.raises(ScreeningError) as told:
+            check_complete(wrong)
+        assert said in str(told.value)
+    check_complete(cells["XX"])
+
+
+def test_a_marker_is_a_piece_of_a_large_chromosome_about_as_long_as_a_21(cells):
+    cell = cells["XX"]
+    unit = length_unit(cell.chromosomes) * RELATIVE_LENGTH["21"]
+    markers = [
+        simulate(cell, "+mar", np.random.default_rng(seed)).chromosomes[-1] for seed in range(60)
+    ]
+    donors = {m.origin.split("~")[0].rpartition("-")[2] for m in markers}
+    assert min(RELATIVE_LENGTH[name] for name in donors) > 2.5
+    assert min(RELATIVE_LENGTH[name] for name in donors) < 4 < 7 < RELATIVE_LENGTH["1"]
+    lengths = np.array([m.image.shape[0] for m in markers]) / unit
+    assert 0.35 < lengths.min() < 0.65 and 0.9 < lengths.max() < 1.35

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +14,7 @@ from screening.uncertainty.certificate import (
     certificate_covers,
     certificate_sentence,
     data_hash,
+    not_covered,
     overlap,
     seen,
 )
@@ -75,3 +78,72 @@ def test_overlap_counts_what_trained_and_what_calibrated():
     cases = [case_hash("lab", "1"), case_hash("lab", "2"), case_hash("other", "2")]
     assert overlap(info, ["aa", "bb", "cc", "cc"], cases) == (2, 2)
     assert overlap(BundleInfo(name="b", created="x", parts={}), ["aa"], cases) == (0, 0)
+
+
+def test_the_whole_sentence_is_what_was_promised_and_nothing_more():
+    assert certificate_sentence(CERTIFICATE) == (
+        "At least 0.950 of abnormal cases are not put last, with 95 % confidence (60 abnormal "
+        "cases of 60 patients, 0 missed; 120 normal cases, 101 of them put last; exact binomial; "
+        "2026-11-21, data abababababab). It holds for cases like those, 100 passes, a minimum "
+        "confidence of 0.8 or more."
+    )
+
+
+def test_false_flags_are_promised_only_with_both_their_threshold_and_their_share():
+    both = {"flag_threshold": 0.75, "most_false_flags": 0.05}
+    text = certificate_sentence(CERTIFICATE.model_copy(update=both))
+    assert text.endswith(" At most 0.05 of normal cases are flagged (threshold 0.7500).")
+    assert text.startswith(certificate_sentence(CERTIFICATE))
+    for missing in both:
+        half = CERTIFICATE.model_copy(update={**both, missing: None})
+        assert certificate_sentence(half) == certificate_sentence(CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    ("missed", "words"),
+    [(2.0, ", 2 missed;"),
+     (2.5, ", 2.50 missed when each patient counts by the share of its cases;")],
+)  # fmt: skip
+def test_shares_of_patients_missed_are_named_as_shares(missed, words):
+    assert words in certificate_sentence(CERTIFICATE.model_copy(update={"missed": missed}))
+
+
+def test_a_rounding_error_is_covered_and_a_hundredth_is_not():
+    assert certificate_covers(CERTIFICATE, 0.3 + 1e-12, 0.8 - 1e-12, 100)
+    assert not certificate_covers(CERTIFICATE, 0.301, 0.8, 100)
+    assert not certificate_covers(CERTIFICATE, 0.3, 0.799, 100)
+
+
+def test_settings_that_are_not_covered_are_told_those_that_are():
+    assert not_covered(None, 0.9, 0.1, 1) == ""
+    assert not_covered(CERTIFICATE, 0.3, 0.8, 100) == ""
+    assert not_covered(CERTIFICATE, 0.3, 0.8, 50) == (
+        "The certificate is for 100 passes, a threshold up to 0.3000 and a minimum confidence of "
+        "0.8 or more: it does not cover these settings."
+    )
+
+
+def test_hashes_are_those_that_written_bundles_carry():
+    """Another way to hash would make every case of an old bundle look unseen."""
+    known = hashlib.sha256(b"lab\x001").hexdigest()[:16]
+    assert case_hash("lab", "1") == known and len(known) == 16
+    assert case_hash("la", "b1") != known
+    kept = seen([("lab", str(i)) for i in range(9)] * 2, ["cc", "aa", "bb", "aa"])
+    assert kept["images"] == ["aa", "bb", "cc"]
+    assert kept["cases"] == sorted({case_hash("lab", str(i)) for i in range(9)})
+    lines = f"{'1' * 64}\tnormal\tx\n{'2' * 64}\tabnormal\ty"
+    pictures = [("2" * 64, "abnormal", "y"), ("1" * 64, "normal", "x")]
+    assert data_hash(pictures) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_overlap_tells_images_from_cases_and_can_leave_calibration_out():
+    info = BundleInfo(
+        name="b", created="2026-01-01", parts={}, data={SEEN: seen([("lab", "1")], ["aa", "ab"])},
+        calibration=CalibrationInfo(
+            scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
+            images=("bb",), cases=(case_hash("lab", "2"),),
+        ),
+    )  # fmt: skip
+    cases = [case_hash("lab", "1"), case_hash("lab", "2")]
+    assert overlap(info, ["aa", "ab", "bb"], cases) == (3, 2)
+    assert overlap(info, ["aa", "ab", "bb"], cases, calibration=False) == (2, 1)

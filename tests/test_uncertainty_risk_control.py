@@ -215,3 +215,94 @@ def test_wrong_values_are_refused():
 
 def test_a_guaranteed_share_is_never_rounded_up():
     assert rounded_down(0.92999) == "0.929" and rounded_down(0.95) == "0.950"
+
+
+@pytest.mark.parametrize(
+    ("recall", "confidence"), [(0, 0.9), (1, 0.9), (1.5, 0.9), (0.9, 0), (0.9, 1), (0.9, 1.5)]
+)
+def test_a_promise_of_all_or_nothing_is_refused(recall, confidence):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Promise(recall, confidence)
+
+
+@pytest.mark.parametrize(
+    ("word", "missed", "method"),
+    [("bet", 0.2, "share missed per patient, betting"),
+     ("mean", 0.2, "share missed per patient, Hoeffding–Bentkus"),
+     ("any", 1, "patients with any miss, exact binomial")],
+)  # fmt: skip
+def test_each_word_for_counting_patients_counts_as_it_says(word, missed, method):
+    """Two of the ten cases of one patient of fifty are missed; the patients come mixed."""
+    losses = np.zeros((500, 1), bool)
+    patients = [f"patient {i % 50}" for i in range(500)]
+    losses[[7, 57]] = True
+    found = certify(losses, (0.1,), Promise(0.8), patients, word)
+    assert isinstance(found, Certificate)
+    assert found.missed == pytest.approx(missed) and found.method == method
+    assert (found.units, found.cases) == (50, 500)
+
+
+def test_a_flag_threshold_below_low_priority_is_raised_to_it_with_its_own_counts():
+    thresholds = (1.0, 2.0, 3.0, 4.0)
+    missed = np.zeros((200, 4), bool)
+    missed[:, 3] = True  # low-priority is certified up to the third
+    flagged = np.zeros((400, 4), bool)
+    flagged[9, :3] = True  # one of two cases of one patient: every threshold would do
+    normal = [i // 2 for i in range(400)]
+    low, flag = certify_pair(
+        missed, flagged, thresholds, Promise(0.95), 0.05, patients=(None, normal)
+    )
+    assert isinstance(low, Certificate) and isinstance(flag, Certificate)
+    assert (low.index, low.threshold, low.units) == (2, 3.0, 200)
+    assert (flag.index, flag.threshold) == (1, 3.0)
+    assert (flag.missed, flag.units, flag.cases) == (0.5, 200, 400)
+    losses = np.zeros(200)
+    losses[4] = 0.5
+    assert flag.bound == pytest.approx(1 - upper_bound(losses, 0.025, METHODS[BET]))
+
+
+def test_each_threshold_of_a_pair_counts_its_own_patients():
+    missed, flagged = np.zeros((240, 2), bool), np.zeros((300, 2), bool)
+    abnormal, normal = [i // 2 for i in range(240)], [i // 3 for i in range(300)]
+    low, flag = certify_pair(
+        missed, flagged, (1.0, 2.0), Promise(0.9), 0.1, patients=(abnormal, normal)
+    )
+    assert (low.units, low.cases, flag.units, flag.cases) == (120, 240, 100, 300)
+
+
+def test_one_of_a_pair_may_be_certified_without_the_other():
+    few, many = np.zeros((5, 3), bool), np.zeros((300, 3), bool)
+    low, flag = certify_pair(few, many, (1.0, 2.0, 3.0), Promise(0.95), 0.05)
+    assert isinstance(low, NotCertified) and isinstance(flag, Certificate)
+    assert flag.threshold == 1.0
+    low, flag = certify_pair(many, few, (1.0, 2.0, 3.0), Promise(0.95), 0.05)
+    assert isinstance(low, Certificate) and isinstance(flag, NotCertified)
+    assert low.threshold == 3.0
+
+
+def test_no_p_value_is_above_one_and_one_that_equals_delta_is_enough():
+    for method in (EXACT, *METHODS.values()):
+        assert p_values(np.ones((20, 1)), 0.1, method)[0] == pytest.approx(1)
+    assert fixed_sequence(np.array([0.05, 0.06]), 0.05) == 1
+
+
+def test_bentkus_tail_counts_a_started_case_as_whole_and_a_rounding_error_as_none():
+    exact = np.e * binom.cdf(5, 100, 0.1)
+    for total in (5, 5 + 1e-12, 5 - 1e-12):
+        assert tail(total, 100, 0.1, METHODS[MEAN]) == pytest.approx(exact)
+    assert tail(5.005, 100, 0.1, METHODS[MEAN]) > 1.15 * exact  # Hoeffding's is the smaller there
+
+
+def test_a_bet_lost_on_nearly_everybody_bounds_nothing():
+    assert upper_bound(np.r_[np.ones(19), 0.5], 0.05, METHODS[BET]) == 1.0
+
+
+def test_units_needed_when_they_are_just_enough():
+    assert needed_units(Promise(0.5, 0.75)) == 2  # 0.5 ** 2 is 1 - 0.75, neither more nor less
+    assert needed_units(Promise(0.99), misses=1) == 473
+    assert binom.cdf(1, 472, 0.01) > 0.05 >= binom.cdf(1, 473, 0.01)
+
+
+def test_a_list_of_losses_is_no_table():
+    with pytest.raises(ValueError, match="cases, thresholds"):
+        certify(np.zeros(5), (1,), Promise(0.9))

@@ -156,3 +156,52 @@ def test_the_rule_of_a_bundle_is_its_own_unless_another_is_asked_for():
     assert Rule.of(old).name == "votes"
     with pytest.raises(ScreeningError, match="screening tune"):
         Rule.of(old, name="calibrated")
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [((), "rising"), (((0.1, 1, 0), (0.1, 0, 1)), "rising"),
+     (((0.1, 1, 0), (0.3, 1, 1), (0.2, 0, 1)), "rising"),
+     (((0.1, 3, -1), (0.2, 1, 2)), "weights of 0 or more"),
+     (((0.1, 0, 1), (0.2, 0, 1)), "both labels"), (((0.1, 1, 0), (0.2, 1, 0)), "both labels")],
+)  # fmt: skip
+def test_points_that_are_none_are_told_why(points, words):
+    with pytest.raises(ValueError, match=words):
+        VennAbers(points)
+
+
+def test_one_point_of_less_than_one_patient_at_score_0_is_enough():
+    # With the new picture there: 0.5 of 2 abnormal, or 1.5 of 2.
+    assert VennAbers(((0.0, 0.5, 0.5),)).interval(0.0) == (0.25, 0.75)
+
+
+def test_scores_equal_to_five_decimals_are_one_point():
+    found = VennAbers.fit([0.100002, 0.100003, 0.10001, 0.9], [0, 1, 0, 1])
+    assert found.points == ((0.1, 1.0, 1.0), (0.10001, 1.0, 0.0), (0.9, 0.0, 1.0))
+    alone = VennAbers(((0.1, 3.0, 1.0), (0.9, 0.0, 1.0)))
+    assert alone.interval(0.100003) == alone.interval(0.1) != alone.interval(0.10001)
+
+
+def test_the_more_probable_label_at_a_tie_and_beside_it():
+    tie = VennAbers(((0.5, 1, 1),)).sureness(0.5)
+    assert tie.abnormal and tie.at_least == pytest.approx(1 / 3)
+    beside = VennAbers(((0.5, 101, 100),)).sureness(0.5)  # p0, p1 = 100/202, 101/202
+    assert not beside.abnormal and beside.at_least == pytest.approx(0.5)
+
+
+def test_scores_labels_and_patients_go_together():
+    for scores, labels, patients in (
+        ([0.1, 0.2, 0.3], [0, 1], None),
+        ([0.1, 0.2, 0.3], [0, 1], ["a", "b"]),
+        ([0.1, 0.2], [0, 1], ["a", "b", "c"]),
+    ):
+        with pytest.raises(ValueError, match="zip"):
+            VennAbers.fit(scores, labels, patients)
+
+
+def test_what_was_asked_before_is_no_part_of_the_predictor():
+    asked, fresh = VennAbers(CALIBRATED.points), VennAbers(CALIBRATED.points)
+    asked.interval(0.5)
+    assert asked == fresh and repr(asked) == repr(fresh)
+    with pytest.raises(TypeError):
+        VennAbers(CALIBRATED.points, {})

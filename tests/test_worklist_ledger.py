@@ -5,12 +5,22 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from screening.worklist.ledger import Ledger, LedgerError, LedgerInUse, Result, discard
+from screening.evidence.record import PictureEvidence
+from screening.worklist.ledger import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    Ledger,
+    LedgerError,
+    LedgerInUse,
+    Result,
+    discard,
+)
 
 
 def result(name: str, sha: str = "ab", status: str = "ok") -> Result:
@@ -119,3 +129,97 @@ def test_a_folder_in_the_way_of_the_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").mkdir()
     with pytest.raises(LedgerError, match="cannot write"):
         open_ledger(tmp_path)
+
+
+def rows(folder: Path, query: str) -> list[tuple]:
+    """What another program reads in a closed ledger."""
+    connection = sqlite3.connect(folder / FILE_NAME)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_runs_are_noted_and_only_the_current_one_is_finished(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin({"b": 2, "a": 1}, "Monday")
+    with open_ledger(tmp_path) as ledger:
+        ledger.finish("nothing was begun")
+    query = "SELECT started, finished, settings FROM runs ORDER BY id"
+    assert rows(tmp_path, query) == [("Monday", None, '{"a": 1, "b": 2}')]
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin({}, "Tuesday")
+        ledger.finish("Wednesday")
+    assert rows(tmp_path, query)[1:] == [("Tuesday", "Wednesday", "{}")]
+    assert rows(tmp_path, query)[0][1] is None
+
+
+def test_results_are_filed_under_their_bundle_and_options(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        assert (ledger.bundle, ledger.options) == ("bundle", "o")
+        ledger.add([result("a")])
+    assert rows(tmp_path, "SELECT bundle, options FROM results") == [("bundle", "o")]
+    with Ledger(tmp_path / FILE_NAME, "o", "bundle") as ledger:
+        assert ledger.known() == {} and not ledger.is_empty()
+        ledger.forget()
+    for table in ("results", "listed"):
+        assert rows(tmp_path, f"SELECT * FROM {table}") == []
+
+
+def test_what_was_read_chromosome_by_chromosome_is_known_by_name(tmp_path: Path) -> None:
+    evidence = PictureEvidence({"count": 46.0}, p_normal=0.25, notes=("a note",))
+    with open_ledger(tmp_path) as ledger:
+        ledger.add(
+            [replace(result("read"), evidence=evidence), result("unread", status="rejected")]
+        )
+        assert ledger.read_one_by_one() == {"read"}
+        read, unread = ledger.results()
+        assert read.evidence == evidence and unread.evidence is None
+        assert unread.p is not None and unread.p.shape == (0,)
+    with open_ledger(tmp_path, options="other") as ledger:
+        assert ledger.read_one_by_one() == set()
+
+
+def test_the_file_says_who_wrote_it_and_is_locked_while_open(tmp_path: Path) -> None:
+    with open_ledger(tmp_path), pytest.raises(LedgerInUse, match="another run"):
+        open_ledger(tmp_path)
+    assert rows(tmp_path, "PRAGMA user_version") == [(SCHEMA_VERSION,)] == [(2,)]
+    assert rows(tmp_path, "PRAGMA journal_mode") == [("wal",)]
+    with open_ledger(tmp_path):
+        reader = sqlite3.connect(tmp_path / FILE_NAME, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            reader.execute("SELECT * FROM runs").fetchall()
+        reader.close()
+
+
+def test_a_refused_ledger_is_let_go_at_once(tmp_path: Path) -> None:
+    open_ledger(tmp_path).close()
+    rows(tmp_path, "PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="expected 2") as told:
+        open_ledger(tmp_path)
+    assert told.value.exit_status == 1
+    connection = sqlite3.connect(tmp_path / FILE_NAME, timeout=0)
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "words"),
+    [("max_page_count = 1", "disk of .* is full.*--resume"),
+     ("query_only = ON", "cannot write to .*readonly.*permissions")],
+)  # fmt: skip
+def test_a_full_disk_and_one_that_cannot_be_written_are_named(
+    tmp_path: Path, pragma: str, words: str
+) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger._connection.execute(f"PRAGMA {pragma}")
+        many = [replace(result(f"{i}"), thumbnail=b"x" * 4096) for i in range(50)]
+        with pytest.raises(LedgerError, match=words):
+            ledger.add(many)
+
+
+def test_a_ledger_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    open_ledger(tmp_path).close()
+    (tmp_path / f"{FILE_NAME}-journal").mkdir()
+    with pytest.raises(LedgerError, match="cannot replace the ledger"):
+        discard(tmp_path / FILE_NAME)
