@@ -39,8 +39,10 @@ def test_every_mistake_is_named_at_once(tmp_path):
         read_build(path, BASES)
     text = str(told.value)
     assert "6 mistakes" in text, text
-    for part in ("a cannot both teach and be left out", "segmenter.step: unknown key; did you mean "
-                 "steps", "shares that sum to 1", "head.patience", "vgg17", "not exam"):  # fmt: skip
+    for part in (
+        "a cannot both teach and be left out", "segmenter.step: unknown key; did you mean steps",
+        "shares that sum to 1", "head.patience", "vgg17", "not exam",
+    ):  # fmt: skip
         assert part in text, part
 
 

@@ -158,7 +158,7 @@ def test_some_stages_only(journal, tmp_path):
     assert journal.ran == ["one", "two"]
     runner(journal, tmp_path).run(only=["three"])
     assert journal.ran == ["one", "two", "three"]
-    with pytest.raises(BuildError, match="the stage three reads one, not done yet"):
+    with pytest.raises(BuildError, match="the stage two reads one, not done yet"):
         runner(journal, tmp_path / "new").run(only=["two", "three"])
     with pytest.raises(BuildError, match="expected a stage .one, two, three., received 'four'"):
         runner(journal, tmp_path).run(redo=["four"])
