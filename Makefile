@@ -42,15 +42,7 @@ mutants: $(STAMP)  ## which wrong changes of the code no test notices; writes re
 
 bundle: $(STAMP)  ## rebuild the shipped bundle: make bundle DATA=folder (can be resumed)
 	@test -n "$(DATA)" || { echo "make bundle: expected DATA=folder with chromosomes.csv and cells.csv"; exit 2; }
-	$(BIN)/python scripts/make_bundle.py --data "$(DATA)" --out runs/bundle
-	$(BIN)/python scripts/make_classifier.py --data "$(DATA)" --out runs/classifier \
-		--split runs/bundle/split.json --bundle runs/bundle/bundle --into runs/classifier/bundle
-	$(BIN)/python scripts/fusion_pages.py --data "$(DATA)" --out runs/fusion \
-		--split runs/bundle/split.json --bundle runs/classifier/bundle
-	$(BIN)/python scripts/fit_fusion.py --pages runs/fusion --bundle runs/classifier/bundle \
-		--split runs/bundle/split.json --into runs/finished
-	$(BIN)/screening tune runs/finished --data runs/fusion/calibration-one/manifest.csv \
-		--recall 0.95 --at-most own --keep runs/fusion/scored || [ $$? -eq 3 ]
+	$(BIN)/screening build configs/default_bundle.yaml --data "$(DATA)" --out runs/default
 
 $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13, found none of them; install one or say PYTHON=/path/to/python3.12"; exit 1; }

@@ -1,6 +1,6 @@
-"""Measure a bundle on the sets that `make bundle` composed: per group, with exact intervals.
+"""Measure a bundle on the sets that `screening build` composed: per group, with exact intervals.
 
-    python scripts/measure_bundle.py --bundle screening/bundles/default --sets runs/bundle/sets
+    python scripts/measure_bundle.py --bundle runs/default/bundle --sets runs/default/06-sets
 
 Writes reports/screener_SIZE.md. Compares three rules: the network alone (the thesis' rule), the
 count of separate objects alone ("exactly 46"), and both, which is what `screening screen` does.

@@ -1,34 +1,36 @@
 """Measure a bundle's chromosome classifier: held-out patients per source, unseen source, pages.
 
-    python scripts/measure_classifier.py --data ../shared/data --split runs/bundle/split.json \\
-        --bundle screening/bundles/default
+    python scripts/measure_classifier.py --data ../shared/data \\
+        --split runs/default/01-split/split.json --bundle runs/default/bundle
 
-Writes reports/classifier.md. Test patients trained nothing; the source given with --leave-out
-trained nothing at all, so all its cells are measured. With and without the relative length.
+Writes reports/classifier.md. Test patients trained nothing; the sources that the settings of the
+build (--config) leave out trained nothing at all, so all their cells are measured. With and without
+the relative length.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from make_classifier import complete_cells
 from sklearn.metrics import confusion_matrix
 
+from screening.build.config import read_build
+from screening.build.data import complete_cells, records_of, taught
 from screening.bundle import load_bundle
 from screening.classes import CHROMOSOMES
-from screening.data.chromosomes import load_cell, read_cells
+from screening.data.chromosomes import load_cell
 from screening.data.split import Split
 from screening.evidence.in_cell import classes_in_cell
+from screening.karyogram.locate import Locator
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
+from screening.models.unfreezing import known_depths
 from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.cell import Cell
@@ -139,24 +141,27 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--leave-out", default="xihu", help="source that trained nothing")
+    parser.add_argument("--config", type=Path, default=Path("configs/default_bundle.yaml"))
     parser.add_argument("--passes", type=int, default=100)
     parser.add_argument("--out", type=Path, default=Path("reports/classifier.md"))
     args = parser.parse_args()
-    records = [r for r in read_cells(args.data) if r.chromosomes[0].stain == "G"]
-    kept = [r for r in records if r.source != args.leave_out]
-    test = Split.from_json(args.split.read_text()).select(kept, "test")
+    config = read_build(args.config, known_depths())
+    sources = config.sources
+    records = records_of(args.data, sources)
+    test = Split.from_json(args.split.read_text()).select(taught(records, sources), "test")
     bundle = load_bundle(args.bundle)
     classifier = ChromosomeClassifier(bundle, args.passes)
     rng = np.random.default_rng(7)
-    unseen = _cells(records, args.leave_out)
+    locator = Locator.of(bundle)
     sets = {f"{s}, held-out patients": plain_crops(_cells(test, s))
             for s in sorted({r.source for r in test})}  # fmt: skip
-    sets[f"{args.leave_out}, source never seen"] = plain_crops(unseen)
-    whole = complete_cells(test, rng)
-    sets["found on composed pages, test patients"] = page_crops(whole, rng)
-    normal = [c for c in unseen if len(c.chromosomes) == 46]
-    sets[f"found on composed pages, {args.leave_out}"] = page_crops(normal, rng)
+    for source in sources.leave_out:
+        sets[f"{source}, source never seen"] = plain_crops(_cells(records, source))
+    whole = complete_cells(test, sources.pooled, config.crops.pooled, rng)
+    sets["found on composed pages, test patients"] = page_crops(whole, rng, locator)
+    for source in sources.leave_out:
+        normal = [c for c in _cells(records, source) if len(c.chromosomes) == 46]
+        sets[f"found on composed pages, {source}"] = page_crops(normal, rng, locator)
     lines, confusions = [], []
     for name, crops in sets.items():
         line, matrix = table_of(name, crops, classifier, bundle.info.reading)

@@ -1,6 +1,7 @@
 """Measure how well `karyogram.locate` finds and cuts chromosomes, and how long it takes.
 
-    python scripts/measure_locate.py --data ../shared/data --split runs/bundle/split.json
+    python scripts/measure_locate.py --data ../shared/data \\
+        --split runs/default/01-split/split.json
 
 Writes reports/locate.md. Pages are composed from patients whose chromosomes taught nothing, and
 from a whole source that taught nothing; six karyograms as laboratories print them are held against
@@ -19,10 +20,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from locate_pages import UNSEEN, complete_cells, laid_down
 
+from screening.build.config import UNSEEN, BuildConfig, read_build
+from screening.build.data import complete_cells, records_of, taught
 from screening.bundle import default_bundle, load_bundle
-from screening.data.chromosomes import load_cell, read_cells
+from screening.data.chromosomes import load_cell
 from screening.data.split import Split
 from screening.images.foreground import components
 from screening.images.normalise import normalise
@@ -30,7 +32,9 @@ from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
+from screening.models.unfreezing import known_depths
 from screening.synthesis.cell import Cell
+from screening.synthesis.compose import compose
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, clinical_style, random_style
 
@@ -85,7 +89,7 @@ def measured(job: tuple[Cell, str, int]) -> Line:
     style = style_of(family, rng)
     changed = rng.random() < 0.5
     cell = simulate(cell, random_abnormality(rng, cell.sex), rng) if changed else sham(cell, rng)
-    karyogram, laid = laid_down(cell, style, rng)
+    karyogram = compose(cell, style, rng)
     page = normalise(karyogram.image)
     start = time.thread_time()
     located = LOCATOR.locate(Page(page))
@@ -96,7 +100,7 @@ def measured(job: tuple[Cell, str, int]) -> Line:
     return Line(
         len(boxes), len(located.chromosomes), _hits(_boxes(located), boxes),
         components(page).count, hits == len(best.chromosomes) == len(boxes),
-        len(located.doubts), _deepest(laid) > _DEEP, seconds,
+        len(located.doubts), _deepest(karyogram.laid) > _DEEP, seconds,
     )  # fmt: skip
 
 
@@ -177,12 +181,16 @@ def whole_karyograms(folder: Path) -> list[tuple[object, ...]]:
     return rows
 
 
-def cells_of(data: Path, split: Split, part: str) -> list[Cell]:
-    """Return complete normal cells of a part, or of the source that taught nothing."""
-    records = [r for r in read_cells(data) if r.chromosomes[0].stain == "G"]
-    if part == "unseen":
-        return [load_cell(r) for r in records if r.source == UNSEEN and r.label == "normal"]
-    return complete_cells([r for r in records if r.source != UNSEEN], split, part)
+def cells_of(data: Path, split: Split, part: str, config: BuildConfig) -> list[Cell]:
+    """Return complete normal cells of a part, or of the sources that taught nothing."""
+    sources = config.sources
+    records = records_of(data, sources)
+    if part == UNSEEN:
+        left_out = [r for r in records if r.source in sources.leave_out]
+        return [load_cell(r) for r in left_out if r.label == "normal"]
+    chosen = split.select(taught(records, sources), part)
+    rng = np.random.default_rng(0)
+    return complete_cells(chosen, sources.pooled, config.segment_pages.pooled, rng)
 
 
 def main() -> None:
@@ -190,17 +198,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--parts", nargs="+", default=["test", "unseen"])
+    parser.add_argument("--config", type=Path, default=Path("configs/default_bundle.yaml"))
+    parser.add_argument("--parts", nargs="+", default=["test", UNSEEN])
     parser.add_argument("--pages", type=int, default=150, help="of each family and part")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("reports/locate.md"))
     args = parser.parse_args()
     split = Split.from_json(args.split.read_text())
+    config = read_build(args.config, known_depths())
     rows = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
         for part in args.parts:
-            cells = cells_of(args.data, split, part)
+            cells = cells_of(args.data, split, part, config)
             for number, family in enumerate(FAMILIES):
                 jobs = [
                     (cells[i % len(cells)], family, 1_000_000 * (number + 1) + i)
@@ -210,17 +220,20 @@ def main() -> None:
                 rows.append(table_row(f"{part}, {family}", lines))
                 print(*rows[-1], sep=" | ", flush=True)
     real = whole_karyograms(args.data / "karyograms")
-    args.out.write_text(report(rows, real, args.pages), "utf-8")
+    left_out = ", ".join(config.sources.leave_out)
+    args.out.write_text(report(rows, real, args.pages, left_out), "utf-8")
 
 
-def report(rows: list[tuple[object, ...]], real: list[tuple[object, ...]], pages: int) -> str:
+def report(
+    rows: list[tuple[object, ...]], real: list[tuple[object, ...]], pages: int, left_out: str
+) -> str:
     """Return the report as markdown."""
     exact = sum(counted == found for _, counted, found, *_ in real)
     whole = markdown_table(("karyogram", "by hand", "found", "components", "doubts"), real)
     return f"""# Finding and cutting chromosomes
 
 Command: `python scripts/measure_locate.py --data … --split … --pages {pages}`. Pages are composed
-from patients of the test part, and from the source {UNSEEN}, which taught nothing. *Connected
+from patients of the test part, and from the source {left_out}, which taught nothing. *Connected
 components* is the baseline: pages on which counting connected objects of plausible size gives the
 right number. *Every box right*: count exact and each true box found with an overlap of at least
 {_SAME} (intersection over union). *With doubts decided*: the same when a perfect judge chooses

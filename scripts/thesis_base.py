@@ -11,6 +11,7 @@ import keras
 from screening.data.chromosomes import CellRecord, load_cell
 from screening.models.backbones import get_backbone
 from screening.train.chromosome_crops import Augmentation
+from screening.train.epochs import STATE
 from screening.train.pretrain import PretrainConfig, pretrain
 
 SMALLEST = 6
@@ -34,7 +35,7 @@ def taught_base(
 ) -> Path:
     """Return the weight file of a base taught the 24 classes; made once, and resumable by epoch.
 
-    `held_out` are cells of people who taught nothing: their accuracy is in `folder/log.jsonl`.
+    `held_out` are cells of people who taught nothing: their accuracy is in `folder/history.json`.
     """
     path = folder / "base.weights.h5"
     if not path.exists():
@@ -49,16 +50,16 @@ def taught_base(
         part = folder / "part.weights.h5"
         base.save_weights(part)
         part.replace(path)
-        (folder / "epoch.keras").unlink()
+        (folder / STATE).unlink()
     return path
 
 
 def in_words(folder: Path) -> str:
     """Return from what the base in `folder` starts, for the report."""
-    log = folder / "log.jsonl"
+    log = folder / "history.json"
     if not (folder / "base.weights.h5").exists() or not log.exists():
         return "random weights"
-    last = json.loads(log.read_text().splitlines()[-1])
+    last = json.loads(log.read_text())[-1]
     return (
         f"a base taught the 24 classes for {last['epoch']} of {CONFIG.epochs} epochs on single "
         "crops of the people who taught VGG16's "

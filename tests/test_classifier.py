@@ -83,13 +83,23 @@ def test_pieces_of_a_page_are_labelled_by_the_true_boxes(cell):
 
 
 def test_training_goes_on_where_it_stopped(cell, tmp_path):
-    from screening.train.classifier import fit_classifier
+    from screening.train.classifier import ClassifierSettings, fit_classifier
     from screening.train.classifier_crops import plain_crops
 
-    crops = plain_crops([cell])
-    fit_classifier(tmp_path / "a", lambda _: crops, {"drawn": crops}, epochs=1, steps=1)
-    (tmp_path / "a" / "classifier.keras").unlink()
-    model = fit_classifier(tmp_path / "a", lambda _: crops, {"drawn": crops}, epochs=2, steps=1)
+    crops, settings = plain_crops([cell]), ClassifierSettings(epochs=2, steps=1)
+
+    def draw(epoch: int):
+        if epoch and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            raise KeyboardInterrupt
+        return crops
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_classifier(tmp_path / "a", draw, {"drawn": crops}, settings)
+    model = fit_classifier(tmp_path / "a", draw, {"drawn": crops}, settings)
+    unbroken = fit_classifier(tmp_path / "b", draw, {"drawn": crops}, settings)
+    for ours, theirs in zip(model.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     history = json.loads((tmp_path / "a" / "history.json").read_text())
     assert [line["epoch"] for line in history] == [1, 2]
     assert "drawn" in history[-1]

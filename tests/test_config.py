@@ -12,7 +12,7 @@ from screening.errors import ConfigError
 from screening.models.backbones import PREPROCESSING
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if p.stem != "default_bundle")
 BASES = {
     "vgg16": ("head", "last-block", "last-two-blocks", "block5", "whole"),
     "inceptionv3": ("head", "last-block", "last-two-blocks", "mixed10", "whole"),

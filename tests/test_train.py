@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from screening.models.screener import HEAD, head_of
+from screening.models import backbones
+from screening.models.screener import HEAD, base_of, build_screener
 from screening.synthesis.cell import Cell
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
 from screening.train import karyogram_set as sets
 from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
-from screening.train.head import HeadConfig, base_features, train_head
+from screening.train.durations import silent
+from screening.train.head import HeadSettings, pictures_of, train_head
 from screening.train.pretrain import PretrainConfig, pretrain
 from screening.train.slots import SlotBatches, SlotConfig, train_on_slots
 from shipped import locator
+from tiny_base import SIZE, TINY, tiny_pictures
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +149,14 @@ def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):
         return keras.Model(image, keras.layers.Conv2D(4, 5, 4, activation="relu")(image))
 
     config = PretrainConfig(epochs=2, batch=16, precision="float32")
-    pretrain(new_base, cells, {"same": cells}, tmp_path, config, stop_after=1)
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
-    pretrain(new_base, cells, {"same": cells}, tmp_path, config)
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in log] == [1, 2] and 0 <= log[1]["accuracy_same"] <= 1
+    pretrain(new_base, cells, {"same": cells}, tmp_path / "a", config, stop_after=1)
+    assert len(json.loads((tmp_path / "a" / "history.json").read_text())) == 1
+    resumed = pretrain(new_base, cells, {"same": cells}, tmp_path / "a", config)
+    history = json.loads((tmp_path / "a" / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2] and 0 <= history[1]["accuracy_same"] <= 1
+    unbroken = pretrain(new_base, cells, {"same": cells}, tmp_path / "b", config)
+    for ours, theirs in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_slot_stage_trains_both_outputs_and_resumes(data, tmp_path):
@@ -164,25 +171,32 @@ def test_the_slot_stage_trains_both_outputs_and_resumes(data, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_cached_features_and_the_head_give_what_the_whole_network_gives(data, tmp_path):
-    screener = tiny_screener()
-    images = data.images(64)
-    ids = [row["id"] for row in data.rows]
-    features = base_features(screener, images, tmp_path / "f.npy", ids, variants=2, batch=4)
-    assert features.shape == (20, *screener.get_layer(HEAD).output.shape[1:])
-    rgb = np.repeat(np.asarray(images)[..., None].astype(np.float32), 3, -1)
-    whole = screener.predict(rgb, verbose=0)
-    cut = head_of(screener).predict(np.asarray(features[:10], np.float32), verbose=0)
-    np.testing.assert_allclose(cut, whole, atol=2e-3)  # the cache is half precision
-    before = screener.get_weights()
-    labels = data.labels
-    train_head(
-        screener,
-        (features, np.tile(labels, 2)),
-        (features[:10], labels),
-        HeadConfig(batch=5, epochs=2),
-    )
-    changed = [
-        not np.array_equal(a, b) for a, b in zip(before, screener.get_weights(), strict=True)
-    ]
-    assert changed[:4] == [False] * 4 and any(changed[4:])
+def test_the_head_alone_is_trained_and_a_killed_training_ends_the_same(tmp_path, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", TINY)
+    train, validation = tiny_pictures(24), tiny_pictures(12, seed=1)
+    settings = HeadSettings(batch=8, epochs=4, learning_rate=0.01)
+
+    def trained(folder: Path, tick=silent) -> list[np.ndarray]:
+        keras.utils.set_random_seed(7)
+        screener = build_screener("tiny", SIZE, hidden=8)
+        before = [w.copy() for w in base_of(screener).get_weights()]
+        train_head(screener, TINY, train, validation, settings, folder, tick=tick)
+        for ours, theirs in zip(base_of(screener).get_weights(), before, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        return screener.get_weights()
+
+    def kill(done: float, total: float, what: str) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "killed", kill)
+    unbroken, resumed = trained(tmp_path / "whole"), trained(tmp_path / "killed")
+    for ours, theirs in zip(resumed, unbroken, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_scrambled_cells_are_kept_from_the_head(data):
+    every, honest = pictures_of(data, 64), pictures_of(data, 64, honest=True)
+    assert len(every) == 10 and len(honest) == 8 and not any("scrambled" in i for i in honest.ids)
+    np.testing.assert_array_equal(honest.plain[0], data.images(64)[np.flatnonzero(data.honest)[0]])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from screening.atomic import replaced_file
 from screening.build.data import complete_cells, records_of, split_in, taught
 from screening.build.runner import Context
 from screening.build.segmenter import locator_of
@@ -129,10 +130,9 @@ def make_crops(
         made = varied_crops([load_cell(r) for r in chosen], rng)
     else:
         made = page_crops(complete_cells(chosen, pooled, least, rng), rng, locator)
-    half = path.with_suffix(".part.npz")
-    np.savez(half, images=made.images, labels=made.labels, relative=made.relative,
-             cells=made.cells)  # fmt: skip
-    half.replace(path)
+    arrays = {name: getattr(made, name) for name in ("images", "labels", "relative", "cells")}
+    with replaced_file(path) as hidden:
+        np.savez(hidden, **arrays)
 
 
 def read_crops(path: Path) -> Crops:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from screening.atomic import replaced_folder
 from screening.build.config import UNSEEN, BuildConfig, DrawnConfig, SourcesConfig
 from screening.classes import ABNORMAL, NORMAL
 from screening.data.chromosomes import (
@@ -145,30 +145,27 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
     """Return a data folder of drawn chromosomes, made at `folder` unless it is there."""
     if (folder / CELL_TABLE).is_file():
         return folder
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     people = [(config.source, number) for number in range(config.cases)]
     people += [(f"{config.source} elsewhere", number) for number in range(config.left_out)]
-    chromosomes, cells = [], []
-    for index, (source, number) in enumerate(people):
-        rng = np.random.default_rng([config.seed, index])
-        case = f"case-{number:03d}"
-        drawn = draw_cell(rng, "XX" if number % 2 else "XY", case=case)
-        made = [(drawn, "1", "")]
-        if source == config.source and number < config.abnormal:
-            name = DRAWN_ABNORMAL[number % len(DRAWN_ABNORMAL)]
-            made.append((simulate(drawn, name, rng), "2", name))
-        for cell, label, abnormality in made:
-            kind = ABNORMAL if abnormality else NORMAL
-            count = len(cell.chromosomes)
-            cells.append((source, case, label, count, cell.sex, abnormality, kind))
-            chromosomes += _written(part, source, case, label, cell)
-    header = ("path", "source", "case", "cell", "class", "stain", "upright")
-    _table(part / CHROMOSOME_TABLE, header, chromosomes)
-    header = ("source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses")
-    _table(part / CELL_TABLE, (*header, "label"), cells)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    with replaced_folder(folder) as part:
+        chromosomes, cells = [], []
+        for index, (source, number) in enumerate(people):
+            rng = np.random.default_rng([config.seed, index])
+            case = f"case-{number:03d}"
+            drawn = draw_cell(rng, "XX" if number % 2 else "XY", case=case)
+            made = [(drawn, "1", "")]
+            if source == config.source and number < config.abnormal:
+                name = DRAWN_ABNORMAL[number % len(DRAWN_ABNORMAL)]
+                made.append((simulate(drawn, name, rng), "2", name))
+            for cell, label, abnormality in made:
+                kind = ABNORMAL if abnormality else NORMAL
+                count = len(cell.chromosomes)
+                cells.append((source, case, label, count, cell.sex, abnormality, kind))
+                chromosomes += _written(part, source, case, label, cell)
+        header = ("path", "source", "case", "cell", "class", "stain", "upright")
+        _table(part / CHROMOSOME_TABLE, header, chromosomes)
+        header = ("source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses")
+        _table(part / CELL_TABLE, (*header, "label"), cells)
     return folder
 
 

@@ -7,6 +7,7 @@ A part of pages is a folder: NNNN.png, `truth.jsonl` (one line per page) and, wr
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import cv2
 
+from screening.atomic import replace_files
 from screening.build.config import KINDS, ONE, PLAIN, BuildConfig
 from screening.build.data import is_apart, one_of_each, part_cells
 from screening.build.runner import Context
@@ -100,9 +102,8 @@ def _page(folder: Path, job: tuple[int, Entry, Cell, bool]) -> dict:
 
 def _write_manifest(folder: Path, rows: Sequence[Mapping]) -> None:
     columns = ("path", "label", "case", "source", "kind", "abnormality")
-    part = folder / f"{MANIFEST}.part"
-    with part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        table.writeheader()
-        table.writerows({**row, "path": row["name"], "kind": CALLED[row["kind"]]} for row in rows)
-    part.replace(folder / MANIFEST)
+    file = io.StringIO()
+    table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows({**row, "path": row["name"], "kind": CALLED[row["kind"]]} for row in rows)
+    replace_files(folder, {MANIFEST: file.getvalue()})

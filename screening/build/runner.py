@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from screening import __version__
+from screening.atomic import replace_files
 from screening.build.progress import BuildProgress
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION as LOOK
@@ -277,6 +278,4 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
-    part.replace(path)
+    replace_files(path.parent, {path.name: json.dumps(content, indent=1, sort_keys=True) + "\n"})

@@ -86,7 +86,7 @@ def locator_of(context: Context) -> Locator:
 
 
 def _pages(context: Context, kind: str) -> list[Path]:
-    return sorted((context.of("segment-pages") / kind).glob("*.npz"))
+    return sorted((context.of("segment-pages") / kind).glob("[0-9]*.npz"))
 
 
 def _collected(

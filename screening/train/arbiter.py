@@ -19,11 +19,10 @@ from screening.errors import ScreeningError
 from screening.karyogram.locate.arbiter import FEATURES, Arbiter, features
 from screening.karyogram.locate.expected import expected_areas
 from screening.karyogram.locate.partition import (
-    _joint,
-    _over,
-    _root,
     cut_states,
     joined,
+    mean_over,
+    merged,
 )
 from screening.karyogram.locate.regions import MEETS, TOUCH, N, regions
 from screening.karyogram.locate.segments import Segmenter
@@ -71,7 +70,7 @@ def examples(
         a, b = now.pair.T
         keep = (of[a] > 0) | (of[b] > 0)
         same = (of[a] == of[b]) & (of[a] > 0)
-        xs.append(features(now, _over(expected, part, weight))[keep])
+        xs.append(features(now, mean_over(expected, part, weight))[keep])
         ys.append(same[keep])
         return same
 
@@ -84,7 +83,7 @@ def examples(
                 break
             same = collect(now, expected, part)
             if arbiter is not None:
-                odds = arbiter.log_odds(now, _over(expected, part, weight))
+                odds = arbiter.log_odds(now, mean_over(expected, part, weight))
             else:
                 odds = -now.contact[:, MEETS] / np.maximum(now.contact[:, TOUCH], 1)
             odds = np.where(same, odds, -np.inf)
@@ -93,14 +92,8 @@ def examples(
             chosen = same & (odds >= best[now.pair[:, 0]]) & (odds >= best[now.pair[:, 1]])
             if not chosen.any():
                 break
-            target = np.arange(len(now.peak))
-            for a, b in now.pair[chosen]:
-                ra, rb = _root(target, a), _root(target, b)
-                if ra != rb:
-                    joints.append(_joint(graph, part, a, b))
-                    target[max(ra, rb)] = min(ra, rb)
-            target = np.array([_root(target, k) for k in range(len(target))])
-            part = np.unique(target[part], return_inverse=True)[1]
+            part, more = merged(graph, now, part, chosen)
+            joints += more
         _, pairs, here = cut_states(graph, part, joints, expected)
         xs.append(features(pairs, here))
         ys.append(np.ones(len(pairs.pair), bool))

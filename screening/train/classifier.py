@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from screening.atomic import replaced_file
 from screening.models.classifier import OUTPUTS, build_classifier, length_features
 from screening.train.classifier_crops import NOT_ONE, Crops
 from screening.train.durations import Tick, silent
@@ -71,9 +72,8 @@ def fit_classifier(
     )  # fmt: skip
     write_history(out, history)
     full = in_full_precision(model)
-    part = out / "part.keras"
-    full.save(part)
-    part.replace(done)
+    with replaced_file(done) as hidden:
+        full.save(hidden)
     return full
 
 

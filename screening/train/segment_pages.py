@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from screening.atomic import replaced_file
 from screening.images.foreground import shrunk
 from screening.images.normalise import normalise
 from screening.karyogram.locate.segments import (
@@ -122,9 +123,8 @@ def write_page(job: tuple[Path, Cell, int]) -> Path:
     """Return the path of a page composed of a cell with a seed, written there unless it exists."""
     path, cell, seed = job
     if not path.exists():
-        part = path.with_suffix(".part.npz")
-        np.savez_compressed(part, **labelled(cell, seed))
-        part.rename(path)
+        with replaced_file(path) as hidden:
+            np.savez_compressed(hidden, **labelled(cell, seed))
     return path
 
 

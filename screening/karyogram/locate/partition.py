@@ -73,7 +73,7 @@ def joined(
         now = graph.joined(part)
         if not len(now.pair):
             return part, joints
-        odds = arbiter.log_odds(now, _over(expected, part, graph.sums[:, N]))
+        odds = arbiter.log_odds(now, mean_over(expected, part, graph.sums[:, N]))
         if allowed is not None:
             of_part = np.zeros(len(now.peak), allowed.dtype)
             of_part[part] = allowed
@@ -83,13 +83,22 @@ def joined(
         chosen = (odds > 0) & (odds >= best[now.pair[:, 0]]) & (odds >= best[now.pair[:, 1]])
         if not chosen.any():
             return part, joints
-        together = DisjointSet(range(len(now.peak)))
-        joints += [
-            _joint(graph, part, a, b)
-            for a, b in now.pair[chosen].tolist()
-            if together.merge(a, b)  # equal odds could chain, even to a ring
-        ]
-        part = _numbered(together)[part]
+        part, more = merged(graph, now, part, chosen)
+        joints += more
+
+
+def merged(
+    graph: Graph, now: Graph, part: np.ndarray, chosen: np.ndarray
+) -> tuple[np.ndarray, list[Joint]]:
+    """Return (part int (r,), joints) after joining the `chosen` contacts, bool (e,), of `now`,
+    which is `graph` joined to `part`."""
+    together = DisjointSet(range(len(now.peak)))
+    joints = [
+        _joint(graph, part, a, b)
+        for a, b in now.pair[chosen].tolist()
+        if together.merge(a, b)  # equal odds could chain, even to a ring
+    ]
+    return _numbered(together)[part], joints
 
 
 def _numbered(sets: DisjointSet) -> np.ndarray:
@@ -106,7 +115,7 @@ def _joint(graph: Graph, part: np.ndarray, a: int, b: int) -> Joint:
     return Joint(int(first), int(second))
 
 
-def _over(values: np.ndarray, part: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def mean_over(values: np.ndarray, part: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return each part's mean value, nan where nothing is known."""
     known = np.isfinite(values)
     n = int(part.max()) + 1
@@ -151,7 +160,7 @@ def cut_states(
         sides.append((label == 0, label == 1))
         inner = graph.among(label)
         graphs.append(inner)
-        known.append(_over(expected[own], label[own], graph.sums[own, N]))
+        known.append(mean_over(expected[own], label[own], graph.sums[own, N]))
     return sides, stacked(graphs), np.concatenate([np.zeros(0), *known])
 
 
@@ -202,7 +211,7 @@ def _doubts(
             piece = int(part[cut.first.argmax()])
             options.append((-cut.odds, frozenset([piece]), (cut.first, cut.second)))
     now = graph.joined(part)
-    odds = arbiter.log_odds(now, _over(expected, part, graph.sums[:, N]))
+    odds = arbiter.log_odds(now, mean_over(expected, part, graph.sums[:, N]))
     for (a, b), odd in zip(now.pair.tolist(), odds.tolist(), strict=True):
         if odd > -DOUBTFUL:
             options.append((odd, frozenset([a, b]), ((part == a) | (part == b),)))

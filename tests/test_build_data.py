@@ -1,0 +1,141 @@
+"""Whose chromosomes a build uses: nobody on two sides, nobody left out who teaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from screening.build.config import DrawnConfig, SourcesConfig, read_build
+from screening.build.data import (
+    complete_cells,
+    draw_data,
+    listing_hash,
+    one_of_each,
+    part_cells,
+    records_of,
+    split_in,
+    taught,
+)
+from screening.build.pages import MANIFEST, compose_part, rows_of
+from screening.build.runner import Context
+from screening.build.stages import STAGES, split
+from screening.data.manifest import read_manifest
+from screening.data.split import PARTS
+from screening.errors import ManifestError
+from screening.synthesis.cell import Cell
+from screening.train.karyogram_set import COMPOSED, REAL
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = SourcesConfig(train_on=("drawn",), leave_out=("drawn elsewhere",))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "drawn"
+    return draw_data(folder, DrawnConfig(cases=12, abnormal=3, left_out=2))
+
+
+@pytest.fixture(scope="module")
+def config():
+    whole = read_build(ROOT / "configs" / "default_bundle.yaml", {"vgg16": ()})
+    return whole.for_smoke(drawn=True)
+
+
+@pytest.fixture(scope="module")
+def shared(data, config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("split")
+    split(Context(folder, config, data))
+    return split_in(folder)
+
+
+def test_drawn_data_is_a_data_folder_and_made_once(data):
+    records = records_of(data, SOURCES)
+    assert len(records) == 12 + 3 + 2 and sum(r.reserved for r in records) == 3
+    first = listing_hash(data)
+    assert draw_data(data, DrawnConfig(cases=8)) == data and listing_hash(data) == first
+    assert {r.gains_and_losses for r in records if r.reserved} == {"+21", "+18", "+13"}
+
+
+def test_the_hash_of_a_listing_knows_another_label_and_a_changed_file(data, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(data, tmp_path / "copy")
+    assert listing_hash(copy) == listing_hash(data)
+    picture = next(copy.rglob("*.png"))
+    picture.write_bytes(picture.read_bytes() + b"x")
+    assert listing_hash(copy) != listing_hash(data)
+
+
+def test_every_source_is_named_once_or_refused(data):
+    with pytest.raises(ManifestError, match="drawn elsewhere is in the data and in neither list"):
+        records_of(data, SourcesConfig(train_on=("drawn",)))
+    more = SourcesConfig(train_on=("drawn", "nobody"), leave_out=("drawn elsewhere",))
+    with pytest.raises(ManifestError, match="nobody is not in the data"):
+        records_of(data, more)
+    few = records_of(data, SOURCES.model_copy(update={"most_cases": 8}))
+    cases = {(r.source, r.case) for r in few}
+    assert len(cases) == 8 + 2 and any(r.reserved for r in few)
+    assert few == records_of(data, SOURCES.model_copy(update={"most_cases": 8}))
+
+
+def test_no_patient_is_on_two_sides_and_the_one_left_out_is_on_none(data, shared, config):
+    records = records_of(data, config.sources)
+    seen: dict[tuple[str, str], str] = {}
+    for part in (*PARTS, "unseen"):
+        cells = part_cells(records, shared, part, config)
+        for cell in (*cells[COMPOSED], *cells[REAL]):
+            assert seen.setdefault((cell.source, cell.case), part) == part
+    assert {case for case, part in seen.items() if part == "unseen"} == {
+        ("drawn elsewhere", "case-000"), ("drawn elsewhere", "case-001"),
+    }  # fmt: skip
+    assert all(r.source == "drawn" for r in taught(records, config.sources))
+    learned = [r for p in ("train", "validation") for r in shared.select(records, p)]
+    assert not any(r.reserved for r in learned), "truly aneuploid cells teach nothing"
+
+
+def test_one_cell_of_each_patient_and_none_counted_twice():
+    def cell(case: str, number: str) -> Cell:
+        return Cell((), "s", case, number)
+
+    kept = one_of_each(
+        {COMPOSED: [cell("a", "1"), cell("a", "2"), cell("b", "1")], REAL: [cell("b", "2")]}
+    )
+    assert [(c.case, c.cell) for c in kept[COMPOSED]] == [("a", "1")]
+    assert [(c.case, c.cell) for c in kept[REAL]] == [("b", "2")]
+
+
+def test_pages_are_composed_from_their_part_alone(data, shared, config, tmp_path):
+    records = records_of(data, config.sources)
+    context = Context(tmp_path, config, data, workers=1)
+    part, counts = "calibration-one", {"normal": 1, "simulated": 1, "real": 1}
+    compose_part(context, tmp_path / part, part, counts, records, shared, config)
+    rows, items = rows_of(tmp_path / part), read_manifest(tmp_path / part / MANIFEST)
+    assert [row["name"] for row in rows] == [item.id for item in items]
+    people = shared.part("calibration")
+    assert {(row["source"], row["case"]) for row in rows} <= people
+    ill = [row["case"] for row in rows if row["label"] == "abnormal"]
+    assert len(ill) == len(set(ill)), "a promise counts patients: one abnormal page of each"
+    before = (tmp_path / part / MANIFEST).stat().st_mtime_ns
+    compose_part(context, tmp_path / part, part, counts, records, shared, config)
+    assert (tmp_path / part / MANIFEST).stat().st_mtime_ns == before
+
+
+def test_cells_are_pooled_where_a_source_has_single_crops_only(data, shared, config):
+    records = shared.select(taught(records_of(data, config.sources), config.sources), "train")
+    rng = np.random.default_rng(0)
+    whole = complete_cells(records, (), 5, rng)
+    assert len(whole) == sum(r.label == "normal" for r in records)
+    pooled = complete_cells(records, ("drawn",), 5, rng)
+    assert len(pooled) == 5 and all(c.case.startswith("pooled-") for c in pooled)
+    origins = {one.origin for record in records for one in record.chromosomes}
+    assert all(one.origin in origins for cell in pooled for one in cell.chromosomes)
+
+
+def test_every_stage_names_what_it_needs(config):
+    sections = set(type(config).model_fields)
+    for stage in STAGES:
+        assert set(stage.sections) <= sections - {"smoke", "drawn"}, stage.name
+    named = {name for stage in STAGES for name in stage.sections}
+    assert named == sections - {"smoke", "drawn"}, "a setting that no stage reads decides nothing"
