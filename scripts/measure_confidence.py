@@ -76,8 +76,7 @@ def halves(
 
 def _counted(pictures: Sequence[LabelledPicture], judged: Sequence[Verdict]) -> np.ndarray:
     total = np.zeros(len(COUNTED))
-    for picture, judgement in zip(pictures, judged, strict=True):
-        decision = judgement.decision
+    for picture, decision in zip(pictures, judged, strict=True):
         missed = picture.abnormal and decision.route == LOW_PRIORITY
         wrong = missed or (decision.prediction == ABNORMAL) != picture.abnormal
         flagged, last = decision.route == FLAG, decision.route == LOW_PRIORITY

@@ -10,6 +10,7 @@ import pytest
 from screening.bundle import load_bundle, sha256_of, write_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import BundleError
+from screening.images.page import Page
 from screening.karyogram.locate import ARBITER, Locator
 from shipped import FINDER, finder_files
 
@@ -92,7 +93,8 @@ def test_what_finds_chromosomes_is_under_the_bundles_hash(tmp_path):
     info = BundleInfo(name="finder", created="2026-01-01", parts=FINDER)
     files = finder_files()
     bundle = write_bundle(tmp_path / "one", info, {}, "card", files)
-    assert len(Locator.of(bundle).locate(np.full((90, 90), 255, np.uint8)).chromosomes) == 0
+    blank = Page(np.full((90, 90), 255, np.uint8))
+    assert len(Locator.of(bundle).locate(blank).chromosomes) == 0
     stored = json.loads(files[ARBITER])
     stored["layers"][-1]["bias"][0] += 0.5
     changed = json.dumps(stored).encode()

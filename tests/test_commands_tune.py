@@ -18,10 +18,11 @@ from labelled_fakes import (
     write_labelled,
     write_rows,
 )
+from pictures import picture as judgeable
+from screening.assess import certification
 from screening.assess.labelled import (
     THRESHOLDS,
-    Picture,
-    judgement_of,
+    LabelledPicture,
     read_pictures,
     routes_along,
     units_of,
@@ -30,9 +31,9 @@ from screening.bundle import load_bundle, sha256_of
 from screening.bundle_schema import CalibrationInfo
 from screening.commands import tune
 from screening.errors import ManifestError, ScreeningError
-from screening.triage.rule import Rule
+from screening.record import Picture
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import case_hash
-from screening.worklist.ledger import Result
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,12 @@ def scorer(data: Path, monkeypatch: pytest.MonkeyPatch) -> KnowingScorer:
     return fake
 
 
-def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Result:
-    passes = np.clip(np.random.default_rng(0).normal(p, noise, 20), 0, 1).astype(np.float32)
-    return Result(case, case, "s", status, "bad" if status != "ok" else "", 46, (), passes)
+def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Picture:
+    return judgeable(case, p, noise, status=status, case=case)
 
 
-def picture(name: str, unit: str, abnormal: bool) -> Picture:
-    return Picture(name, Path(name), abnormal, unit, "lab", unit, False, name)
+def picture(name: str, unit: str, abnormal: bool) -> LabelledPicture:
+    return LabelledPicture(name, Path(name), abnormal, unit, "lab", unit, False, name)
 
 
 def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, capsys):
@@ -131,7 +131,7 @@ def test_two_thresholds_are_certified_together_and_out_gets_the_copy(
     assert "At most 0.3 of normal cases are flagged" in capsys.readouterr().out
     (tmp_path / "mine").mkdir()
     with pytest.raises(ScreeningError, match="a bundle to replace"):
-        tune.write_tuned(bundle, bundle.info, tmp_path / "mine")
+        certification.write_tuned(bundle, bundle.info, tmp_path / "mine")
 
 
 def test_a_bundle_is_found_inside_a_run(tmp_path):
@@ -158,7 +158,7 @@ def test_patients_that_trained_the_bundle_are_refused(kind, data, scorer, tmp_pa
             tune.run(parsed(tune, bundle.folder, "--data", data, "--recall", 0.7))
         assert scorer.scored == 0
     else:
-        tune.refuse_training(bundle, pictures)
+        certification.refuse_training(bundle, pictures)
 
 
 @pytest.mark.parametrize(("normal", "abnormal"), [(12, 3), (3, 12), (2, 1)])
@@ -225,7 +225,7 @@ def test_judging_thresholds_together_is_judging_each():
     for i in range(20):
         one = result(rng.random(), "x", 0.15, "ok" if i else "failed")
         last, flagged = routes_along([*units_of([picture("x", "x", False)])], {"x": one}, Rule())
-        routes = [judgement_of(Rule(t), one).decision.route for t in THRESHOLDS]
+        routes = [judge(Rule(t), one).route for t in THRESHOLDS]
         assert [route == "low-priority" for route in routes] == last[0].tolist()
         assert [route == "flag" for route in routes] == flagged[0].tolist()
 
@@ -235,7 +235,7 @@ def test_a_promise_that_saves_nothing_says_so():
     results = {u.name: result(0.5, u.name) for u in units}
     results |= {u.name: result(0.9999, u.name) for u in units if not u.abnormal}
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
-    certificate, threshold, words = tune.certificate_of(units, results, Rule(), args)
+    certificate, threshold, words = certification.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.cleared == 0 and "saves no work" in words
     assert threshold <= 0.5
 
@@ -252,12 +252,12 @@ def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
     )  # fmt: skip
     results = {u.name: result(0.9 if u.abnormal else 0.1, u.name) for u in units}
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
-    certificate, _, words = tune.certificate_of(units, results, Rule(), args)
+    certificate, _, words = certification.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.patients == 30 and certificate.abnormal == 60
     assert words.startswith("Earned on simulated abnormalities")
     assert "betting" in certificate.method
     args = parsed(tune, "b", "--data", "d", "--recall", 0.95)
-    assert "62 without a miss" in tune.certificate_of(units, results, Rule(), args)[2]
+    assert "62 without a miss" in certification.certificate_of(units, results, Rule(), args)[2]
 
 
 def test_every_wrong_value_is_named_at_once():
@@ -290,7 +290,7 @@ def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
 
 def test_between_the_two_thresholds_a_picture_goes_to_review():
     rule = Rule(threshold=0.3, flag_threshold=0.7)
-    routes = [judgement_of(rule, result(p, "x")).decision.route for p in (0.1, 0.5, 0.9)]
+    routes = [judge(rule, result(p, "x")).route for p in (0.1, 0.5, 0.9)]
     assert routes == ["low-priority", "review", "flag"]
 
 
@@ -316,8 +316,8 @@ def test_pages_of_one_patient_weigh_as_one_patient():
         p.id: result(0.9 if p.abnormal else 0.1, p.id, noise=0.05 * (p.id[-1] == "a"))
         for p in pictures
     }
-    found = tune.calibration_of(pictures, results, Rule())
+    found = certification.calibration_of(pictures, results, Rule())
     assert np.sum(found.points, axis=0)[1:] == pytest.approx([9, 8])
     few = [p for p in pictures if p.unit in ("ill0", "well0", "well1")]
     with pytest.raises(ScreeningError, match="1 abnormal and 2 normal patients are too few"):
-        tune.calibration_of(few, results, Rule())
+        certification.calibration_of(few, results, Rule())

@@ -4,18 +4,18 @@ import numpy as np
 
 from evidence_pages import chromosomes
 from screening.classes import RELATIVE_LENGTH
-from screening.evidence.reading import Read
 from screening.evidence.sizes import excesses, size_doubts
 from screening.reading_settings import Sizes
+from screening.record import Chromosome
 
 
-def _cell(*, left_out: str = "", seed: int = 0) -> tuple[list[Read], np.ndarray]:
+def _cell(*, left_out: str = "", seed: int = 0) -> tuple[list[Chromosome], np.ndarray]:
     """46 chromosomes with areas on a line of slope 1.2, and one more object, "?", in a slot."""
     names = chromosomes("", "XY")
-    objects = [Read(name, 0.99, name) for name in names]
+    objects = [Chromosome(name, 0.99, name) for name in names]
     if left_out:
-        objects.append(Read("?", 0.9, left_out))
-    table = [RELATIVE_LENGTH[one.slot] for one in objects]
+        objects.append(Chromosome("?", 0.9, left_out))
+    table = [RELATIVE_LENGTH[one.position] for one in objects]
     noise = np.random.default_rng(seed).normal(0, 0.05, len(table))
     return objects, np.exp(3.0 + 1.2 * np.log(table) + noise)
 
@@ -63,4 +63,4 @@ def test_too_few_chromosomes_have_no_line():
     objects, areas = _cell()
     assert size_doubts(objects[:12], areas[:12], Sizes()) == ()
     assert size_doubts([], np.zeros(0), Sizes()) == ()
-    assert size_doubts([Read("?", 1.0, "")] * 46, areas, Sizes()) == ()
+    assert size_doubts([Chromosome("?", 1.0, "")] * 46, areas, Sizes()) == ()

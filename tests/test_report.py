@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from screening.report.page import MOST_THUMBNAILS, render
-from screening.report.view import CaseView, ReportView, RowView
+import numpy as np
+import pytest
+
+from pictures import judged
+from screening.record import Case, Picture
+from screening.report.page import MOST_THUMBNAILS, WorkList, passes_histogram, render, size_of
 
 HOSTILE = '<script>alert("1")</script>\u202e&"\'.png'
 
 
-def row(name: str, route: str = "flag", status: str = "ok", **changes: object) -> RowView:
-    judged = status == "ok"
+def row(name: str, route: str = "flag", status: str = "ok", **changes: object) -> Picture:
+    return judged(name, route, status, **({"thumbnail": b"\xff\xd8jpeg"} | changes))
+
+
+def view(*rows: Picture, **changes: object) -> WorkList:
+    case = Case("c1", "review", 2, 2, 0, 0, 0, 0.1, "0 of 2 cells", "46,XX in 2 of 2 cells")
     values = {
-        "image": name, "case": f"case of {name}", "status": status, "route": route,
-        "prediction": "abnormal" if judged else "", "p_abnormal": 0.9 if judged else None,
-        "p_std": 0.1 if judged else None, "confidence": 0.97 if judged else None,
-        "passes": 100 if judged else 0, "chromosomes": 46 if judged else None,
-        "reasons": (f"reason of {name}",), "sha256": "0" * 64,
-        "histogram": (*[0] * 19, 100) if judged else (), "thumbnail": b"\xff\xd8jpeg",
+        "title": "Work list", "pictures": rows, "cases": (case,), "facts": (("bundle", "b" * 64),),
+        "notes": (), "threshold": 0.5, "min_confidence": 0.8,
     }  # fmt: skip
-    return RowView(**(values | changes))
-
-
-def view(*rows: RowView) -> ReportView:
-    return ReportView(
-        title="Work list", rows=rows, cases=(CaseView("c1", "review", 2, "0 of 2 cells"),),
-        facts=(("bundle", "b" * 64),), notes=(), threshold=0.5, min_confidence=0.8,
-    )  # fmt: skip
+    return WorkList(**(values | changes))
 
 
 class Tags(HTMLParser):
@@ -66,10 +64,11 @@ def test_every_row_reason_and_count_is_there():
     rows.append(row("torn.png", "review", "failed"))
     page = render(view(*rows))
     for one in rows:
-        assert one.image in page and one.reasons[0] in page
+        assert one.image in page and one.judged.reasons[0] in page
     assert re.search(r'count review"><b>4</b>', page) and "(1 not judged)" in page
     assert page.count("<article") == 10
     assert "Research use only" in page and "0 of 2 cells" in page
+    assert "46,XX in 2 of 2 cells" in page
 
 
 def test_hostile_names_stay_text():
@@ -97,3 +96,24 @@ def test_a_very_large_run_still_opens():
     page = render(view(*rows))
     assert page.count("data:image/jpeg") == MOST_THUMBNAILS
     assert len(page) < 60e6
+
+
+def test_what_was_not_judged_shows_no_numbers():
+    page = render(view(row("torn.png", "review", "failed")))
+    assert "not judged by the model" in page and "passes, mean" not in page
+    with pytest.raises(ValueError, match="no verdict"):
+        view(replace(row("a.png"), verdict=None)).count("flag")
+
+
+def test_the_histogram_counts_every_pass():
+    assert passes_histogram(np.array([0, 0.049, 0.5, 1], np.float32)) == [
+        2, *[0] * 9, 1, *[0] * 8, 1,
+    ]  # fmt: skip
+    assert passes_histogram(np.zeros(0, np.float32)) == []
+    assert "100 passes, mean 0.90 ± 0.10" in render(view(row("a.png")))
+
+
+def test_the_size_of_a_thumbnail_is_read_from_its_header():
+    assert size_of(judged().thumbnail) == (320, 240) and size_of(b"") == (0, 0)
+    with pytest.raises(OSError):
+        size_of(b"no picture")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from screening.assess.labelled import Picture
+from pictures import picture
+from screening.assess.labelled import LabelledPicture
 from screening.triage.rule import Rule
-from screening.worklist.ledger import Result
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -93,8 +93,9 @@ def test_halves_of_the_patients_calibrate_what_the_others_are_told():
         centre = rng.normal(2.5 if ill else -2.5, 2)
         p = 1 / (1 + np.exp(-(centre + rng.normal(0, 0.3, 50))))
         name = f"k{i}"
-        pictures.append(Picture(name, Path(name), ill, name, "lab", f"p{i // 2}", False, name))
-        results[name] = Result(name, name, "s", "ok", "", 46, (), p.astype(np.float32))
+        of = f"p{i // 2}"
+        pictures.append(LabelledPicture(name, Path(name), ill, name, "lab", of, False, name))
+        results[name] = picture(name, p=p.astype(np.float32))
     counts, shares = confidence.halves(pictures, results, Rule(), 10, rng)
     by = {n: dict(zip(confidence.COUNTED, row, strict=True)) for n, row in counts.items()}
     assert by["votes"]["pictures"] == by["calibrated"]["pictures"] == 80

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
+from pictures import picture
 from screening.bundle_schema import BundleInfo, CalibrationInfo
 from screening.classes import ROUTES
 from screening.errors import ScreeningError
@@ -105,7 +106,7 @@ CALIBRATED = VennAbers.fit(*sample(400, 2, decimals=4))
 def decided(centre: float, calibrated: bool, threshold: float = 0.3, spread: float = 0.05):
     p = np.clip(np.random.default_rng(0).normal(centre, spread, 50), 0, 1)
     rule = Rule(threshold, venn_abers=CALIBRATED if calibrated else None)
-    return judge(rule, "ok", p, objects=46).decision
+    return judge(rule, picture(p=p))
 
 
 @pytest.mark.parametrize("threshold", [0.02, 0.3, 0.6, 0.95])
@@ -131,9 +132,9 @@ def test_words_and_numbers_of_the_calibrated_rule():
     assert middle.route == "review" and "not sure enough to flag" in middle.reasons[0]
     assert high.route == "flag" and high.confidence < 1 and high.votes == 1
     p = np.full(50, 0.4)
-    normal = judge(Rule(0.3, flag_threshold=0.5, venn_abers=CALIBRATED), "ok", p, objects=46)
-    assert normal.decision.prediction == "normal"
-    assert not any("to flag" in reason for reason in normal.decision.reasons)
+    normal = judge(Rule(0.3, flag_threshold=0.5, venn_abers=CALIBRATED), picture(p=p))
+    assert normal.prediction == "normal"
+    assert not any("to flag" in reason for reason in normal.reasons)
     # With a threshold that lets too much pass, what is rather abnormal is still looked at.
     late = decided(0.9, True, threshold=0.97, spread=0.01)
     assert late.route == "review" and late.prediction == "abnormal" and late.votes == 0
