@@ -176,7 +176,6 @@ def test_an_unknown_part_is_refused_wherever_it_is_named(tmp_path):
 def test_without_a_seed_it_is_0():
     items = things()
     assert split_by_case(items) == split_by_case(items, seed=0) != split_by_case(items, seed=1)
-    assert leave_out(items, "b") == leave_out(items, "b", seed=0)
 
 
 def test_normal_and_abnormal_cases_each_get_their_shares():
@@ -212,30 +211,6 @@ def test_a_reserved_case_weighs_as_many_items_as_are_reserved():
     assert split.part(TEST) == {("a", "one"), ("a", "four")}
     alone = split_by_case([Thing("a", "1", reserved=True)])
     assert alone.part(CALIBRATION) == {("a", "1")}  # what certifies comes before what measures
-
-
-def test_leaving_a_source_out_shares_the_others_among_the_other_parts():
-    items = [i for i in things() if not i.reserved]
-    items += [Thing("a", f"x{i}", "abnormal") for i in range(40)]
-    split = leave_out(items, "b")
-    for label in ("normal", "abnormal"):
-        among = [i for i in items if i.source == "a" and i.label == label]
-        counts = Counter(split.of(i) for i in among)
-        for part in (TRAIN, VALIDATION, CALIBRATION):
-            assert abs(counts[part] - FRACTIONS[part] / 0.85 * len(among)) < 9
-            assert counts[part] > 0
-
-
-def test_a_source_that_cannot_be_left_out_is_named_with_those_there_are():
-    items = things()
-    with pytest.raises(ManifestError, match=r"have \['a', 'b'\]"):
-        leave_out(items, "z")
-    with pytest.raises(ManifestError, match=r"have \['a'\]"):
-        leave_out([i for i in items if i.source == "a"], "a")
-    with pytest.raises(ManifestError, match="cannot leave out"):
-        leave_out(items, "a", {TEST: 1.0})  # nothing for the others
-    with pytest.raises(ValueError, match="sum to 1"):
-        leave_out(items, "a", {TRAIN: 0.7})
 
 
 @pytest.mark.parametrize("fractions", [{}, {TRAIN: 0.995}, {TRAIN: 1.2, TEST: -0.2}])

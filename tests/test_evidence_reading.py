@@ -7,6 +7,8 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from screening.evidence.record import PictureEvidence, Placed
+from screening.evidence.words import NO_KARYOTYPE, TONED_MARK
 
 from evidence_pages import chromosomes, draw, say
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
@@ -14,10 +16,8 @@ from screening.evidence import reading
 from screening.evidence.assignment import MARKER, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
 from screening.evidence.reading import CellReading, Read, read_cell
-from screening.evidence.record import PictureEvidence, Placed
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots
 from screening.evidence.weights import tilted
-from screening.evidence.words import NO_KARYOTYPE, TONED_MARK
 from screening.reading_settings import Assignment, Conclusions, Rates, ReadingSettings
 
 SETTINGS = ReadingSettings()

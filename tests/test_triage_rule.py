@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from screening.evidence.record import PictureEvidence
 
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo, FusionInfo
 from screening.errors import ScreeningError
 from screening.evidence.fusion import NETWORK, Fusion
-from screening.evidence.record import PictureEvidence
 from screening.triage.rule import Judgement, Rule, judge
 from screening.uncertainty.venn_abers import VennAbers
 

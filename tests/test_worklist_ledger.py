@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from screening.evidence.record import PictureEvidence
+
 from screening.worklist.ledger import (
     FILE_NAME,
     SCHEMA_VERSION,
