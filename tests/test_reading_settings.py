@@ -48,6 +48,8 @@ def test_json_gives_equal_settings_of_the_same_hash():
     assert again == DEFAULT and hash(again) == hash(DEFAULT)
     assert ReadingSettings.model_validate(DEFAULT.model_dump()) == DEFAULT
     assert json.loads(DEFAULT.model_dump_json())["prior"]["gains"]["21"] == 0.03
+    ordered = json.dumps(json.loads(DEFAULT.model_dump_json()), sort_keys=True)
+    assert ReadingSettings.model_validate_json(ordered) == DEFAULT
     other = changed("prior.gains.21", 0.02)
     assert other != DEFAULT and hash(other) != hash(DEFAULT)
 
