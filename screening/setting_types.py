@@ -58,17 +58,18 @@ def _pairs(value: Any) -> Any:
     return tuple(value.items()) if isinstance(value, Mapping) else value
 
 
-def _each_once(pairs: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+def _by_name(pairs: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """Sorted, so that tables of the same content are equal however a file orders them."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError("expected every name once")
-    return pairs
+    return tuple(sorted(pairs))
 
 
 Four = tuple[Inner, Inner, Inner, Inner]
 FourShares = Annotated[Four, AfterValidator(whole)]
 Between = Annotated[tuple[Positive, Positive], AfterValidator(rising)]
 _SETS = {"X" * x + "Y" * y for x in range(8) for y in range(8)} - {""}
-_TABLE = (BeforeValidator(_pairs), AfterValidator(_each_once), PlainSerializer(dict))
+_TABLE = (BeforeValidator(_pairs), AfterValidator(_by_name), PlainSerializer(dict))
 Autosome = Annotated[str, one_of(AUTOSOMES, "an autosome 1…22")]
 Chromosome = Annotated[str, one_of(CHROMOSOMES, "a chromosome 1…22, X or Y")]
 SexSet = Annotated[str, one_of(_SETS, "sex chromosomes such as XX or XXY")]

@@ -12,6 +12,7 @@ from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import BundleError
 from screening.images.page import Page
 from screening.karyogram.locate import ARBITER, Locator
+from screening.reading_settings import Rates, ReadingSettings
 from shipped import FINDER, finder_files
 
 PART = PartInfo(
@@ -63,6 +64,22 @@ def test_an_altered_or_missing_file_is_refused_by_name(bundle, name):
     path.unlink()
     with pytest.raises(BundleError, match="missing"):
         load_bundle(bundle.folder)
+
+
+def test_the_settings_of_the_reading_are_under_the_hash_and_checked(bundle, model, tmp_path):
+    other = ReadingSettings(rates=Rates(misplaced=0.02))
+    info = bundle.info.model_copy(update={"reading": other})
+    changed = write_bundle(tmp_path / "other", info, {"screener": model}, "# Model card\n", {})
+    assert changed.hash != bundle.hash and load_bundle(changed.folder).info.reading == other
+    path = changed.folder / "bundle.json"
+    content = json.loads(path.read_text())
+    assert content["reading"]["prior"]["gains"]["21"] == 0.03
+    for name, value in {"misplacd": 0.1, "misplaced": 2.0}.items():
+        content["reading"]["rates"] = {name: value}
+        path.write_text(json.dumps(content))
+        (changed.folder / "DONE").write_text(sha256_of(path))
+        with pytest.raises(BundleError, match=rf"reading\.rates\.{name}"):
+            load_bundle(changed.folder)
 
 
 def test_a_part_outside_the_folder_is_refused(bundle, model, tmp_path):

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter1d
-from screening.evidence.words import doubts_of, notes_of
 
 from evidence_pages import C_ROWS, ROWS, Drawn, chromosomes, draw, say
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
@@ -23,11 +22,13 @@ from screening.evidence.homologs import compare_homologs
 from screening.evidence.in_cell import classes_in_cell
 from screening.evidence.karyotypes import log_prior
 from screening.evidence.likelihood import likelihood
-from screening.evidence.reading import Read, posterior_of, read_cell
+from screening.evidence.reading import posterior_of, read_cell
+from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
-from screening.evidence.slots import UPRIGHT, Page, Slots, align_best
+from screening.evidence.slots import UPRIGHT, Page, align_best
 from screening.evidence.weights import object_weights, with_print
 from screening.reading_settings import Order, ReadingSettings
+from screening.record import Chromosome, Reading
 
 DEFAULT = ReadingSettings()
 
@@ -48,6 +49,8 @@ def test_json_gives_equal_settings_of_the_same_hash():
     assert again == DEFAULT and hash(again) == hash(DEFAULT)
     assert ReadingSettings.model_validate(DEFAULT.model_dump()) == DEFAULT
     assert json.loads(DEFAULT.model_dump_json())["prior"]["gains"]["21"] == 0.03
+    ordered = json.dumps(json.loads(DEFAULT.model_dump_json()), sort_keys=True)
+    assert ReadingSettings.model_validate_json(ordered) == DEFAULT
     other = changed("prior.gains.21", 0.02)
     assert other != DEFAULT and hash(other) != hash(DEFAULT)
 
@@ -317,18 +320,23 @@ def _part(page: Page, n: int) -> Page:
 
 
 def of_doubts(s: ReadingSettings) -> Iterator[Any]:
-    flat = np.full((46, 25), 0.04)
-    sure = Read("1", 0.99, "1")
+    sure = Chromosome("1", 0.99, "1")
     for score, disorder, doubtful, misplaced, rejected, p in (
         (0.3, 0.2, 2, 2, 3, 0.95), (0.6, 0.5, 5, 5, 14, 0.85), (0.9, 1.5, 7, 7, 30, 0.5),
     ):  # fmt: skip
-        objects = [Read("2", 0.5, "2", doubtful=True)] * doubtful
-        objects += [Read("3", 0.9, "4", missorted=True)] * misplaced
-        objects += [Read("?", p)] * rejected + [sure] * 30
+        objects = (
+            *[Chromosome("2", 0.5, "2", doubtful=True)] * doubtful,
+            *[Chromosome("3", 0.9, "4", misplaced=True)] * misplaced,
+            *[Chromosome("?", p)] * rejected,
+            *[sure] * 30,
+        )
         for p_normal in (0.5, 0.95, 0.99):
-            slots = Slots(flat, flat, score, UPRIGHT)
-            yield doubts_of(objects, slots, disorder, 46, s.doubts, p_normal)
-        yield notes_of(objects, (), (), False, s.doubts)
+            reading = Reading(
+                objects, (("46,XX", 0.9),), p_normal, layout_score=score, disorder=disorder,
+                orientation=UPRIGHT,
+            )  # fmt: skip
+            yield doubts_of(reading, s.doubts)
+            yield notes_of(reading, False, s.doubts)
 
 
 def of_sizes(s: ReadingSettings) -> Iterator[Any]:
@@ -339,7 +347,7 @@ def of_sizes(s: ReadingSettings) -> Iterator[Any]:
             areas *= np.exp(np.random.default_rng(k).normal(0, 0.03, 47))
             areas[names.index(name)] *= factor
             areas[-1] *= factor
-            objects = [Read(n, 0.99, n) for n in names] + [Read("?", 0.9, "21")]
+            objects = [Chromosome(n, 0.99, n) for n in names] + [Chromosome("?", 0.9, "21")]
             yield size_doubts(objects, areas, s.sizes)
             yield size_doubts(objects[::2], areas[::2], s.sizes)
 
