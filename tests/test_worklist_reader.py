@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from screening.evidence.record import PictureEvidence
+
 from screening.images.normalise import crop_margins, normalise
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
