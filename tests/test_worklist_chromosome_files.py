@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from screening.evidence.record import PictureEvidence, Placed
 
 from screening import atomic
 from screening.errors import ScreeningError
+from screening.evidence.record import PictureEvidence, Placed
 from screening.karyogram.locate import Located
 from screening.worklist.chromosome_files import (
     FOLDER_NAME,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from screening.evidence.record import PictureEvidence
 
-from screening.images.normalise import crop_margins, normalise
+from screening.images.normalise import normalise
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
 from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
-from screening.worklist.reader import BundleReader, _fractions, page_of, reader_of
+from screening.worklist.reader import BundleReader, places_of, reader_of
 from shipped import locate
 
 
@@ -73,28 +73,12 @@ def test_a_bundle_without_a_classifier_reads_nothing():
     assert reader_of(SimpleNamespace(info=SimpleNamespace(parts={"screener": None}))) is None
 
 
-def test_boxes_are_fractions_of_the_trimmed_page_from_its_left_and_its_top():
-    page = np.full((300, 500), 255, np.uint8)
-    boxes = [(60, 20, 40, 100), (400, 150, 30, 60)]
-    for x, y, w, h in boxes:
-        page[y : y + h, x : x + w] = 90
-    trimmed = crop_margins(page)
-    height, width = trimmed.shape
-    found = [SimpleNamespace(box=box) for box in boxes]
-    for fraction in _fractions(found, page):
-        x, y, w, h = np.rint(fraction * (width, height, width, height)).astype(int)
-        assert (trimmed[y : y + h, x : x + w] == 90).all()
-        assert (trimmed == 90)[:, x - 1].sum() == 0 and (trimmed == 90)[y - 1].sum() == 0
-        assert (w, h) in {(40, 100), (30, 60)}
-    assert _fractions([], page).shape == (0, 4)
-
-
 def test_a_page_keeps_each_chromosome_with_its_row_group_and_ink():
     found = [
         SimpleNamespace(box=(1, 2, 3, 4), row=1, group=7, area=9),
         SimpleNamespace(box=(5, 6, 7, 8), row=2, group=8, area=10),
     ]
-    page = page_of(SimpleNamespace(chromosomes=found), marks=3)
+    page = places_of(SimpleNamespace(chromosomes=found), marks=3)
     np.testing.assert_array_equal(page.boxes, [[1, 2, 3, 4], [5, 6, 7, 8]])
     assert page.rows.tolist() == [1, 2] and page.groups.tolist() == [7, 8]
     assert page.areas.tolist() == [9, 10] and page.marks == 3

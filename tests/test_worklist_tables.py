@@ -8,8 +8,8 @@ import json
 
 import numpy as np
 import pytest
-from screening.evidence.record import PictureEvidence
 
+from screening.evidence.record import PictureEvidence
 from screening.triage.rule import Rule
 from screening.worklist.ledger import Result
 from screening.worklist.rows import case_table, row_of
