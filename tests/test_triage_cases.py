@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from screening.triage.cases import Case, Cell, summarise_cases
-from screening.triage.findings import CellKaryotype
+from pictures import picture, reading
+from screening.record import Case, Picture, Verdict
+from screening.triage.cases import summarise_cases
+from screening.triage.rule import Rule
 
 
 def cell(
     prediction: str = "normal", p: float | None = 0.1, route: str = "low-priority",
-    status: str = "ok", karyotype: str = "", changes: tuple[str, ...] = (), case: str = "a",
-) -> Cell:  # fmt: skip
-    """One picture of a case; `karyotype` as read, "" where it was not."""
-    read = CellKaryotype(karyotype, changes) if karyotype else None
-    return Cell(case, status, route, prediction, p, read)
+    status: str = "ok", change: str | None = None, case: str = "a", **changes: object,
+) -> Picture:  # fmt: skip
+    """One judged picture of a case; `change` as read, such as "+21", None where it was not."""
+    read = None if change is None else reading(change, **changes)
+    verdict = Verdict(route, prediction, p_abnormal=p)
+    return picture(case=case, status=status, reading=read, verdict=verdict)
 
 
-def unjudged(status: str) -> Cell:
+def unjudged(status: str) -> Picture:
     return cell("", None, "review", status)
 
 
-def case_of(*cells: Cell) -> Case:
-    (case,) = summarise_cases(cells)
+def case_of(*cells: Picture, rule: Rule | None = None) -> Case:
+    (case,) = summarise_cases(cells, rule or Rule())
     return case
 
 
@@ -64,16 +67,31 @@ def test_one_unjudged_picture_keeps_a_case_from_the_end():
 
 def test_cases_keep_their_order_and_their_own_cells():
     cells = [cell(case="b"), cell("abnormal", 0.9, "flag", case="a"), cell(p=0.3, case="b")]
-    b, a = summarise_cases(cells)
+    b, a = summarise_cases(cells, Rule())
     assert (b.case, b.images, b.p_abnormal, b.route) == ("b", 2, 0.3, "low-priority")
     assert (a.case, a.images, a.abnormal) == ("a", 1, 1)
-    assert summarise_cases([]) == []
+    assert summarise_cases([], Rule()) == []
 
 
 def test_findings_of_the_cells_that_were_read():
-    read = [cell(karyotype="46,XX"), cell(karyotype="47,XX,+8", changes=("+8",))]
+    read = [cell(change=""), cell(change="+8")]
     case = case_of(*read, unjudged("failed"))
     assert case.findings.startswith("1 of 2 cells shows +8") and "1 cell not read" in case.findings
     assert case_of(*read).route == "review"  # the cells differ, whatever each says
-    assert case_of(cell(karyotype="46,XX"), cell(karyotype="46,XX")).route == "low-priority"
+    assert case_of(cell(change=""), cell(change="")).route == "low-priority"
     assert case_of(read[1]).route == "low-priority"  # one cell cannot differ from itself
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        ({"layout_score": 0.4}, True), ({"layout_score": 0.39}, False),
+        ({"karyotypes": (("47,XX,+8", 0.5),)}, True), ({"karyotypes": (("x", 0.49),)}, False),
+        ({"karyotypes": ()}, False),
+    ],
+)  # fmt: skip
+def test_only_what_was_read_in_order_and_stands_out_is_counted(changes, counted):
+    case = case_of(cell(change="+8", **changes), rule=Rule(min_layout=0.4))
+    assert case.findings == ("1 of 1 cell shows +8" if counted else "")
+    rejected = cell(change="+8", status="rejected", route="review")
+    assert case_of(rejected, rule=Rule()).findings == ""

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import pytest
 
+from pictures import picture, reading
+from screening import classes
+from screening.record import Verdict
 from screening.triage import policy
-from screening.triage.policy import Decision, Evidence, Policy, decide
+from screening.triage.policy import Policy, Votes, decide
 
 
-def decided(votes: int, passes: int = 10, least: float = 0.8, **changes: object) -> Decision:
-    """The decision on a picture of which `votes` of `passes` passes say abnormal."""
-    values = {"status": "ok", "p_abnormal": 0.5, "objects": 46} | changes
-    return decide(Evidence(abnormal_votes=votes, passes=passes, **values), Policy(least))
+def decided(
+    votes: int, passes: int = 10, least: float = 0.8, p: float = 0.5,
+    doubts: tuple[str, ...] = (), **changes: object,
+) -> Verdict:  # fmt: skip
+    """The verdict on a picture of which `votes` of `passes` passes say abnormal."""
+    return decide(picture(**changes), Votes(p, 0.1, votes, passes), Policy(least), doubts)
+
+
+def check_review(got: Verdict, reason: str) -> None:
+    assert (got.route, got.prediction, got.reasons) == ("review", "", (reason,))
+    assert got.votes is None and got.confidence is None and got.p_abnormal is None
 
 
 def test_the_words_of_the_table():
-    assert (policy.OK, policy.REJECTED, policy.FAILED) == ("ok", "rejected", "failed")
-    assert policy.ROUTES == ("flag", "review", "low-priority")
+    assert (classes.OK, classes.REJECTED, classes.FAILED) == ("ok", "rejected", "failed")
+    assert classes.ROUTES == ("flag", "review", "low-priority")
     assert (policy.CALIBRATED, policy.VOTES) == ("calibrated", "votes")
+
+
+def test_the_numbers_of_the_votes_go_into_the_verdict():
+    got = decided(3, p=0.25)
+    assert (got.p_abnormal, got.p_std) == (0.25, 0.1)
+    assert (got.votes, got.confidence, got.prediction) == (0.7, 0.7, "normal")
+    assert Votes(0.25, 0.1, 3, 10).share == 0.3
 
 
 def test_the_verdict_in_words():
@@ -41,8 +58,7 @@ def test_how_many_would_have_to_agree(least, passes, needed):
     ("passes", "p"), [(0, 0.1), (0, float("nan")), (10, float("nan")), (10, float("-inf"))]
 )
 def test_without_a_usable_answer_nobody_is_normal(passes, p):
-    got = decided(0, passes, p_abnormal=p)
-    assert got == Decision("review", "", None, None, ("the model gave no usable answer",))
+    check_review(decided(0, passes, p=p), "the model gave no usable answer")
 
 
 def test_one_pass_is_a_vote():
@@ -50,19 +66,23 @@ def test_one_pass_is_a_vote():
 
 
 def test_a_failure_without_a_reason_has_words_all_the_same():
-    got = decide(Evidence("failed"), Policy())
-    assert got == Decision("review", "", None, None, ("could not be judged",))
+    check_review(decide(picture(status="failed"), None, Policy()), "could not be judged")
+    check_review(decided(0, status="failed"), "could not be judged")
 
 
 def test_what_is_known_of_nothing_is_not_normal():
-    assert decide(Evidence("ok"), Policy()).route == "review"
+    check_review(decide(picture(), None, Policy()), "the model gave no usable answer")
     assert decided(0, objects=None).route == "review"
 
 
 def test_the_order_of_the_reasons():
-    got = decided(0, warnings=("w",), doubts=("d",), findings=("f",), read=True, objects=3)
-    assert got.reasons == ("looks normal in 10 of 10 passes", "f", "w", "d")
+    said = {"warnings": ("w",), "notes": ("n",), "reading": reading()}
+    got = decide(picture(doubts=("own",), **said), Votes(0.1, 0, 0, 10), Policy(), ("further",))
+    assert got.reasons == ("looks normal in 10 of 10 passes", "n", "w", "own", "further")
     assert got.route == "review"
+    for doubt in ({"warnings": ("w",)}, {"doubts": ("d",)}):
+        assert decided(0, **doubt).route == "review"
+    assert decided(0, notes=("n",)).route == "low-priority"
     unread = decided(0, warnings=("w",), doubts=("d",), objects=45)
     assert unread.reasons[1:3] == ("w", "d") and "expected 46" in unread.reasons[3]
 
@@ -72,7 +92,7 @@ def test_the_count_in_words():
     assert decided(0, objects=47).reasons[1].startswith("47 separate objects")
     assert "too many" in decided(0, objects=47).reasons[1]
     assert "missing" in decided(0, objects=45).reasons[1]
-    assert decided(0, objects=45, read=True).route == "low-priority"
+    assert decided(0, objects=45, reading=reading()).route == "low-priority"
 
 
 def test_min_confidence_takes_its_ends():

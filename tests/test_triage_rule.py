@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screening.evidence.record import PictureEvidence
 
+from pictures import picture, reading
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo, FusionInfo
 from screening.errors import ScreeningError
-from screening.evidence.fusion import NETWORK, Fusion
-from screening.triage.rule import Judgement, Rule, judge
+from screening.evidence.fusion import Fusion, log_odds
+from screening.record import Verdict
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.venn_abers import VennAbers
 
+NETWORK = "network"
 FUSION = Fusion(0.25, {NETWORK: 1.0, "reading": 1.0})
+HEARD = ("features", "doubts", "notes")
 
 
-def evidence(**changes: object) -> PictureEvidence:
-    """The reading of a normal cell without any doubt."""
-    values = {"features": {"reading": 0.0}, "p_normal": 0.99, "layout_score": 1.0}
-    return PictureEvidence(**(values | changes))
+def evidence(**changes: object) -> dict[str, object]:
+    """What is known of a normal cell that was read without any doubt."""
+    heard = {name: changes.pop(name) for name in HEARD if name in changes}
+    values = {"p_normal": 0.99, "layout_score": 1.0} | changes
+    return {"features": {"reading": 0.0}, **heard, "reading": reading(**values)}
 
 
 def judged(
     p: float | np.ndarray | None,
     rule: Rule | None = None,
-    read: PictureEvidence | None = None,
-    status: str = "ok",
-    objects: int | None = 46,
-    problem: str = "",
-    warnings: tuple[str, ...] = (),
-) -> Judgement:
-    """The judgement on a picture whose ten passes all say `p`, or on the passes `p`."""
+    read: dict[str, object] | None = None,
+    **changes: object,
+) -> Verdict:
+    """The verdict on a picture whose ten passes all say `p`, or on the passes `p`."""
     passes = np.full(10, p) if isinstance(p, float) else p
-    return judge(rule or Rule(), status, passes, read, objects, problem, warnings)
+    known = dict(read or {})
+    if read is not None and passes is not None:
+        network = {NETWORK: tuple(log_odds(passes).tolist())}
+        known["features"] = network | known["features"]  # type: ignore[operator]
+    return judge(rule or Rule(), picture(**({"p": passes} | known | changes)))
 
 
 def votes(abnormal: int, of: int = 10, low: float = 0.1, high: float = 0.9) -> np.ndarray:
@@ -46,9 +51,9 @@ def votes(abnormal: int, of: int = 10, low: float = 0.1, high: float = 0.9) -> n
 @pytest.mark.parametrize("status", ["rejected", "failed"])
 def test_what_is_not_ok_is_reviewed_whatever_its_passes_say(status):
     for p in (0.01, 0.99):
-        got = judged(p, status=status, problem="a reason", warnings=("a warning",))
-        assert (got.decision.route, got.decision.prediction) == ("review", "")
-        assert got.decision.reasons == ("a reason",)
+        got = judged(p, status=status, reason="a reason", warnings=("a warning",))
+        assert (got.route, got.prediction) == ("review", "")
+        assert got.reasons == ("a reason",)
         assert got.p_abnormal is None and got.p_std is None and not len(got.p)
         assert got.contributions == {}
 
@@ -56,8 +61,8 @@ def test_what_is_not_ok_is_reviewed_whatever_its_passes_say(status):
 @pytest.mark.parametrize("p", [None, np.zeros(0)])
 def test_without_passes_it_is_reviewed(p):
     got = judged(p)
-    assert (got.decision.route, got.decision.prediction) == ("review", "")
-    assert got.decision.reasons == ("the model gave no usable answer",)
+    assert (got.route, got.prediction) == ("review", "")
+    assert got.reasons == ("the model gave no usable answer",)
     assert got.p_abnormal is None
 
 
@@ -65,16 +70,16 @@ def test_without_passes_it_is_reviewed(p):
 def test_a_score_that_is_no_probability_is_never_put_last(value):
     """NaN reaches no threshold, so it would vote normal."""
     got = judged(np.r_[np.full(9, 0.01), value])
-    assert (got.decision.route, got.p_abnormal) == ("review", None)
-    assert got.decision.reasons == ("the model gave no usable answer",)
+    assert (got.route, got.p_abnormal) == ("review", None)
+    assert got.reasons == ("the model gave no usable answer",)
     rule = Rule(fusion=FUSION)
     got = judged(0.01, rule, evidence(features={"reading": float("nan")}))
-    assert (got.decision.route, got.p_abnormal) == ("review", None)
+    assert (got.route, got.p_abnormal) == ("review", None)
 
 
 def test_probabilities_of_0_and_1_are_such():
-    assert judged(0.0).decision.route == "low-priority"
-    assert judged(1.0).decision.route == "flag"
+    assert judged(0.0).route == "low-priority"
+    assert judged(1.0).route == "flag"
 
 
 # The numbers.
@@ -86,8 +91,8 @@ def test_the_passes_are_kept_with_mean_and_spread():
     assert got.p_abnormal == pytest.approx(0.34) and got.p_std == pytest.approx(p.std())
     np.testing.assert_array_equal(got.p, p.astype(np.float32))
     assert got.contributions == {}
-    assert got.decision.votes == got.decision.confidence == pytest.approx(0.7)
-    assert judged(votes(8)).decision.votes == pytest.approx(0.8)
+    assert got.votes == got.confidence == pytest.approx(0.7)
+    assert judged(votes(8)).votes == pytest.approx(0.8)
 
 
 def test_the_fusion_moves_the_score_and_tells_by_how_much():
@@ -103,8 +108,8 @@ def test_the_fusion_moves_the_score_and_tells_by_how_much():
 
 def test_the_fused_score_decides_both_ways():
     low, high = (evidence(features={"reading": x}) for x in (-5.0, 5.0))
-    assert judged(0.9, Rule(fusion=FUSION), low).decision.route == "low-priority"
-    assert judged(0.1, Rule(fusion=FUSION), high).decision.route == "flag"
+    assert judged(0.9, Rule(fusion=FUSION), low).route == "low-priority"
+    assert judged(0.1, Rule(fusion=FUSION), high).route == "flag"
 
 
 # The threshold of a pass' vote and the share of the votes.
@@ -112,18 +117,18 @@ def test_the_fused_score_decides_both_ways():
 
 def test_a_pass_votes_abnormal_at_the_threshold():
     rule = Rule(threshold=0.25)
-    assert judged(0.25, rule).decision.route == "flag"
-    assert judged(0.2499, rule).decision.route == "low-priority"
+    assert judged(0.25, rule).route == "flag"
+    assert judged(0.2499, rule).route == "low-priority"
     assert Rule() == Rule(threshold=0.5, min_confidence=0.8, min_p_normal=0.5, min_layout=0.0)
 
 
 @pytest.mark.parametrize("least", [0.6, 0.7, 0.8, 0.9])
 def test_the_least_confidence_is_enough(least):
     rule, needed = Rule(min_confidence=least), round(10 * least)
-    assert judged(votes(needed), rule).decision.route == "flag"
-    assert judged(votes(needed - 1), rule).decision.route == "review"
-    assert judged(votes(10 - needed), rule).decision.route == "low-priority"
-    assert judged(votes(11 - needed), rule).decision.route == "review"
+    assert judged(votes(needed), rule).route == "flag"
+    assert judged(votes(needed - 1), rule).route == "review"
+    assert judged(votes(10 - needed), rule).route == "low-priority"
+    assert judged(votes(11 - needed), rule).route == "review"
 
 
 # The gates of a picture that was read.
@@ -131,13 +136,13 @@ def test_the_least_confidence_is_enough(least):
 
 def test_a_normal_cell_without_doubt_is_put_last_with_its_findings():
     got = judged(0.01, read=evidence(notes=("a note",)))
-    assert got.decision.route == "low-priority"
-    assert got.decision.reasons == ("looks normal in 10 of 10 passes", "a note")
+    assert got.route == "low-priority"
+    assert got.reasons == ("looks normal in 10 of 10 passes", "a note")
 
 
 def test_the_count_of_objects_is_asked_only_where_nothing_was_read():
-    assert judged(0.01, objects=45).decision.route == "review"
-    assert judged(0.01, read=evidence(), objects=45).decision.route == "low-priority"
+    assert judged(0.01, objects=45).route == "review"
+    assert judged(0.01, read=evidence(), objects=45).route == "low-priority"
 
 
 @pytest.mark.parametrize("fusion", [None, FUSION])
@@ -147,15 +152,15 @@ def test_the_count_of_objects_is_asked_only_where_nothing_was_read():
 )
 def test_the_least_layout_score(layout, route, fusion):
     rule = Rule(min_layout=0.6, fusion=fusion)
-    got = judged(0.001, rule, evidence(layout_score=layout)).decision
+    got = judged(0.001, rule, evidence(layout_score=layout))
     assert got.route == route and got.prediction == "normal"
     told = "the chromosomes do not follow the order of a karyogram" in got.reasons
     assert told == (route == "review")
 
 
 def test_a_layout_score_that_is_no_number_is_a_doubt_even_without_a_gate():
-    assert judged(0.01, read=evidence(layout_score=0.0)).decision.route == "low-priority"
-    assert judged(0.01, read=evidence(layout_score=float("nan"))).decision.route == "review"
+    assert judged(0.01, read=evidence(layout_score=0.0)).route == "low-priority"
+    assert judged(0.01, read=evidence(layout_score=float("nan"))).route == "review"
 
 
 @pytest.mark.parametrize("fusion", [None, FUSION])
@@ -165,26 +170,26 @@ def test_a_layout_score_that_is_no_number_is_a_doubt_even_without_a_gate():
 )
 def test_the_least_probability_of_a_normal_complement(p_normal, route, fusion):
     rule = Rule(min_p_normal=0.75, fusion=fusion)
-    got = judged(0.001, rule, evidence(p_normal=p_normal)).decision
+    got = judged(0.001, rule, evidence(p_normal=p_normal))
     assert got.route == route and got.prediction == "normal"
     told = any(reason.startswith("46,XX or 46,XY has a probability") for reason in got.reasons)
     assert told == (route == "review")
 
 
 def test_without_settings_an_even_chance_of_a_normal_complement_is_asked():
-    assert judged(0.01, read=evidence(p_normal=0.5)).decision.route == "low-priority"
-    assert judged(0.01, read=evidence(p_normal=0.49)).decision.route == "review"
+    assert judged(0.01, read=evidence(p_normal=0.5)).route == "low-priority"
+    assert judged(0.01, read=evidence(p_normal=0.49)).route == "review"
 
 
 def test_doubts_and_warnings_keep_a_picture_from_the_end_but_not_from_a_flag():
     doubtful = evidence(doubts=("a doubt",), notes=("a note",))
-    got = judged(0.01, read=doubtful).decision
+    got = judged(0.01, read=doubtful)
     assert got.route == "review"
     assert got.reasons == ("looks normal in 10 of 10 passes", "a note", "a doubt")
-    assert judged(0.01, read=evidence(), warnings=("too blurred",)).decision.route == "review"
-    assert judged(0.99, read=doubtful, warnings=("too blurred",)).decision.route == "flag"
+    assert judged(0.01, read=evidence(), warnings=("too blurred",)).route == "review"
+    assert judged(0.99, read=doubtful, warnings=("too blurred",)).route == "flag"
     both = judged(0.01, Rule(min_layout=0.5), evidence(doubts=("a",), layout_score=0.1, p_normal=0))
-    assert len(both.decision.reasons) == 4
+    assert len(both.reasons) == 4
 
 
 # The threshold for flag.
@@ -194,20 +199,21 @@ def test_doubts_and_warnings_keep_a_picture_from_the_end_but_not_from_a_flag():
 def test_a_flag_needs_its_share_of_passes_at_its_own_threshold(least):
     rule, needed = Rule(0.25, least, flag_threshold=0.75), round(10 * least)
     enough, too_few = (votes(n, low=0.5, high=0.75) for n in (needed, needed - 1))
-    got = judged(enough, rule).decision
+    got = judged(enough, rule)
     assert got.route == "flag" and got.reasons == ("looks abnormal in 10 of 10 passes",)
-    got = judged(too_few, rule).decision
+    got = judged(too_few, rule)
     assert (got.route, got.prediction) == ("review", "abnormal")
     assert got.votes == got.confidence == 1
     said = f"not sure enough to flag: {10 * needed - 10}% of the passes reach 0.75"
     assert got.reasons == ("looks abnormal in 10 of 10 passes", said)
-    assert judged(too_few, Rule(0.25, least)).decision.route == "flag"
+    assert judged(too_few, Rule(0.25, least)).route == "flag"
 
 
 def test_the_threshold_for_flag_moves_nothing_else():
     rule = Rule(0.25, flag_threshold=0.75)
     for p in (votes(0), votes(5), votes(8, low=0.05, high=0.1)):
-        assert judged(p, rule) == judged(p, Rule(0.25))
+        got, plain = judged(p, rule), judged(p, Rule(0.25))
+        assert (got.route, got.reasons, got.votes) == (plain.route, plain.reasons, plain.votes)
 
 
 # The calibrated rule.
@@ -217,14 +223,14 @@ CALIBRATED = VennAbers(
 )
 
 
-def told(p: float | np.ndarray, **rule: object) -> Judgement:
+def told(p: float | np.ndarray, **rule: object) -> Verdict:
     return judged(p, Rule(**({"threshold": 0.3, "venn_abers": CALIBRATED} | rule)))
 
 
 def test_calibrated_label_and_confidence_are_those_of_the_mean():
     for p in (0.0, 0.1, 0.45, 0.7, 1.0):
         sureness = CALIBRATED.sureness(p)
-        got = told(p).decision
+        got = told(p)
         assert got.confidence == sureness.at_least
         assert got.prediction == ("abnormal" if sureness.abnormal else "normal")
         share = float(p >= 0.3)
@@ -233,25 +239,25 @@ def test_calibrated_label_and_confidence_are_those_of_the_mean():
 
 
 def test_calibrated_routes_and_words():
-    low = told(0.0).decision
+    low = told(0.0)
     assert (low.route, low.prediction) == ("low-priority", "normal")
     assert low.reasons == ("looks normal: probability at least 0.97",)
-    high = told(1.0).decision
+    high = told(1.0)
     assert (high.route, high.prediction) == ("flag", "abnormal")
     assert high.reasons == ("looks abnormal: probability at least 0.97",)
 
 
 def test_more_probably_abnormal_is_never_put_last():
-    got = told(0.75, threshold=0.9).decision
+    got = told(0.75, threshold=0.9)
     assert (got.route, got.prediction, got.votes) == ("review", "abnormal", 0)
-    assert judged(0.75, Rule(0.9)).decision.route == "low-priority"
+    assert judged(0.75, Rule(0.9)).route == "low-priority"
 
 
 def test_more_probably_normal_is_never_flagged():
-    got = told(0.1, threshold=0.05).decision
+    got = told(0.1, threshold=0.05)
     assert (got.route, got.prediction, got.votes) == ("review", "normal", 0)
     assert got.reasons[0].endswith("put last: 10 of 10 passes reach 0.05")
-    assert judged(0.1, Rule(0.05)).decision.route == "flag"
+    assert judged(0.1, Rule(0.05)).route == "flag"
 
 
 def test_votes_for_normal_that_are_enough_by_a_hair():
@@ -259,7 +265,7 @@ def test_votes_for_normal_that_are_enough_by_a_hair():
         enough = 10 - round(10 * least)
         for abnormal, route in ((enough, "low-priority"), (enough + 1, "review")):
             p = votes(abnormal, low=0.0, high=0.1)
-            got = told(p, threshold=0.05, min_confidence=least).decision
+            got = told(p, threshold=0.05, min_confidence=least)
             assert (got.route, got.prediction) == (route, "normal")
             assert ("not sure enough to be put last" in got.reasons[0]) == (route == "review")
 
@@ -275,36 +281,36 @@ class Sure(VennAbers):
 
 def test_a_flag_needs_a_lower_end_above_one_half():
     sure = Sure(CALIBRATED.points)
-    assert told(0.5, venn_abers=sure).decision.route == "review"
-    got = told(0.53125, venn_abers=sure).decision
+    assert told(0.5, venn_abers=sure).route == "review"
+    got = told(0.53125, venn_abers=sure)
     assert got.route == "flag" and got.reasons == ("looks abnormal: probability at least 0.53",)
-    unsure = told(0.5, venn_abers=sure).decision.reasons
+    unsure = told(0.5, venn_abers=sure).reasons
     assert unsure == ("more probably abnormal than normal, but not sure enough to flag: "
                       "probability at least 0.50",)  # fmt: skip
 
 
 def test_probabilities_in_words_are_never_rounded_up():
-    got = told(0.999, venn_abers=Sure(CALIBRATED.points)).decision
+    got = told(0.999, venn_abers=Sure(CALIBRATED.points))
     assert got.reasons == ("looks abnormal: probability at least 0.99",)
 
 
 def test_doubts_stand_behind_the_calibrated_words_and_still_count():
     rule = Rule(0.3, venn_abers=CALIBRATED)
-    got = judged(0.0, rule, evidence(doubts=("a doubt",), notes=("a note",))).decision
+    got = judged(0.0, rule, evidence(doubts=("a doubt",), notes=("a note",)))
     assert got.route == "review"
     assert got.reasons == ("looks normal: probability at least 0.97", "a note", "a doubt")
-    got = judged(1.0, rule, evidence(notes=("a note",))).decision
+    got = judged(1.0, rule, evidence(notes=("a note",)))
     assert got.reasons == ("looks abnormal: probability at least 0.97", "a note")
 
 
 def test_the_threshold_for_flag_holds_under_the_calibrated_rule_too():
     p = votes(7, low=0.9, high=1.0)
-    got = told(p, flag_threshold=0.95).decision
+    got = told(p, flag_threshold=0.95)
     assert (got.route, got.prediction) == ("review", "abnormal")
     assert got.reasons[-1].startswith("not sure enough to flag: 70%")
-    assert told(p).decision.route == "flag"
+    assert told(p).route == "flag"
     # Nobody asks why a picture that looks normal was not flagged.
-    got = told(0.1, threshold=0.05, flag_threshold=0.9).decision
+    got = told(0.1, threshold=0.05, flag_threshold=0.9)
     assert got.prediction == "normal" and len(got.reasons) == 1
 
 
@@ -334,7 +340,8 @@ def test_the_rule_of_a_bundle_that_joins_parts():
         intercept=0.25, weights=dict(FUSION.weights), flag_threshold=0.5, min_p_normal=0.6,
         min_layout=0.4,
     )  # fmt: skip
-    expected = Rule(0.3, 0.7, FUSION, 0.6, 0.4, 0.5)
+    joined = Fusion(FUSION.intercept, FUSION.weights, ("homologs",))
+    expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5)
     assert Rule.of(info(fusion=fusion)) == expected
     assert Rule.of(info(fusion=fusion, certificate=CERTIFICATE)) == expected
     certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6})
@@ -344,7 +351,7 @@ def test_the_rule_of_a_bundle_that_joins_parts():
         unread=0, pictures=2, images=(), cases=(),
     )  # fmt: skip
     both = info(fusion=fusion, calibration=calibration, rule="calibrated")
-    assert Rule.of(both).venn_abers == CALIBRATED and Rule.of(both).fusion == FUSION
+    assert Rule.of(both).venn_abers == CALIBRATED and Rule.of(both).fusion == joined
     assert Rule.of(both, name="votes") == expected
     none = calibration.model_copy(update={"points": ()})
     for bundle in (info(calibration=none), info(fusion=fusion)):

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from screening.evidence.record import PictureEvidence
+
 from screening.images.normalise import normalise
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
 from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
-from screening.worklist.reader import BundleReader, reader_of
+from screening.worklist.reader import BundleReader, places_of, reader_of
 from shipped import locate
 
 
@@ -71,3 +71,14 @@ def test_a_page_without_chromosomes_is_read_as_none(bundle):
 
 def test_a_bundle_without_a_classifier_reads_nothing():
     assert reader_of(SimpleNamespace(info=SimpleNamespace(parts={"screener": None}))) is None
+
+
+def test_a_page_keeps_each_chromosome_with_its_row_group_and_ink():
+    found = [
+        SimpleNamespace(box=(1, 2, 3, 4), row=1, group=7, area=9),
+        SimpleNamespace(box=(5, 6, 7, 8), row=2, group=8, area=10),
+    ]
+    page = places_of(SimpleNamespace(chromosomes=found), marks=3)
+    np.testing.assert_array_equal(page.boxes, [[1, 2, 3, 4], [5, 6, 7, 8]])
+    assert page.rows.tolist() == [1, 2] and page.groups.tolist() == [7, 8]
+    assert page.areas.tolist() == [9, 10] and page.marks == 3

@@ -255,14 +255,14 @@ def _finished(
     picture = prepared.picture
     if isinstance(answer, str):
         return replace(picture, status=FAILED, reason=answer)
-    p = np.asarray(answer.p, np.float32)
-    if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
-        return replace(picture, status=FAILED, reason="the model's answer is not a probability")
-    picture = replace(picture, p=p)
-    page, located = prepared.page, prepared.located
-    if reader is None or page is None or located is None:
-        return picture
     try:
+        p = np.asarray(answer.p, np.float32)
+        if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
+            return replace(picture, status=FAILED, reason="the model's answer is not a probability")
+        picture = replace(picture, p=p)
+        page, located = prepared.page, prepared.located
+        if reader is None or page is None or located is None:
+            return picture
         cell = reader.read(page, located, p)
         heard = cell.testimony
         picture = replace(
