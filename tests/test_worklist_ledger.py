@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from screening.worklist.ledger import Ledger, LedgerError, LedgerInUse, Result, discard
+from pictures import jpeg, reading
+from screening.record import VERSION, Picture, RecordError, Verdict
+from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError, LedgerInUse, discard
 
 
-def result(name: str, sha: str = "ab", status: str = "ok") -> Result:
+def result(name: str, sha: str = "ab", status: str = "ok", **changes: object) -> Picture:
     p = np.linspace(0, 1, 5, dtype=np.float32) if status == "ok" else None
-    return Result(name, "case " + name, sha, status, "why", 46, ("w",), p, b"jpeg")
+    values = {"reason": "why", "objects": 46, "warnings": ("w",), "p": p, "thumbnail": b"jpeg"}
+    return Picture(name, "case " + name, sha, status, **(values | changes))
 
 
 def open_ledger(folder: Path, options: str = "o") -> Ledger:
@@ -33,7 +38,28 @@ def test_results_survive_closing_and_come_back_by_name(tmp_path: Path) -> None:
     assert (first.image, second.image) == ("a.png", "ü.png")
     assert second.p is not None and np.array_equal(second.p, result("x").p)
     assert (second.case, second.warnings, second.objects) == ("case ü.png", ("w",), 46)
-    assert second.thumbnail == b"jpeg"
+    assert (second.status, second.reason, second.thumbnail) == ("ok", "why", b"jpeg")
+
+
+def test_everything_but_the_verdict_is_kept(tmp_path: Path) -> None:
+    whole = result(
+        "a.png", reading=reading("+21"), features={"network": (0.5, -1.25), "count": 1.0},
+        doubts=("d",), notes=("n",), crops=(("21", jpeg()),),
+    )  # fmt: skip
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([replace(whole, verdict=Verdict("flag", "abnormal"))])
+        (again,) = ledger.results()
+        assert ledger.read_one_by_one() == {"a.png"}
+    assert again.verdict is None
+    assert again.to_dict() == whole.to_dict()
+
+
+def test_the_case_is_that_of_the_current_run(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([result("a")])
+        ledger.begin({}, "later, with another --case-from")
+        ledger.add([], kept=[replace(result("a"), case="other")])
+        assert [picture.case for picture in ledger.results()] == ["other"]
 
 
 def test_known_needs_same_options_and_leaves_failures_to_be_tried_again(tmp_path: Path) -> None:
@@ -58,7 +84,7 @@ def test_only_pictures_of_the_current_run_and_content_are_listed(tmp_path: Path)
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
-        broken = Result("b", "case", None, "ok")  # type: ignore[arg-type]
+        broken = Picture("b", "case", None, "ok")  # type: ignore[arg-type]
         with pytest.raises(LedgerError):
             ledger.add([result("a"), broken])
         assert ledger.is_empty()
@@ -113,6 +139,41 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(LedgerError, match="version 99"):
         open_ledger(tmp_path)
+
+
+def changed(folder: Path, **values: object) -> None:
+    """Change what the record of the only picture of a ledger says."""
+    connection = sqlite3.connect(folder / FILE_NAME)
+    (text,) = connection.execute("SELECT record FROM results").fetchone()
+    record = json.dumps(json.loads(text) | values)
+    connection.execute("UPDATE results SET record = ?", (record,))
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [VERSION + 1, VERSION - 1, None])
+def test_a_record_of_another_version_ends_with_the_way_on(
+    tmp_path: Path, version: int | None
+) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([result("a")])
+    changed(tmp_path, version=version)
+    with open_ledger(tmp_path) as ledger:
+        with pytest.raises(RecordError, match=f"{version}.*reads {VERSION}.*--overwrite"):
+            list(ledger.results())
+        # Not turned into a failed row: nothing of it was lost.
+        assert ledger.known() == {"a": "ab"}
+
+
+def test_a_damaged_record_is_failed_and_made_anew(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([result("a")])
+    changed(tmp_path, thumbnail=7)
+    with open_ledger(tmp_path) as ledger:
+        (picture,) = ledger.results()
+        assert (picture.status, picture.case, picture.sha256) == ("failed", "case a", "ab")
+        assert "--resume makes it anew" in picture.reason
+        assert ledger.known() == {}
 
 
 def test_a_folder_in_the_way_of_the_ledger_is_named(tmp_path: Path) -> None:
