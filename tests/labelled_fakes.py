@@ -6,13 +6,15 @@ import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 
 from screening.bundle import Bundle, sha256_of, write_bundle
 from screening.bundle_schema import BundleInfo
+from screening.images.page import Page
 from screening.images.quality import Quality
+from screening.karyogram.gate import Inspection
 from screening.worklist.pipeline import key_of
 from shipped import FINDER, finder_files
 from worklist_fakes import Scored, karyogram
@@ -60,9 +62,9 @@ def write_bundle_without_weights(folder: Path, **values: object) -> Bundle:
     return write_bundle(folder, info, {}, "# Fake\n", finder_files())
 
 
-def accepted(paper: np.ndarray, locator: object) -> SimpleNamespace:
+def accepted(page: Page, locator: object) -> Inspection:
     """The quality gate's word on a perfect page, without looking: the gate has tests of its own."""
-    return SimpleNamespace(quality=Quality(True, "", 46, ()), located=None)
+    return Inspection(Quality(True, "", 46, ()), None)
 
 
 class KnowingScorer:

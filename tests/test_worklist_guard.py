@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import csv
 import errno
+import gc
 import json
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from screening.evidence.record import PictureEvidence
 
+from pictures import reading
 from screening.errors import ImageError, ScreeningError
-from screening.worklist import pipeline, rows
+from screening.evidence import witness
+from screening.images import page as page_module
+from screening.images.page import Page
+from screening.karyogram.locate import Located
+from screening.record import VERSION, RecordError
+from screening.worklist import outputs, pipeline, run
 from screening.worklist.chromosome_files import ChromosomesNotWritten
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import FILE_NAME
 from screening.worklist.pipeline import OutOfMemory
+from screening.worklist.reader import ReadCell
 from screening.worklist.run import Settings, Summary, screen_folder
-from shipped import locator
-from worklist_fakes import FakeScorer, write_karyograms
+from worklist_fakes import FakeReader, FakeScorer, accepted_with, paper_of, write_karyograms
 
 COUNT, ODD = 4, "case001/k002.png"
 
@@ -34,22 +39,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def plain(**changes: object) -> PictureEvidence:
-    return PictureEvidence(**({"features": {"count": 0.0}, "p_normal": 0.99} | changes))
+@pytest.fixture(autouse=True)
+def gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is in order: what the gate finds has tests of its own."""
+    monkeypatch.setattr(pipeline, "inspect", accepted_with(Located((), (), 0, (), 0.0)))
 
 
-@dataclass
-class FakeReader:
-    """Reads every page as `usual`, but the odd one as `odd`, which is raised if it is an error."""
+def plain(features: dict[str, object] | None = None, **changes: object) -> ReadCell:
+    seen = reading(**({"chromosomes": (), "p_normal": 0.99} | changes))
+    return ReadCell(seen, witness.Testimony(features or {"count": 0.0}), ())
 
-    odd: Exception | PictureEvidence
-    usual: Exception | PictureEvidence = plain()
 
-    def read(self, paper: np.ndarray, located: object, image: str) -> PictureEvidence:
-        answer = self.odd if image == ODD else self.usual
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+def reader(
+    odd: Exception | ReadCell | None = None, usual: Exception | ReadCell | None = None
+) -> FakeReader:
+    return FakeReader(plain() if usual is None else usual, odd)
 
 
 class OddScorer(FakeScorer):
@@ -71,7 +75,9 @@ def screen(
     **changes: object,
 ) -> Summary:  # fmt: skip
     settings = Settings(folder, out, "b" * 64, "fake", quiet=True, batch_size=3, **changes)
-    return screen_folder(settings, scorer or FakeScorer(), locator(), reader)
+    if reader is not None:
+        reader.odd_one = folder / ODD
+    return screen_folder(settings, scorer or FakeScorer(), None, reader)  # type: ignore[arg-type]
 
 
 def table(out: Path) -> dict[str, dict[str, str]]:
@@ -122,23 +128,46 @@ def test_decoding(folder, tmp_path, monkeypatch, error, reason):
 
 @pytest.mark.parametrize("stage", ["normalise", "inspect", "thumbnail", "letterbox"])
 def test_judging(folder, tmp_path, monkeypatch, stage):
-    usual, raw = getattr(pipeline, stage), pipeline.read_image(folder / ODD)
-    page = pipeline.normalise(raw)
-    received = {"normalise": raw, "inspect": page}.get(stage, pipeline.crop_margins(page))
+    owner = page_module if stage == "normalise" else pipeline
+    usual, raw = getattr(owner, stage), pipeline.read_image(folder / ODD)
+    page = Page.of(raw)
+    received = {"normalise": raw, "inspect": page.paper}.get(stage, page.cropped)
 
     def odd(picture, *others):  # type: ignore[no-untyped-def]
-        if np.array_equal(picture, received):
+        if np.array_equal(picture.paper if isinstance(picture, Page) else picture, received):
             raise ZeroDivisionError("odd")
         return usual(picture, *others)
 
-    monkeypatch.setattr(pipeline, stage, odd)
+    monkeypatch.setattr(owner, stage, odd)
     reason = "could not be processed (ZeroDivisionError: odd)"
     check_only_the_odd_one_failed(tmp_path, screen(folder, tmp_path), reason)
 
 
 @pytest.mark.parametrize(("error", "reason"), [REASONS[1], REASONS[3], REASONS[4]])
 def test_reading(folder, tmp_path, error, reason):
-    summary = screen(folder, tmp_path, reader=FakeReader(error))
+    summary = screen(folder, tmp_path, reader=reader(error))
+    check_only_the_odd_one_failed(tmp_path, summary, reason)
+
+
+def test_drawing_the_crops(folder, tmp_path, monkeypatch):
+    def noteworthy(seen, page, found):  # type: ignore[no-untyped-def]
+        if np.array_equal(page.paper, paper_of(folder / ODD)):
+            raise ZeroDivisionError("odd")
+        return ()
+
+    monkeypatch.setattr(pipeline, "noteworthy", noteworthy)
+    reason = "could not be processed (ZeroDivisionError: odd)"
+    check_only_the_odd_one_failed(tmp_path, screen(folder, tmp_path, reader=reader()), reason)
+
+
+@pytest.mark.parametrize(("error", "reason"), [REASONS[1], REASONS[4]])
+def test_saving_the_chromosomes(folder, tmp_path, monkeypatch, error, reason):
+    def keep(out, picture, page, found):  # type: ignore[no-untyped-def]
+        if picture.image == ODD:
+            raise error
+
+    monkeypatch.setattr(run, "keep_chromosomes", keep)
+    summary = screen(folder, tmp_path, reader=reader(), save_chromosomes=True)
     check_only_the_odd_one_failed(tmp_path, summary, reason)
 
 
@@ -188,49 +217,66 @@ def test_out_of_memory_still_ends_the_run_with_its_advice(folder, tmp_path):
 
 
 def test_keeping(folder, tmp_path):
-    odd = plain(features={"count": object()})
-    summary = screen(folder, tmp_path, reader=FakeReader(odd))
+    summary = screen(folder, tmp_path, reader=reader(plain({"count": object()})))
     reason = "could not be processed (TypeError: Object of type object is not JSON serializable)"
     check_only_the_odd_one_failed(tmp_path, summary, reason)
 
 
 def test_routing_fails_one_and_resume_makes_it_anew(folder, tmp_path, monkeypatch):
-    judge = rows.judge
+    judge = outputs.judge
 
-    def odd(rule, status, p, evidence, *others):  # type: ignore[no-untyped-def]
-        if evidence is not None and evidence.layout_score == 7:
+    def odd(rule, picture):  # type: ignore[no-untyped-def]
+        if picture.reading is not None and picture.reading.layout_score == 7:
             raise ZeroDivisionError("odd")
-        return judge(rule, status, p, evidence, *others)
+        return judge(rule, picture)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rows, "judge", odd)
-        summary = screen(folder, tmp_path, reader=FakeReader(plain(layout_score=7.0)))
+        patch.setattr(outputs, "judge", odd)
+        summary = screen(folder, tmp_path, reader=reader(plain(layout_score=7.0)))
     reason = "could not be processed (ZeroDivisionError: odd)"
     check_only_the_odd_one_failed(tmp_path, summary, reason)
-    again = screen(folder, tmp_path, reader=FakeReader(plain()), resume=True)
+    again = screen(folder, tmp_path, reader=reader(plain()), resume=True)
     assert (again.new, again.exit_status) == (1, 0)
 
 
 @pytest.mark.parametrize(
     "damage",
-    ["evidence = '{'", "evidence = '{}'", "passes = x'0000'", "warnings = 'x'", "evidence = '[1]'"],
-)
+    ["'{'", "'[1]'", """'{"version": 1}'""", "x'0000'", "json_set(record, '$.p', 'x')",
+     "json_set(record, '$.warnings', 7)", "json_set(record, '$.reading.chromosomes', 7)"],
+)  # fmt: skip
 def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
-    reader = FakeReader(plain())
-    assert screen(folder, tmp_path, reader=reader).exit_status == 0
+    assert screen(folder, tmp_path, reader=reader()).exit_status == 0
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute(f"UPDATE results SET {damage} WHERE image = ?", (ODD,))
+        connection.execute(f"UPDATE results SET record = {damage} WHERE image = ?", (ODD,))
     connection.close()
-    summary = screen(folder, tmp_path, reader=reader, resume=True)
+    summary = screen(folder, tmp_path, reader=reader(), resume=True)
     assert (summary.new, summary.exit_status) == (0, 3)
     assert "--resume makes it anew" in table(tmp_path)[ODD]["reasons"]
-    summary = screen(folder, tmp_path, reader=reader, resume=True)
+    summary = screen(folder, tmp_path, reader=reader(), resume=True)
     assert (summary.new, summary.exit_status) == (1, 0)
 
 
-def test_what_cannot_be_shown_keeps_its_decision(folder, tmp_path):
-    odd = plain(crops=(("caption", "x"),), notes=("a note",))
-    summary = screen(folder, tmp_path, reader=FakeReader(odd))
+def test_a_result_of_another_version_ends_the_run_with_the_way_on(folder, tmp_path):
+    assert screen(folder, tmp_path, reader=reader()).exit_status == 0
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("UPDATE results SET record = json_set(record, '$.version', 99)")
+    connection.close()
+    before = (tmp_path / "triage.csv").read_bytes()
+    with pytest.raises(RecordError, match=f"version 99.*reads {VERSION}.*--overwrite"):
+        screen(folder, tmp_path, reader=reader(), resume=True)
+    assert (tmp_path / "triage.csv").read_bytes() == before
+    gc.collect()  # the error's traceback holds the ledger's rows, and these its lock
+    assert screen(folder, tmp_path, reader=reader(), overwrite=True).exit_status == 0
+
+
+def test_what_cannot_be_shown_keeps_its_decision(folder, tmp_path, monkeypatch):
+    usual, odd = pipeline.thumbnail, Page(paper_of(folder / ODD)).cropped
+
+    def thumbnail(grey):  # type: ignore[no-untyped-def]
+        return b"no JPEG" if np.array_equal(grey, odd) else usual(grey)
+
+    monkeypatch.setattr(pipeline, "thumbnail", thumbnail)
+    summary = screen(folder, tmp_path, reader=reader())
     assert summary.exit_status == 0
     assert "not shown here" in (tmp_path / "report.html").read_text("utf-8")
     assert table(tmp_path)[ODD]["p_abnormal"]
@@ -239,14 +285,22 @@ def test_what_cannot_be_shown_keeps_its_decision(folder, tmp_path):
 def test_what_concerns_the_run_ends_it(folder, tmp_path):
     for number, error in enumerate((ChromosomesNotWritten("disk full"), ScreeningError("no gpu"))):
         with pytest.raises(type(error), match=str(error)):
-            screen(folder, tmp_path / f"r{number}", reader=FakeReader(error))
+            screen(folder, tmp_path / f"r{number}", reader=reader(error))
         with pytest.raises(type(error), match=str(error)):
             screen(folder, tmp_path / f"s{number}", OddScorer(folder, error))
 
 
+def test_a_full_disk_while_chromosomes_are_saved_ends_the_run(folder, tmp_path, monkeypatch):
+    def keep(*_: object) -> None:
+        raise ChromosomesNotWritten("disk full")
+
+    monkeypatch.setattr(run, "keep_chromosomes", keep)
+    with pytest.raises(ChromosomesNotWritten, match="disk full"):
+        screen(folder, tmp_path, reader=reader(), save_chromosomes=True)
+
+
 def test_a_fault_that_hits_every_picture_is_told(folder, tmp_path):
-    reader = FakeReader(TypeError("a"), TypeError("b"))
-    summary = screen(folder, tmp_path, reader=reader)
+    summary = screen(folder, tmp_path, reader=reader(TypeError("a"), TypeError("b")))
     assert summary.exit_status == 1
     (warning,) = summary.warnings
     assert "every picture failed by the same error (TypeError)" in warning
@@ -255,12 +309,12 @@ def test_a_fault_that_hits_every_picture_is_told(folder, tmp_path):
 
 
 def test_different_or_expected_failures_are_no_fault_of_the_program(folder, tmp_path):
-    mixed = FakeReader(TypeError("a"), KeyError("b"))
-    expected = FakeReader(MemoryError(), MemoryError())
-    for number, reader in enumerate((mixed, expected)):
-        summary = screen(folder, tmp_path / str(number), reader=reader)
+    mixed = reader(TypeError("a"), KeyError("b"))
+    expected = reader(MemoryError(), MemoryError())
+    for number, each in enumerate((mixed, expected)):
+        summary = screen(folder, tmp_path / str(number), reader=each)
         assert summary.exit_status == 1 and summary.warnings == ()
-    one = screen(folder, tmp_path / "one", reader=FakeReader(TypeError("a")))
+    one = screen(folder, tmp_path / "one", reader=reader(TypeError("a")))
     assert one.exit_status == 3 and one.warnings == ()
 
 

@@ -18,13 +18,14 @@ from PIL import Image
 
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.errors import ScreeningError
+from screening.record import Picture
 from screening.triage.rule import Rule
 from screening.worklist import pipeline
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.outputs import OUTPUT_NAMES
 from screening.worklist.pipeline import OutOfMemory, Prepared, key_of, run_pipeline, thumbnail
+from screening.worklist.rows import TRIAGE_COLUMNS
 from screening.worklist.run import Settings, Summary, screen_folder
-from screening.worklist.tables import TRIAGE_COLUMNS
 from shipped import locator
 from worklist_fakes import FakeScorer, write_karyograms
 
@@ -239,17 +240,14 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
     """However many pictures, at most a window of them is in memory, and several threads work."""
     lock, state = threading.Lock(), {"begun": 0, "scored": 0, "ahead": 0, "threads": set()}
 
-    def prepare(
-        found: object, size: int, known: object, locator: object, reader: object
-    ) -> Prepared:
+    def prepare(found: pipeline.Found, size: int, known: object, locator: object) -> Prepared:
         with lock:
             state["begun"] += 1
             state["ahead"] = max(state["ahead"], state["begun"] - state["scored"])
             state["threads"].add(threading.get_ident())
         time.sleep(0.0005)
-        index = f"{found.name:>064}"  # type: ignore[attr-defined]
-        result = pipeline.Result(found.name, "c", index, "ok")  # type: ignore[attr-defined]
-        return Prepared(result, np.zeros((64, 64), np.uint8))
+        picture = Picture(found.name, "c", f"{found.name:>064}", "ok")
+        return Prepared(picture, np.zeros((64, 64), np.uint8))
 
     class Counting(FakeScorer):
         def score(self, images, keys):  # type: ignore[no-untyped-def]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from screening.evidence.record import PictureEvidence
-from screening.triage.rule import Rule
-from screening.worklist.ledger import Result
-from screening.worklist.rows import case_table, row_of
+from pictures import picture, reading
+from screening.record import Picture
+from screening.triage.cases import summarise_cases
+from screening.triage.rule import Rule, judge
+from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, triage_row
 from screening.worklist.tables import csv_text, jsonl_text
 
 HOSTILE = ["=1+1", "+x", "-x", "@x", "\tx", "a,b", 'say "hi"', "two\nlines", "ü 染", ""]
@@ -39,25 +40,22 @@ def test_missing_columns_are_an_error() -> None:
         csv_text(["a", "b"], [{"a": 1}])
 
 
-def _read(image: str, karyotype: str, changes: tuple[str, ...], layout: float = 1.0) -> Result:
-    evidence = PictureEvidence(
-        {}, karyotypes=((karyotype, 0.95),), p_normal=0.9, layout_score=layout,
-        gains_and_losses=changes,
-    )  # fmt: skip
-    p = np.full(10, 0.1, np.float32)
-    return Result(image, "case", "0" * 64, "ok", objects=46, p=p, evidence=evidence)
+def _read(image: str, karyotype: str, change: str = "", layout: float = 1.0) -> Picture:
+    seen = reading(change, karyotypes=((karyotype, 0.95),), p_normal=0.9, layout_score=layout)
+    return picture(image, case="case", reading=seen)
 
 
 def test_the_findings_of_a_case_stand_in_its_line() -> None:
-    results = [
-        _read("a", "46,XX", ()),
-        _read("b", "47,XX,+21", ("+21",)),
-        _read("c", "47,XX,+21", ("+21",)),
-        _read("d", "45,XX,-1", ("-1",), layout=0.1),
+    rule = Rule(min_layout=0.5)
+    pictures = [
+        _read("a", "46,XX"),
+        _read("b", "47,XX,+21", "+21"),
+        _read("c", "47,XX,+21", "+21"),
+        _read("d", "45,XX,-1", "-1", layout=0.1),
     ]
-    rows = [row_of(result, Rule(min_layout=0.5)) for result in results]
-    assert [row.read is None for row in rows] == [False, False, False, True]
-    columns, (line,) = case_table(rows)
+    judged = [replace(one, verdict=judge(rule, one)) for one in pictures]
+    (line,) = map(case_row, summarise_cases(judged, rule))
+    columns = CASE_COLUMNS
     assert columns[-1] == "findings" and set(columns) == set(line)
     assert line["findings"] == (
         "2 of 3 cells show +21; possible mosaic: 47,XX,+21 in 2 of 3, 46,XX in 1 of 3; "
@@ -66,3 +64,28 @@ def test_the_findings_of_a_case_stand_in_its_line() -> None:
     assert line["route"] == "review"
     text = csv_text(columns, [line])
     assert list(csv.DictReader(io.StringIO(text)))[0]["findings"] == line["findings"]
+
+
+def test_the_line_of_a_picture_holds_its_verdict_and_its_reading() -> None:
+    one = picture(
+        "a", around=0.9, noise=0.02, reading=reading("+21", p_normal=0.9), notes=("+21", "b")
+    )
+    one = replace(one, objects=47)
+    one = replace(one, verdict=judge(Rule(), one))
+    line = triage_row(one)
+    assert tuple(line) == TRIAGE_COLUMNS
+    verdict = one.judged
+    assert (line["route"], line["prediction"]) == ("flag", "abnormal")
+    assert (line["p_abnormal"], line["p_std"]) == (verdict.p_abnormal, verdict.p_std)
+    assert (line["votes"], line["confidence"], line["passes"]) == (1.0, 1.0, 20)
+    assert (line["chromosomes"], line["karyotype"]) == (47, "47,XX,+21")
+    assert line["reasons"] == "looks abnormal in 20 of 20 passes; +21; b"
+
+
+def test_the_line_of_a_failed_picture_has_no_numbers() -> None:
+    one = Picture("x", "c", "s", reason="torn")
+    line = triage_row(replace(one, verdict=judge(Rule(), one)))
+    assert (line["status"], line["route"], line["prediction"]) == ("failed", "review", "")
+    unknown = ("p_abnormal", "p_std", "votes", "confidence", "chromosomes")
+    assert all(line[name] is None for name in unknown)
+    assert (line["passes"], line["karyotype"], line["reasons"]) == (0, "", "torn")

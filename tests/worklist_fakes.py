@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from screening.images.page import Page
+from screening.images.quality import Quality
+from screening.images.read import read_image
+from screening.karyogram.gate import Inspection
+from screening.karyogram.locate import Located
+from screening.worklist.reader import ReadCell
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,36 @@ class FakeScorer:
         rng = np.random.default_rng(key)
         centre = rng.choice([0.03, 0.2, 0.5, 0.97])
         return np.clip(rng.normal(centre, 0.1, self.passes), 0, 1).astype(np.float32)
+
+
+@dataclass
+class FakeReader:
+    """Answers for every page with `usual`, and with `odd` for the page that looks like the file
+    `odd_one`; what is an error is raised. Keeps the papers that it was shown."""
+
+    usual: ReadCell | Exception
+    odd: ReadCell | Exception | None = None
+    odd_one: Path | None = None
+    papers: list[np.ndarray] = field(default_factory=list)
+
+    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
+        self.papers.append(page.paper)
+        odd = self.odd_one is not None and np.array_equal(page.paper, paper_of(self.odd_one))
+        answer = self.odd if odd and self.odd is not None else self.usual
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@cache
+def paper_of(path: Path) -> np.ndarray:
+    """The paper of the page that a file shows."""
+    return Page.of(read_image(path)).paper
+
+
+def accepted_with(located: Located) -> Callable[[Page, object], Inspection]:
+    """A quality gate that calls every page perfect and finds the same on each, without looking."""
+    return lambda page, locator: Inspection(Quality(True, "", 46, ()), located)
 
 
 def karyogram(seed: int) -> Image.Image:
