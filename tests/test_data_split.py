@@ -233,7 +233,7 @@ def test_leak_checks_name_every_unknown_case_and_let_reserved_ones_measure(tmp_p
     fine.append(SimpleNamespace(case="3", path=tmp_path / "3"))
     check_leaks(split, fine)
     with pytest.raises(ManifestError) as told:
-        check_leaks(split, [Thing("z", "2"), Thing("z", "1")])
+        check_leaks(split, [Thing("z", name, reserved=True) for name in ("2", "1")])
     said = str(told.value)
     assert 0 < said.index("z/1 is in no part") < said.index("z/2 is in no part")
     training = Split({("a", "1"): TRAIN}, 0)
