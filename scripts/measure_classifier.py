@@ -179,7 +179,7 @@ def main() -> None:
         "sensitivity, specificity (TN / (TN + FP)) and F1 are macro averages in percent. "
         "“Without length”: the same network, the relative length unknown. “Its cell seen”: the "
         "cell's chromosomes together, the normalisation adapted to them and no class forced into "
-        "pairs; incomplete cells (tseng) are left as they are.\n",
+        "pairs; incomplete cells (of pooled sources) are left as they are.\n",
         markdown_table(HEADER, lines),
         f"\nRejected of what is not one chromosome (clusters, fragments, print): made ones "
         f"{rejection(varied, classifier)}, wrong cuttings and print of composed pages "

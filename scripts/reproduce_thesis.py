@@ -52,8 +52,6 @@ PAGE = 416
 ORIGINALS = {0: 105, 1: 41}
 AUGMENTED = {0: 376, 1: 316}
 FRACTIONS = {"train": 0.64, "validation": 0.16, "test": 0.20}
-LEFT_OUT = "xihu"
-"""The laboratory on which the shipped bundle was never taught: all its people may serve here."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +166,11 @@ def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
     Nobody on whose chromosomes a base was taught is in either.
     """
     records, split = read_records(options.data)
+    strange = left_out()
     usable = [
         record
         for record in records
-        if record.label == "normal" and (record.source == LEFT_OUT or split.of(record) != TRAIN)
+        if record.label == "normal" and (record.source in strange or split.of(record) != TRAIN)
     ]
     people = sorted({case_key(record) for record in usable})
     order = np.random.default_rng(0).permutation(len(people))
@@ -209,6 +208,12 @@ def _entries(records: Sequence[CellRecord], kinds: Sequence[str], seed: int) -> 
         Entry(record.source, record.case, record.cell, str(kind), seed + number)
         for number, (record, kind) in enumerate(zip(records, kinds, strict=True))
     ]
+
+
+def left_out() -> set[str]:
+    """Return the laboratories on which the shipped bundle was never taught: all their people may
+    serve here."""
+    return set(load_bundle(default_bundle()).info.data["left_out"].split(", "))
 
 
 def shipped_locator() -> Locator:
@@ -340,13 +345,14 @@ def train(
 def teach_base(screener: keras.Model, backbone: str, options: argparse.Namespace) -> None:
     """Give the screener, in place, a base that has seen chromosomes of other people only."""
     if backbone == "vgg16":
-        donor = load_bundle(default_bundle()).load_model()
+        donor = load_bundle(default_bundle()).load_model("screener")
         for layer in donor.layers:
             if layer.name.startswith("block"):
                 screener.get_layer(layer.name).set_weights(layer.get_weights())
         return
     records, split = read_records(options.data)
-    known = [r for r in records if r.source != LEFT_OUT]
+    strange = left_out()
+    known = [r for r in records if r.source not in strange]
     weights = taught_base(
         backbone,
         [r for r in known if split.of(r) == TRAIN],

@@ -121,6 +121,9 @@ def test_other_settings_are_refused_and_named(journal, tmp_path):
     assert "one: other settings" in text and "first.by: 1 -> 5" in text
     assert "first.slowly: false -> true" in text and "--redo one" in text and "--out" in text
     assert "two:" not in text and journal.ran == ["one", "two", "three"]
+    with pytest.raises(BuildError, match="first.by"):
+        runner(journal, tmp_path, by=5).run(redo=["three"])
+    assert value(tmp_path, "03-three") == 13, "what is refused takes nothing away"
 
 
 def test_other_data_and_another_version_are_refused(journal, tmp_path, monkeypatch):

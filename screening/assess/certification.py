@@ -153,10 +153,11 @@ def certificate_of(
 
     `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
     by the calibrated rule."""
-    thresholds = sorted({*THRESHOLDS, *([args.at_most] if args.at_most < 1 else [])})
+    at_most = float(args.at_most)
+    thresholds = sorted({*THRESHOLDS, *([at_most] if at_most < 1 else [])})
     last, flagged = routes_along(units, results, rule, thresholds)
     # Testing goes up the path and stops at the first threshold that fails: this one must.
-    last[:, np.asarray(thresholds) > args.at_most] = True
+    last[:, np.asarray(thresholds) > at_most] = True
     abnormal = np.array([unit.abnormal for unit in units])
     patients = [unit.patient for unit in units]
     ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
@@ -172,7 +173,7 @@ def certificate_of(
         )  # fmt: skip
     if isinstance(low, NotCertified):
         return None, 0.0, f"{low}. The bundle is left as it was."
-    no_flag = flag is None or isinstance(flag, NotCertified)
+    flagging = flag if isinstance(flag, Certificate) else None
     runs = replace(rule, venn_abers=venn_abers)
     cleared, _ = routes_along([u for u in units if not u.abnormal], results, runs, [low.threshold])
     info = CertificateInfo(
@@ -181,8 +182,8 @@ def certificate_of(
         threshold=low.threshold,
         min_confidence=rule.min_confidence,
         passes=args.passes,
-        flag_threshold=None if no_flag else flag.threshold,
-        most_false_flags=None if no_flag else args.max_false_flags,
+        flag_threshold=flagging.threshold if flagging else None,
+        most_false_flags=args.max_false_flags if flagging else None,
         normal=int((~abnormal).sum()),
         abnormal=low.cases,
         patients=len(set(ill)),
@@ -215,10 +216,10 @@ def calibration_of(
     """Return what the calibration cases showed; ScreeningError when one label was never judged."""
     verdicts = [(p, judge(rule, results[p.id])) for p in pictures]
     judged = [(p, verdict) for p, verdict in verdicts if verdict.p_abnormal is not None]
+    scores = [v.p_abnormal for _, v in verdicts if v.p_abnormal is not None]
     labels = [int(p.abnormal) for p, _ in judged]
     if len(set(labels)) < 2:
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
-    scores = [verdict.p_abnormal for _, verdict in judged]
     patients = [p.hash for p, _ in judged]
     try:
         choice = calibration.choose(scores, labels, patients)

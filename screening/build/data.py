@@ -29,6 +29,10 @@ from screening.synthesis.simulate import simulate
 from screening.train.karyogram_set import COMPOSED, REAL
 
 SPLIT = "split.json"
+_CHROMOSOME_COLUMNS = ("path", "source", "case", "cell", "class", "stain", "upright")
+_CELL_COLUMNS = (
+    "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
+)  # fmt: skip
 DRAWN_ABNORMAL = ("+21", "+18", "+13", "45,X", "47,XXY")
 
 
@@ -108,7 +112,7 @@ def part_cells(
     for source in sources.pooled:
         crops = [r for r in chosen if r.source == source]
         if crops:
-            count = config.sets.pooled.get(part, 0)
+            count = next((n for name, n in config.sets.pooled.items() if name == part), 0)
             normal += pool_apart(crops, rng) if apart else pool_cells(crops, count, rng)
     return {COMPOSED: normal, REAL: [load_cell(r) for r in chosen if r.label == ABNORMAL]}
 
@@ -148,7 +152,8 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
     people = [(config.source, number) for number in range(config.cases)]
     people += [(f"{config.source} elsewhere", number) for number in range(config.left_out)]
     with replaced_folder(folder) as part:
-        chromosomes, cells = [], []
+        chromosomes: list[tuple[str, ...]] = []
+        cells: list[tuple[object, ...]] = []
         for index, (source, number) in enumerate(people):
             rng = np.random.default_rng([config.seed, index])
             case = f"case-{number:03d}"
@@ -162,15 +167,13 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
                 count = len(cell.chromosomes)
                 cells.append((source, case, label, count, cell.sex, abnormality, kind))
                 chromosomes += _written(part, source, case, label, cell)
-        header = ("path", "source", "case", "cell", "class", "stain", "upright")
-        _table(part / CHROMOSOME_TABLE, header, chromosomes)
-        header = ("source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses")
-        _table(part / CELL_TABLE, (*header, "label"), cells)
+        _table(part / CHROMOSOME_TABLE, _CHROMOSOME_COLUMNS, chromosomes)
+        _table(part / CELL_TABLE, _CELL_COLUMNS, cells)
     return folder
 
 
 def _written(root: Path, source: str, case: str, label: str, cell: Cell) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, one in enumerate(cell.chromosomes):
         path = f"chromosomes/{source}/{case}/{label}-{number:02d}.png"
         (root / path).parent.mkdir(parents=True, exist_ok=True)

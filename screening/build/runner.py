@@ -112,8 +112,9 @@ class Runner:
         wanted = self._wanted(only, until)
         for name in redo:
             self._check_name(name)
+        self._refuse_changed(redo)
+        for name in redo:
             shutil.rmtree(self.folder(name), ignore_errors=True)
-        self._refuse_changed()
         for stage in wanted:
             missing = [name for name in stage.reads if not self.is_done(name)]
             before = [one.name for one in wanted[: wanted.index(stage)]]
@@ -184,13 +185,13 @@ class Runner:
             "version": f"{__version__} {LOOK}",
         }
 
-    def _refuse_changed(self) -> None:
-        """Raise BuildError when anything in the folder was begun or made of something else."""
+    def _refuse_changed(self, redo: Sequence[str]) -> None:
+        """Raise BuildError when anything but `redo` was begun or made of something else."""
         reasons, changed = [], []
         for stage in self.stages:
             folder = self.folder(stage.name)
             kept = _read(folder / DONE) or _read(folder / BEGUN)
-            if kept is None:
+            if kept is None or stage.name in redo:
                 continue
             was, now = kept["inputs"], self._inputs(stage)
             said = list(_differences(was, now))
