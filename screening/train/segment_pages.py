@@ -94,7 +94,7 @@ def _truth(
             continue
         mask = (image < _INK).astype(np.float32)
         pad = 3 + int(1 / scale)
-        mask = cv2.copyMakeBorder(mask, *[pad] * 4, cv2.BORDER_CONSTANT, value=0)
+        mask = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
         if scale < 1:
             mask = cv2.GaussianBlur(mask, (0, 0), 0.4 / scale)
         half = 0.5 * scale - 0.5  # pixel centres: the copy's (0, 0) lies inside the page's
