@@ -41,7 +41,6 @@ from screening.uncertainty.venn_abers import VennAbers
 
 LEAST = 10
 """Cases of each kind below which calibration says nothing."""
-OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,6 @@ def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None
     The info is None when nothing can be promised. `folder` keeps what was scored. ScreeningError:
     data that cannot calibrate this bundle.
     """
-    if args.at_most == OWN:
-        args = _with(args, at_most=bundle.info.threshold)
     pictures = read_pictures(args.data, args.unit)
     units = units_of(pictures)
     check_enough(units, LEAST, needs(args))
@@ -116,10 +113,6 @@ def _scored(
     return score_pictures(pictures, bundle, scorer, folder, args)
 
 
-def _with(args: Terms, **changes: object) -> Terms:
-    return Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__} | changes)
-
-
 def needs(args: Terms) -> str:
     """Return what the promise asked for takes, in words that an error can begin with."""
     promise = Promise(args.recall, args.confidence)
@@ -153,10 +146,11 @@ def certificate_of(
 
     `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
     by the calibrated rule."""
-    thresholds = sorted({*THRESHOLDS, *([args.at_most] if args.at_most < 1 else [])})
+    at_most = rule.threshold if isinstance(args.at_most, str) else args.at_most
+    thresholds = sorted({*THRESHOLDS, *([at_most] if at_most < 1 else [])})
     last, flagged = routes_along(units, results, rule, thresholds)
     # Testing goes up the path and stops at the first threshold that fails: this one must.
-    last[:, np.asarray(thresholds) > args.at_most] = True
+    last[:, np.asarray(thresholds) > at_most] = True
     abnormal = np.array([unit.abnormal for unit in units])
     patients = [unit.patient for unit in units]
     ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
@@ -172,7 +166,7 @@ def certificate_of(
         )  # fmt: skip
     if isinstance(low, NotCertified):
         return None, 0.0, f"{low}. The bundle is left as it was."
-    no_flag = flag is None or isinstance(flag, NotCertified)
+    certified = flag if isinstance(flag, Certificate) else None
     runs = replace(rule, venn_abers=venn_abers)
     cleared, _ = routes_along([u for u in units if not u.abnormal], results, runs, [low.threshold])
     info = CertificateInfo(
@@ -181,8 +175,8 @@ def certificate_of(
         threshold=low.threshold,
         min_confidence=rule.min_confidence,
         passes=args.passes,
-        flag_threshold=None if no_flag else flag.threshold,
-        most_false_flags=None if no_flag else args.max_false_flags,
+        flag_threshold=None if certified is None else certified.threshold,
+        most_false_flags=None if certified is None else args.max_false_flags,
         normal=int((~abnormal).sum()),
         abnormal=low.cases,
         patients=len(set(ill)),
@@ -218,7 +212,7 @@ def calibration_of(
     labels = [int(p.abnormal) for p, _ in judged]
     if len(set(labels)) < 2:
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
-    scores = [verdict.p_abnormal for _, verdict in judged]
+    scores = [v.p_abnormal for _, v in judged if v.p_abnormal is not None]
     patients = [p.hash for p, _ in judged]
     try:
         choice = calibration.choose(scores, labels, patients)

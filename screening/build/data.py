@@ -108,7 +108,7 @@ def part_cells(
     for source in sources.pooled:
         crops = [r for r in chosen if r.source == source]
         if crops:
-            count = config.sets.pooled.get(part, 0)
+            count = next((n for p, n in config.sets.pooled.items() if p == part), 0)
             normal += pool_apart(crops, rng) if apart else pool_cells(crops, count, rng)
     return {COMPOSED: normal, REAL: [load_cell(r) for r in chosen if r.label == ABNORMAL]}
 
@@ -164,13 +164,15 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
                 chromosomes += _written(part, source, case, label, cell)
         header = ("path", "source", "case", "cell", "class", "stain", "upright")
         _table(part / CHROMOSOME_TABLE, header, chromosomes)
-        header = ("source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses")
-        _table(part / CELL_TABLE, (*header, "label"), cells)
+        header = (
+            "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
+        )  # fmt: skip
+        _table(part / CELL_TABLE, header, cells)
     return folder
 
 
 def _written(root: Path, source: str, case: str, label: str, cell: Cell) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, one in enumerate(cell.chromosomes):
         path = f"chromosomes/{source}/{case}/{label}-{number:02d}.png"
         (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -67,8 +67,8 @@ def arbiter(context: Context) -> None:
     first = _collected(context, pages, network, None)
     stored, _ = fit_arbiter(*first, settings)
     second = _collected(context, pages, network, Arbiter.from_json(json.dumps(stored)))
-    both = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
-    stored, reached = fit_arbiter(*both, settings)
+    x, y, page = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    stored, reached = fit_arbiter(x, y, page, settings)
     (context.folder / "reached.json").write_text(json.dumps(reached) + "\n", "utf-8")
     (context.folder / ARBITER).write_text(json.dumps(stored), "utf-8")
     context.say(f"{reached['contacts']} contacts, {reached['wrong']:.1%} wrong on pages kept aside")
@@ -91,6 +91,6 @@ def _pages(context: Context, kind: str) -> list[Path]:
 
 def _collected(
     context: Context, pages: list[Path], network: Segmenter, decided: Arbiter | None
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     do = partial(examples, segmenter=network, arbiter=decided)
     return together(list(each(context, do, pages, "pages read for the arbiter")))

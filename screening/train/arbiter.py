@@ -24,7 +24,7 @@ from screening.karyogram.locate.partition import (
     mean_over,
     merged,
 )
-from screening.karyogram.locate.regions import MEETS, TOUCH, N, regions
+from screening.karyogram.locate.regions import MEETS, TOUCH, Graph, N, regions
 from screening.karyogram.locate.segments import Segmenter
 
 
@@ -63,7 +63,7 @@ def examples(
     weight = graph.sums[:, N]
     xs, ys = [], []
 
-    def collect(now, expected, part):
+    def collect(now: Graph, expected: np.ndarray, part: np.ndarray) -> np.ndarray:
         own = np.zeros((len(now.peak), 256))
         np.add.at(own, part, table)
         of = own.argmax(1)
@@ -157,7 +157,9 @@ def _short(values: np.ndarray) -> list:
     return np.round(values, 4).tolist()
 
 
-def together(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, ...]:
+def together(
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (features (n, k), one chromosome or not (n,), page (n,)) of the examples of pages."""
     page = np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts])
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), page

@@ -107,7 +107,7 @@ class _Telling(keras.callbacks.Callback):
         super().__init__()
         self.epoch, self.epochs, self.tick = epoch, epochs, tick
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count the batch as a part of its epoch."""
         steps = self.params.get("steps")
         if steps:

@@ -29,11 +29,12 @@ def onnx_model(model: keras.Model) -> bytes:
     folded into the convolutions. Needs the package `onnx`."""
     from onnx import TensorProto, helper, numpy_helper
 
-    nodes, weights, names = [], [], {}
+    nodes, weights = [], []
+    names: dict[str, str] = {}
     pads: dict[str, int] = {}
     order = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
 
-    def source(layer) -> list[str]:
+    def source(layer: keras.layers.Layer) -> list[str]:
         tensors = layer.input if isinstance(layer.input, list) else [layer.input]
         return [names[t.name] for t in tensors]
 

@@ -7,7 +7,7 @@ karyograms (Chu, KTH 2020, transfers from ImageNet; the 24-class task is that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def chromosome_model(base: keras.Model, dropout: float) -> keras.Model:
 def pretrain(
     new_base: Callable[[], keras.Model],
     train: Sequence[Cell],
-    validation: dict[str, Sequence[Cell]],
+    validation: Mapping[str, Sequence[Cell]],
     folder: Path,
     config: PretrainConfig,
     stop_after: int | None = None,

@@ -31,7 +31,9 @@ def build() -> keras.Model:
     layers = keras.layers
     c1, c2, c3 = _WIDTHS
 
-    def conv(x, channels: int, size: int, stride: int = 1, dilation: int = 1):
+    def conv(
+        x: keras.KerasTensor, channels: int, size: int, stride: int = 1, dilation: int = 1
+    ) -> keras.KerasTensor:
         # Symmetric padding, as ONNX states it; "same" pads strided layers on one side only.
         x = layers.ZeroPadding2D(dilation * (size // 2))(x)
         x = layers.Conv2D(channels, size, strides=stride, dilation_rate=dilation, use_bias=False)(x)
