@@ -29,6 +29,7 @@ slow: $(STAMP)  ## the slow tests only; that there are none (status 5) is no fai
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

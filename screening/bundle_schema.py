@@ -14,7 +14,7 @@ from screening import __version__
 from screening.classes import LABELS
 from screening.reading_settings import ReadingSettings
 
-SCHEMA = 2
+SCHEMA: Literal[2] = 2
 
 
 class _Strict(BaseModel):

@@ -298,9 +298,10 @@ def _unknown_names(raw: dict[str, Any], bases: Mapping[str, Sequence[str]]) -> I
     """Yield what is wrong with names that only the table of bases knows."""
     model = raw.get("model")
     backbone = model.get("backbone") if isinstance(model, dict) else None
-    if isinstance(backbone, str) and backbone not in bases:
-        yield f"model.backbone: expected one of {', '.join(bases)}, received {backbone!r}"
+    if not isinstance(backbone, str):
+        return
     if backbone not in bases:
+        yield f"model.backbone: expected one of {', '.join(bases)}, received {backbone!r}"
         return
     wanted: list[tuple[str, Any]] = []
     stages = raw.get("stages")

@@ -186,8 +186,8 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, floor: float = 1e-7) -> float
     """Return the mean negative log likelihood in nats; scores are kept `floor` off 0 and 1."""
     labels, scores = _pair(labels, scores)
     _check_scores(scores)
-    scores = np.clip(scores, floor, 1 - floor)
-    return float(-np.mean(labels * np.log(scores) + (1 - labels) * np.log1p(-scores)))
+    kept = np.clip(scores, floor, 1 - floor)
+    return float(-np.mean(labels * np.log(kept) + (1 - labels) * np.log1p(-kept)))
 
 
 @dataclass(frozen=True)

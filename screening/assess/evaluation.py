@@ -205,11 +205,13 @@ def _ranking(
     found = []
     for name, inside in ({ALL: np.ones(len(cases), bool)} | grouped).items():
         known = [
-            c for c, yes in zip(cases, inside, strict=True) if yes and c.p_abnormal is not None
+            (int(c.abnormal), c.p_abnormal)
+            for c, yes in zip(cases, inside, strict=True)
+            if yes and c.p_abnormal is not None
         ]
         area = float("nan")
         if known:
-            area = auroc([int(c.abnormal) for c in known], [c.p_abnormal for c in known])
+            area = auroc([label for label, _ in known], [p for _, p in known])
         found.append((name, area, len(known)))
     return found
 

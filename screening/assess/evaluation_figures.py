@@ -97,6 +97,10 @@ def _cost(axes: Axes, evaluation: Evaluation) -> None:
     )  # fmt: skip
     if gain > 0:
         minutes = axes.secondary_yaxis(
-            "right", functions=(lambda y: (100 - y) * gain, lambda m: 100 - m / gain)
+            "right",
+            functions=(
+                lambda y: (100 - np.asarray(y)) * gain,
+                lambda m: 100 - np.asarray(m) / gain,
+            ),
         )
         minutes.set_ylabel("minutes saved in 100 cases")

@@ -95,11 +95,12 @@ def _in_short(evaluation: Evaluation) -> Section:
         f"In 100 cases of which {100 * prevalence:.2g} are abnormal, a person would open "
         f"{100 * here.opened:.0f} first and save {here.minutes:.0f} minutes.",
     ]
-    told = next((row for row in evaluation.selective if row.oversure is not None), None)
-    if told is not None and told.errors.successes:
+    rows = ((row.errors, row.oversure) for row in evaluation.selective)
+    told = next(((wrong, sure) for wrong, sure in rows if sure is not None), None)
+    if told is not None and told[0].successes:
         text.append(
-            f"Of {told.errors.successes} pictures that were named wrongly, "
-            f"{told.oversure.successes} had a confidence of 0.99 or more."
+            f"Of {told[0].successes} pictures that were named wrongly, "
+            f"{told[1].successes} had a confidence of 0.99 or more."
         )
     return Section("In short", tuple(text))
 

@@ -47,7 +47,7 @@ from screening.triage.rule import Rule, judge
 from screening.uncertainty.calibration import from_json
 from screening.uncertainty.certificate import not_covered, overlap
 from screening.worklist.scorer import BundleScorer
-from screening.worklist.tables import csv_text
+from screening.worklist.tables import Cell, csv_text
 
 LEAST = 5
 """Cases of each kind below which no interval says anything."""
@@ -235,15 +235,15 @@ def tables(
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
     names = tuple(confidence)
     wrong = iter(evaluation.wrong)
-    pictures = []
+    pictures: list[dict[str, Cell]] = []
     for p in shown:
         judged = bool(len(p.p))
         predicted = int(p.abnormal) ^ int(next(wrong)) if judged else None
         pictures.append(
             {"image": p.image, "case": p.case, "patient": p.patient, "abnormal": int(p.abnormal),
              "route": p.route, "p_abnormal": float(p.p.mean()) if judged else None,
-             "predicted": predicted}
-            | {name: float(next(confidence[name])) if judged else None for name in names}
+             "predicted": predicted,
+             **{name: float(next(confidence[name])) if judged else None for name in names}}
         )  # fmt: skip
     routed = [
         {"case": c.case, "patient": c.patient, "abnormal": int(c.abnormal),

@@ -13,6 +13,7 @@ from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
     from screening.config import TrainConfig
+    from screening.train.pictures import Pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     job = Job(config, args.out, where, args.quiet, args.smoke)
 
     @cache
-    def data():
+    def data() -> tuple[Pictures, Pictures]:
         return job.pictures(TRAIN, varied=True), job.pictures(VALIDATION)
 
     def say(text: str) -> None:

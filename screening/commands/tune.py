@@ -67,12 +67,13 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle, or data that cannot calibrate it.
     """
     check(args)
-    from screening.assess.certification import earned, write_tuned
+    from screening.assess.certification import Terms, earned, write_tuned
     from screening.bundle import load_bundle
 
     bundle = load_bundle(find_bundle(args.bundle))
+    terms = Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__})
     with tempfile.TemporaryDirectory() as scratch:
-        info, words = earned(bundle, args, args.keep or Path(scratch))
+        info, words = earned(bundle, terms, args.keep or Path(scratch))
     if info is None:
         say(args, words)
         return NOT_CERTIFIED

@@ -79,8 +79,8 @@ def pool_cells(
         distance = np.linalg.norm(vectors - vectors[anchor], axis=1)
         # Half the distance to the last neighbour: near cells stay in front, not always the same.
         reach = np.partition(distance, last)[last]
-        order = np.argsort(distance + rng.random(len(looks)) * reach / 2)
-        order = [anchor, *(int(index) for index in order if index != anchor)]
+        near = np.argsort(distance + rng.random(len(looks)) * reach / 2)
+        order = [anchor, *(int(index) for index in near if index != anchor)]
         cells.append(_compose([looks[index] for index in order], male, number, rng))
     return cells
 

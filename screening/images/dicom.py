@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, SupportsFloat
 
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
 from screening.errors import ImageError
@@ -76,10 +77,10 @@ def _window(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     return center - width / 2, center + width / 2
 
 
-def _first(value: object) -> float:
+def _first(value: MultiValue[SupportsFloat] | SupportsFloat | str | None) -> float:
     """The first of one or several numbers, NaN for none."""
-    several = value if isinstance(value, pydicom.multival.MultiValue) else [value]
+    first = next(iter(value), None) if isinstance(value, MultiValue) else value
     try:
-        return float(several[0])
-    except (TypeError, ValueError, IndexError):
+        return math.nan if first is None else float(first)
+    except (TypeError, ValueError):
         return math.nan

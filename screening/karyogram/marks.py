@@ -65,7 +65,7 @@ def _toned(ink: np.ndarray, unit: float) -> bool:
     inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(_EDGE * unit)))
     core = ink[inner[1:-1, 1:-1] > 0]
     between = np.count_nonzero((ink > 0.25 * darkest) & (ink < 0.75 * darkest))
-    return (
+    return bool(
         thick > _THICK
         and core.size > 5
         and float(core.std()) > _SPREAD * darkest

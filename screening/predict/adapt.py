@@ -25,7 +25,12 @@ class CellNormalization(keras.layers.Layer):
             )
         )  # fmt: skip
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self,
+        inputs: keras.KerasTensor,
+        training: bool | None = None,
+        mask: keras.KerasTensor | None = None,
+    ) -> keras.KerasTensor:
         """Return `inputs` (b, h, w, c) normalised over b, h and w; the others are not used."""
         mean, variance = keras.ops.moments(inputs, axes=(0, 1, 2))
         mean = (1 - self.share) * self.mean + self.share * mean

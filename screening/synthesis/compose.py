@@ -200,7 +200,7 @@ def _draw_in(
     for _ in range(style.arrows if boxes else 0):
         box = boxes[int(rng.integers(len(boxes)))]
         length = style.width * rng.uniform(0.025, 0.06)
-        grey = int(rng.choice([0, 0, rng.integers(150)]))
+        grey = int(rng.choice([0, 0, int(rng.integers(150))]))
         draw_arrow(page, taken, (box.x, box.y, box.w, box.h), length, grey, rng)
     for _ in range(style.underlines):
         slot = slots[int(rng.integers(len(slots)))]

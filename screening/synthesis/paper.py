@@ -18,7 +18,9 @@ def develop(page: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndar
         page = 255 - page
     if style.jpeg:
         _, buffer = cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, style.jpeg])
-        page = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
+        assert decoded is not None, "just encoded"
+        return decoded
     return page
 
 

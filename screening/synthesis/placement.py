@@ -49,7 +49,10 @@ def place(
     rows = list(LAYOUTS[style.layout])
     if widths.get(MARKER):
         rows[-1] = (*rows[-1][:-1], (*rows[-1][-1], MARKER))
-    gaps = {name: rng.normal(0, style.gap_jitter, max(0, len(w) - 1)) for name, w in widths.items()}
+    gaps: dict[str, Sequence[float]] = {
+        name: rng.normal(0, style.gap_jitter, max(0, len(w) - 1)).tolist()
+        for name, w in widths.items()
+    }
     inner = style.width * (1 - 2 * style.margin)
     measured = []
     for blocks in rows:

@@ -243,10 +243,10 @@ def _within(kind: str, name: str, one: str, bands: list[str], at: list[float]) -
     arms = {band[0] for band in bands}
     if kind == "del" and len(bands) == 1:
         if arms == {"q"}:
-            pieces, sham, end = Piece(one, 0, at[0]), Piece(one, 0, 1 - _NEW_END, whole=True), 1.0
+            kept, whole, end = Piece(one, 0, at[0]), Piece(one, 0, 1 - _NEW_END, whole=True), 1.0
         else:
-            pieces, sham, end = Piece(one, at[0], 1), Piece(one, _NEW_END, 1, whole=True), 0.0
-        made = Derivative(one, name, (pieces,), (sham,))
+            kept, whole, end = Piece(one, at[0], 1), Piece(one, _NEW_END, 1, whole=True), 0.0
+        made = Derivative(one, name, (kept,), (whole,))
         return Rearrangement(name, (one,), (made,), (_megabases(one, at[0], end),))
     low, high = sorted(at)
     if kind != "inv" and len(arms) > 1:
@@ -257,6 +257,8 @@ def _within(kind: str, name: str, one: str, bands: list[str], at: list[float]) -
     if low == high:
         raise ScreeningError(f"expected two different bands, received {name}")
     long = arms == {"q"}
+    pieces: tuple[Piece, ...]
+    sham: tuple[Piece, ...]
     if kind == "inv":
         ends = Piece(one, 0, low), Piece(one, high, 1)
         pieces = (ends[0], Piece(one, high, low, again=True), ends[1])

@@ -78,7 +78,7 @@ def _prepare(image: np.ndarray, style: Style, rng: np.random.Generator) -> np.nd
         image = add_crossing(image, rng)
     if style.rim or style.chromosome_blur > 0.25:
         pad = style.rim + int(np.ceil(2 * style.chromosome_blur)) + 1
-        image = cv2.copyMakeBorder(image, *[pad] * 4, cv2.BORDER_CONSTANT, value=255)
+        image = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
         if style.rim:
             mask = (image < 245).astype(np.uint8)
             kernel = np.ones((2 * style.rim + 1,) * 2, np.uint8)

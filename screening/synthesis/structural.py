@@ -254,7 +254,7 @@ def _joined(parts: Sequence[_Part], host: _Picture, rng: np.random.Generator) ->
             weight *= np.clip((edges[k + 1] - rows) / fade + 0.5, 0, 1)
         t = (rows - edges[k]) / max(part.length, 1e-3)
         ink = part.sampled(t, columns + np.float32(shifts[k]), host, narrow[k])
-        joined += np.float32(weight)[:, None] * ink
+        joined += weight.astype(np.float32)[:, None] * ink
     joined *= np.clip((_REACH * width - np.abs(columns)) / 2 + 0.5, 0, 1)
     for end, piece in (("upper", parts[0].piece), ("lower", parts[-1].piece)):
         if 0 < (piece.start if end == "upper" else piece.end) < 1:

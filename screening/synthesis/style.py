@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -123,7 +124,24 @@ class Style:
     """Light chromosomes on dark paper."""
 
 
-def _wear(rng: np.random.Generator, pixel: float) -> dict[str, float | int]:
+class _Wear(TypedDict):
+    curl: float
+    lean: float
+    stout: float
+    cleft: float
+    splay: float
+    satellites: float
+    crossing: float
+    bands: float
+    grain: float
+    grain_size: float
+    ragged: float
+    sharpen: float
+    arrows: int
+    underlines: int
+
+
+def _wear(rng: np.random.Generator, pixel: float) -> _Wear:
     """How worn, condensed and bent the preparation is; `pixel`: page width over 900 pixels.
 
     Shares are those of published clinical karyograms: a fifth of the pages have straight
@@ -132,22 +150,22 @@ def _wear(rng: np.random.Generator, pixel: float) -> dict[str, float | int]:
     """
     poor, grainy, opened = rng.random() < 0.35, rng.random() < 0.4, rng.random() < 0.3
     frayed, leaning = rng.random() < 0.4, rng.random() < 0.7
-    return {
-        "curl": min(0.5, rng.gamma(1.4, 0.11)) if rng.random() < 0.8 else 0.0,
-        "lean": min(0.6, rng.gamma(1.2, 0.12)) if leaning else 0.0,
-        "stout": float(np.exp(rng.uniform(-0.1, 0.45))) if poor or rng.random() < 0.3 else 1.0,
-        "cleft": rng.uniform(0.1, 0.85) if opened else 0.0,
-        "splay": rng.uniform(0.0, 0.45) if opened else 0.0,
-        "satellites": rng.uniform(0.1, 0.6) if rng.random() < 0.4 else 0.0,
-        "crossing": rng.uniform(0.01, 0.06) if rng.random() < 0.5 else 0.0,
-        "bands": rng.uniform(0.45, 0.85) if poor else rng.uniform(0.85, 1.1),
-        "grain": rng.uniform(0.05, 0.22) if grainy else 0.0,
-        "grain_size": rng.uniform(0.9, 1.7) * pixel,
-        "ragged": rng.uniform(0.4, 1.3) * pixel if frayed else 0.0,
-        "sharpen": rng.uniform(0.3, 1.4) if rng.random() < 0.35 else 0.0,
-        "arrows": int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02])),
-        "underlines": int(rng.choice([0, 1, 2], p=[0.94, 0.04, 0.02])),
-    }
+    return _Wear(
+        curl=min(0.5, rng.gamma(1.4, 0.11)) if rng.random() < 0.8 else 0.0,
+        lean=min(0.6, rng.gamma(1.2, 0.12)) if leaning else 0.0,
+        stout=float(np.exp(rng.uniform(-0.1, 0.45))) if poor or rng.random() < 0.3 else 1.0,
+        cleft=rng.uniform(0.1, 0.85) if opened else 0.0,
+        splay=rng.uniform(0.0, 0.45) if opened else 0.0,
+        satellites=rng.uniform(0.1, 0.6) if rng.random() < 0.4 else 0.0,
+        crossing=rng.uniform(0.01, 0.06) if rng.random() < 0.5 else 0.0,
+        bands=rng.uniform(0.45, 0.85) if poor else rng.uniform(0.85, 1.1),
+        grain=rng.uniform(0.05, 0.22) if grainy else 0.0,
+        grain_size=rng.uniform(0.9, 1.7) * pixel,
+        ragged=rng.uniform(0.4, 1.3) * pixel if frayed else 0.0,
+        sharpen=rng.uniform(0.3, 1.4) if rng.random() < 0.35 else 0.0,
+        arrows=int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02])),
+        underlines=int(rng.choice([0, 1, 2], p=[0.94, 0.04, 0.02])),
+    )
 
 
 def _rule_gap(rng: np.random.Generator) -> float:

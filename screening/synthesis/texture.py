@@ -123,7 +123,7 @@ def fray(
     far the outline wanders, pixels.
     """
     pad = int(np.ceil(2 * ragged)) + 1
-    image = cv2.copyMakeBorder(image, *[pad] * 4, cv2.BORDER_CONSTANT, value=255)
+    image = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
     ink = 255 - image.astype(np.float32)
     if grain:
         ink *= 1 + np.float32(grain) * _grains(image.shape, size, rng)

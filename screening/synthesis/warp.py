@@ -59,10 +59,11 @@ def warp(
         t = along * np.float32(2 / out_h)
         across = across + np.float32(bend * out_h) * (t * t - np.float32(0.5))
     if waves is not None:
-        t = np.clip(along / np.float32(out_h) + np.float32(0.5), 0, 1) * np.float32(len(waves) - 1)
+        knot = np.clip(along / np.float32(out_h) + np.float32(0.5), 0, 1)
+        knot = knot * np.float32(len(waves) - 1)
         knots = np.linspace(0, len(waves) - 1, 4 * len(waves))
         fine = np.stack([_smooth(waves[:, k], knots) for k in (0, 1)], 1) * out_h
-        at = t * np.float32((len(knots) - 1) / (len(waves) - 1))
+        at = knot * np.float32((len(knots) - 1) / (len(waves) - 1))
         low = np.minimum(at.astype(np.int32), len(knots) - 2)
         part = (at - low)[..., None]
         shift = fine[low] * (1 - part) + fine[low + 1] * part

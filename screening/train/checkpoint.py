@@ -33,7 +33,8 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(path) as part, part.open("wb") as file:
-            np.savez(file, **{_META: text}, **arrays)
+            # The checker takes any name for `allow_pickle`, which is no name of an array here.
+            np.savez(file, **{_META: text}, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         kept = "the last one is intact" if path.exists() else "there is none yet"
         raise DiskError(

@@ -75,6 +75,7 @@ def render(
     angle = shift_x = shift_y = 0.0
     stretch = flip = 1.0
     if augmentation is not None:
+        assert rng is not None, "what changes a crop is drawn"
         low, high = np.log(augmentation.length)
         length = float(np.exp(rng.uniform(low, high)))
         angle = rng.uniform(-augmentation.rotation, augmentation.rotation)
@@ -96,6 +97,7 @@ def render(
         ink = cv2.GaussianBlur(ink, (0, 0), 0.35 / scale)
     out = cv2.warpAffine(ink, matrix, (width, height), flags=cv2.INTER_LINEAR).astype(np.float32)
     if augmentation is not None:
+        assert rng is not None, "what changes a crop is drawn"
         sigma = rng.uniform(0, augmentation.blur)
         if sigma > 0.3:
             out = cv2.GaussianBlur(out, (0, 0), sigma)

@@ -129,7 +129,7 @@ def varied(
     if rng.random() < 0.2:
         image = _eroded(image, rng)
     if rng.random() < 0.18:
-        image = _with_remnant(image, warp(others[rng.integers(len(others))], scale), rng)
+        image = _with_remnant(image, warp(others[int(rng.integers(len(others)))], scale), rng)
     image = _optics(image, rng, page, stout)
     return image, scale
 
@@ -148,7 +148,7 @@ def not_one_chromosome(
         wide = float(np.exp(rng.uniform(np.log(0.75), np.log(1.7))))
 
         def ready(shrink: float = 1.0) -> np.ndarray:
-            chosen = pictures[rng.integers(len(pictures))]
+            chosen = pictures[int(rng.integers(len(pictures)))]
             angle, bend = rng.uniform(-8, 8), rng.normal(0, 0.04)
             return warp(chosen, scale * shrink, (wide, 1.0), angle, bend, mirror=rng.random() < 0.5)
 
@@ -249,7 +249,9 @@ def _optics(image: np.ndarray, rng: np.random.Generator, page: float, stout: boo
         _, buffer = cv2.imencode(
             ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 97))]
         )
-        image = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
+        assert decoded is not None, "just encoded"
+        image = decoded
     reach = 1 + int(rng.integers(0, 3))
     keep = cv2.dilate(mask, np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
     image = np.where(keep & (image < rng.integers(236, 253)), image, np.uint8(255))
@@ -349,8 +351,8 @@ def _mark(kind: str, chr1: float, rng: np.random.Generator) -> np.ndarray:
         cv2.line(canvas, (middle - long, middle), (middle + long, middle), tone, thick)
         canvas = canvas.T if rng.random() < 0.3 else canvas
     elif kind == "arrow":
-        turn, long = rng.uniform(0, 2 * np.pi), chr1 * rng.uniform(0.08, 0.35)
-        tip = (round(middle + long * np.cos(turn)), round(middle + long * np.sin(turn)))
+        turn, reach = rng.uniform(0, 2 * np.pi), chr1 * rng.uniform(0.08, 0.35)
+        tip = (round(middle + reach * np.cos(turn)), round(middle + reach * np.sin(turn)))
         thick = max(1, round(0.015 * chr1))
         cv2.arrowedLine(canvas, (middle, middle), tip, tone, thick, tipLength=rng.uniform(0.3, 0.7))
     else:

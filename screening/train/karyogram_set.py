@@ -65,12 +65,12 @@ def plan(cells: Mapping[str, Sequence[Cell]], counts: Mapping[str, int], seed: i
 
     `cells[REAL]` are truly aneuploid cells: each is composed as it is, `counts[REAL]` times.
     """
-    entries = []
+    entries: list[tuple[str, str, str, str]] = []
     for kind, times in counts.items():
         for cell in cells.get(REAL if kind == REAL else COMPOSED, ()):
             entries += [(cell.source, cell.case, cell.cell, kind) for _ in range(times)]
     order = np.random.default_rng(seed).permutation(len(entries))
-    return [Entry(*entries[i], seed=seed * 1_000_000 + n) for n, i in enumerate(order)]
+    return [Entry(*entries[int(i)], seed * 1_000_000 + n) for n, i in enumerate(order)]
 
 
 def make(

@@ -7,9 +7,10 @@ batch divided by their number, whatever the number of devices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -122,8 +123,12 @@ class Trainer:
         for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
             variable.assign(value)
 
-    def _distributed_step(self, x, y, w, count):
-        def replica(x, y, w, count):
+    def _distributed_step(
+        self, x: tf.Tensor, y: tf.Tensor, w: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        def replica(
+            x: tf.Tensor, y: tf.Tensor, w: tf.Tensor, count: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 p = self.model(tf.cast(x, self._input_type), training=True)
                 loss = tf.reduce_sum(self.loss(y, p) * w) / count
@@ -139,17 +144,17 @@ class Trainer:
         total = strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
         return total, strategy.experimental_local_results(p)
 
-    def _distributed_guess(self, x):
-        def replica(x):
+    def _distributed_guess(self, x: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def replica(x: tf.Tensor) -> tf.Tensor:
             return self.model(tf.cast(x, self._input_type), training=False)
 
         p = self.devices.strategy.run(replica, args=(x,))
         return self.devices.strategy.experimental_local_results(p)
 
-    def _distributed_reseed(self, epoch):
+    def _distributed_reseed(self, epoch: tf.Tensor) -> None:
         """Dropout's state from (seed, replica, layer, epoch): nothing of it needs to be stored."""
 
-        def replica(epoch):
+        def replica(epoch: tf.Tensor) -> None:
             context = tf.distribute.get_replica_context()
             own = tf.cast(context.replica_id_in_sync_group, tf.int64)
             for number, layer in enumerate(self._random):
@@ -162,20 +167,20 @@ class Trainer:
 
         self.devices.strategy.run(replica, args=(epoch,))
 
-    def _spread(self, *arrays: np.ndarray) -> Iterator:
+    def _spread(self, *arrays: np.ndarray) -> Iterator[tf.Tensor]:
         """Yield each array shared out: replica r of all hosts gets the r-th equal piece."""
         per = len(arrays[0]) // self.devices.replicas
         for array in arrays:
 
-            def piece(context, array=array):
+            def piece(context: _Replica, array: np.ndarray = array) -> tf.Tensor:
                 first = context.replica_id_in_sync_group * per
                 return tf.constant(array[first : first + per])
 
             yield self._values(piece)
 
-    def _values(self, piece):
+    def _values(self, piece: Callable[[_Replica], tf.Tensor]) -> tf.Tensor:
         if self.devices.replicas == 1:
-            return piece(tf.distribute.get_replica_context() or _OnlyReplica)
+            return piece(tf.distribute.get_replica_context() or _OnlyReplica())
         return self.devices.strategy.experimental_distribute_values_from_function(piece)
 
     def _local_rows(self, size: int) -> np.ndarray:
@@ -184,8 +189,18 @@ class Trainer:
         if self.devices.workers == 1:
             return np.arange(size)
         own: list[int] = []
-        self._values(lambda context: own.append(context.replica_id_in_sync_group) or tf.constant(0))
+
+        def seen(context: _Replica) -> tf.Tensor:
+            own.append(context.replica_id_in_sync_group)
+            return tf.constant(0)
+
+        self._values(seen)
         return np.concatenate([np.arange(r * per, (r + 1) * per) for r in own])
+
+
+class _Replica(Protocol):
+    @property
+    def replica_id_in_sync_group(self) -> int: ...
 
 
 class _OnlyReplica:

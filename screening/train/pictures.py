@@ -79,7 +79,7 @@ def load_pictures(
             return None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        decoded = list(pool.map(plain, items))
+        decoded = [picture for picture in pool.map(plain, items) if picture is not None]
     problems.raise_if_any()
     labels = np.array([item.label == ABNORMAL for item in items], np.int64)
     stack = np.stack(decoded) if decoded else np.zeros((0, size, size), np.uint8)

@@ -21,7 +21,7 @@ import tensorflow as tf
 from keras_tuner.src import config as tuner_config
 
 from screening.config import SearchConfig, StageConfig, TrainConfig
-from screening.errors import ScreeningError
+from screening.errors import ConfigError, ScreeningError
 from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures
 from screening.train.checkpoint import DiskError, disk_errors_told
@@ -70,6 +70,12 @@ def applied(config: TrainConfig, values: dict[str, Any]) -> TrainConfig:
     )
 
 
+def _asked(config: TrainConfig) -> SearchConfig:
+    if config.search is None:
+        raise ConfigError("expected a section `search` in the settings, there is none")
+    return config.search
+
+
 class Search(keras_tuner.BayesianOptimization):
     """keras-tuner's Bayesian search over whole staged trainings.
 
@@ -84,7 +90,7 @@ class Search(keras_tuner.BayesianOptimization):
         devices: Devices,
         say: Callable[[str], None],
     ) -> None:
-        search = config.search
+        search = _asked(config)
         self.settings, self.data, self.out, self.where, self.say = config, data, out, devices, say
         self._began, self._done = time.monotonic(), 0
         direction = "min" if search.objective == "val_loss" else "max"
@@ -140,7 +146,7 @@ class Search(keras_tuner.BayesianOptimization):
         shown = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
                           for key, value in values.items())  # fmt: skip
         self._done += 1
-        left = self.settings.search.trials - int(trial.trial_id) - 1
+        left = _asked(self.settings).trials - int(trial.trial_id) - 1
         span = in_words((time.monotonic() - self._began) / self._done * left)
         said = f"trial {trial.trial_id}: {shown} -> AUC {best['val_auc']:.4f}"
         self.say(f"{said}; {left} to go, about {span}")
@@ -184,6 +190,6 @@ def best_settings(config: TrainConfig, trials: list[dict[str, Any]]) -> TrainCon
     if not done:
         reasons = "; ".join(sorted({trial["reason"] for trial in trials if trial["reason"]}))
         raise ScreeningError(f"no trial of the search succeeded: {reasons or 'no reason recorded'}")
-    sign = -1 if config.search.objective == "val_loss" else 1
+    sign = -1 if _asked(config).objective == "val_loss" else 1
     best = max(done, key=lambda trial: sign * trial["score"])
     return applied(config, best["values"]).changed(search=None)

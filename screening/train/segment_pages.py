@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -63,7 +64,15 @@ def harder(style: Style, rng: np.random.Generator) -> Style:
     return style
 
 
-def labelled(cell: Cell, seed: int) -> dict[str, np.ndarray]:
+class Labelled(TypedDict):
+    """A page's small copy, the kind of every pixel and the chromosome that it belongs to, uint8."""
+
+    page: np.ndarray
+    kind: np.ndarray
+    ids: np.ndarray
+
+
+def labelled(cell: Cell, seed: int) -> Labelled:
     """Return the arrays of one page composed of `cell`, see the module."""
     rng = np.random.default_rng(seed)
     style = harder(random_style(rng), rng)
@@ -78,9 +87,7 @@ def labelled(cell: Cell, seed: int) -> dict[str, np.ndarray]:
     return _truth(copy, karyogram.laid, shrink * scale)
 
 
-def _truth(
-    copy: np.ndarray, laid: Sequence[tuple[np.ndarray, int, int]], scale: float
-) -> dict[str, np.ndarray]:
+def _truth(copy: np.ndarray, laid: Sequence[tuple[np.ndarray, int, int]], scale: float) -> Labelled:
     height, width = copy.shape
     best = np.full((height, width), 0.5, np.float32)
     ids = np.zeros((height, width), np.uint8)
@@ -116,7 +123,7 @@ def _truth(
     kind[around & (kind == PRINT)] = 0
     kind[ids > 0] = BODY
     kind[near >= 2] = BORDER
-    return {"page": copy, "kind": kind, "ids": ids}
+    return Labelled(page=copy, kind=kind, ids=ids)
 
 
 def write_page(job: tuple[Path, Cell, int]) -> Path:

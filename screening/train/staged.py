@@ -14,7 +14,7 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Run:
     cache_folder: Path | None = None
     save_seconds: float = SAVE_SECONDS
     frozen: keras.Model | None = None
+    _history: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
 
     def fit(self, screener: keras.Model, resume: bool = False) -> list[StageResult]:
         """Train `screener`, made in the scope of the devices, in place; return the stages' results.
@@ -108,7 +109,7 @@ class Run:
         return self._history
 
     def _begin(self, screener: keras.Model, resume: bool) -> None:
-        self._history: list[dict[str, Any]] = []
+        self._history = []
         start = load_state(self.folder / "stages" / "start.npz")
         if start is None or not (resume or self.devices.chief):
             # Other hosts may see what the chief has just written; TensorFlow gave them its weights.
@@ -165,8 +166,8 @@ class Run:
             self._history, first = meta["history"], meta["epoch"]
         elif begun:  # what the stage before left is a candidate too
             now = measured(truth, trainer.predict(validation, scored), config.choice.recall)
-            row = {f"val_{key}": value for key, value in now.items()}
-            best = {"rank": rank(row, config.choice), "epoch": 0, "row": row}
+            begun_with = {f"val_{key}": value for key, value in now.items()}
+            best = {"rank": rank(begun_with, config.choice), "epoch": 0, "row": begun_with}
         last_save, epoch = time.monotonic(), first
         reason, diverged = f"epoch {stage.epochs} of {stage.epochs} done", ""
         for epoch in range(first + 1, stage.epochs + 1):
@@ -191,7 +192,8 @@ class Run:
                 break
             seen = measured(result.labels, result.p, config.choice.recall)
             now = measured(truth, p, config.choice.recall)
-            row = {"stage": stage.name, "epoch": epoch, **seen, "loss": result.loss}
+            row: dict[str, Any] = {"stage": stage.name, "epoch": epoch, **seen}
+            row["loss"] = result.loss
             row |= {f"val_{key}": value for key, value in now.items()}
             row["seconds"] = round(time.monotonic() - began, 3)
             self._history.append(row)
@@ -223,9 +225,9 @@ class Run:
         if frozen is None:
             return self.train, self.validation
         frozen = self.frozen or frozen
-        folder = self.cache_folder or self.folder / "frozen"
-        if self.devices.workers > 1:
-            folder = None  # hosts may share the folder: each keeps its own in memory
+        folder: Path | None = None  # hosts may share the folder: each keeps its own in memory
+        if self.devices.workers == 1:
+            folder = self.cache_folder or self.folder / "frozen"
         validation = Cached(frozen, self.validation, folder)
         ever_new = self.config.augmentation.mode == "online" and not (
             self.config.augmentation.variants

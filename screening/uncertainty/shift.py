@@ -118,8 +118,10 @@ def drift_of_run(
     share `level` (Bonferroni).
     """
     names = [name for name in batch if name in reference]
-    both = unread is not None and reference_unread is not None
-    level = level / max(1, len(names) + both)
+    counts = None
+    if unread is not None and reference_unread is not None:
+        counts = (unread, reference_unread)
+    level = level / max(1, len(names) + (counts is not None))
     found = [
         drift(
             batch[name],
@@ -130,8 +132,8 @@ def drift_of_run(
         )
         for name in names
     ]
-    if both:
-        found.append(_unread(unread, reference_unread, level))
+    if counts is not None:
+        found.append(_unread(*counts, level))
     return found
 
 

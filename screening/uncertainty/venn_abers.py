@@ -58,13 +58,13 @@ class VennAbers:
         is missing.
         """
         names = range(len(np.asarray(scores))) if patients is None else patients
-        owners = [(name, int(label)) for name, label in zip(names, labels, strict=True)]
+        owners = [(name, int(label)) for name, label in zip(names, np.asarray(labels), strict=True)]
         pages = Counter(owners)
         sums: dict[float, list[float]] = {}
         for score, owner in zip(np.asarray(scores, np.float64), owners, strict=True):
             point = sums.setdefault(round(float(score), _DECIMALS), [0.0, 0.0])
             point[owner[1]] += 1 / pages[owner]
-        return cls(tuple((score, *sums[score]) for score in sorted(sums)))
+        return cls(tuple((score, sums[score][0], sums[score][1]) for score in sorted(sums)))
 
     @property
     def prevalence(self) -> float:

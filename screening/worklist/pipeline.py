@@ -232,7 +232,7 @@ def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | st
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
     keys = [key_of(prepared.picture.sha256) for prepared in batch]
     try:
-        scored = list(scorer.score(tensors, keys))
+        scored: list[ScoredImage | str] = [*scorer.score(tensors, keys)]
         if len(scored) != len(batch):
             raise ValueError(f"{len(scored)} answers of the model for {len(batch)} pictures")
         return scored

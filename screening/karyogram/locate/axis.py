@@ -29,8 +29,8 @@ def medial_axis(mask: np.ndarray, width: float) -> tuple[np.ndarray, float, floa
         ys, xs = np.nonzero(level >= 0)
         at = level[ys, xs]
     count = np.bincount(at, minlength=steps)
-    centre = np.stack([np.bincount(at, xs, steps), np.bincount(at, ys, steps)], 1)
-    centre = (centre / np.maximum(count, 1)[:, None])[count > 0]
+    sums = np.stack([np.bincount(at, xs, steps), np.bincount(at, ys, steps)], 1)
+    centre = (sums / np.maximum(count, 1)[:, None])[count > 0]
     line = _smooth(centre, small)
     line = (line + 0.5) * [mask.shape[1] / small.shape[1], mask.shape[0] / small.shape[0]] - 0.5
     if line[0, 1] > line[-1, 1]:
@@ -69,7 +69,8 @@ def _upright(ys: np.ndarray, xs: np.ndarray, mask: np.ndarray) -> bool:
     if length.max() > 1.7 * usual or (high - low + 1 > length + 1).any():
         return False
     middle = (low + high) / 2
-    return bool(np.abs(np.diff(middle[2:-2])).max() < 0.25 * usual) and np.ptp(middle) < 1.5 * usual
+    drift = float(np.abs(np.diff(middle[2:-2])).max())
+    return bool(drift < 0.25 * usual and np.ptp(middle) < 1.5 * usual)
 
 
 def _levels(mask: np.ndarray) -> tuple[np.ndarray, int]:

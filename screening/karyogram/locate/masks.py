@@ -59,15 +59,17 @@ class Outlines:
         """Return each part's ink, disjoint; `part` int (r,)."""
         best = np.full(self.ink.shape, 0.5, np.float32)
         labels = np.concatenate([[0], part + 1])[self.grown]
-        boxes = find_objects(labels, int(part.max(initial=-1)) + 1)
+        boxes: list[tuple[slice, slice] | None] = find_objects(
+            labels, int(part.max(initial=-1)) + 1
+        )
         windows: list[tuple[int, int, int, int] | None] = []
         for k, box in enumerate(boxes, start=1):
             if box is None:
                 windows.append(None)
                 continue
-            window, soft = self._soft(labels == k, box)
-            windows.append(window)
-            x0, y0, x1, y1 = window
+            place, soft = self._soft(labels == k, box)
+            windows.append(place)
+            x0, y0, x1, y1 = place
             there = best[y0:y1, x0:x1]
             mine = soft > there
             there[mine] = soft[mine]

@@ -165,8 +165,8 @@ class _Pieces:
             self._found(self.pieces[int(key)], int(r), int(g))
             for key, r, g in zip(keys, row, group, strict=True)
         ]
-        doubts = [self._doubt(each, place, made) for each in self.cutting.doubts]
-        doubts = sorted((d for d in doubts if d is not None), key=lambda doubt: doubt.members)
+        found = (self._doubt(each, place, made) for each in self.cutting.doubts)
+        doubts = sorted((d for d in found if d is not None), key=lambda doubt: doubt.members)
         unit = float(np.median([each.width for each in made]))
         return Located(tuple(made), tuple(doubts), int(row.max()) + 1, other, unit)
 

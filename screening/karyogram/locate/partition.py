@@ -218,10 +218,10 @@ def _doubts(
     options.sort(key=lambda option: -option[0])
     # Options that share a piece become one doubt over all pieces of both.
     together = DisjointSet(range(len(now.peak)))
-    for _, members, _ in options:
-        together.merge(min(members), max(members))
+    for _, own, _ in options:
+        together.merge(min(own), max(own))
     # In the order of the least probable option of each.
-    last = {together[min(members)]: i for i, (_, members, _) in enumerate(options)}
+    last = {together[min(own)]: i for i, (_, own, _) in enumerate(options)}
     found = []
     for root in sorted(last, key=last.__getitem__):
         cluster = together.subset(root)
