@@ -1,0 +1,295 @@
+"""The medial axis of one chromosome, how far it can be trusted, and the strip along it.
+
+The axis is the line whose own cross-sections it halves: it starts as a chord or, where a chord does
+not explain the mask, as the cheapest way through the middle of it, and is then moved to the middle
+of its cross-sections, smoothed and led straight on to both tips, a few times over. The shipped
+weights were taught along the two older axes (`body` and `locate.axis`): their users change to this
+one when those weights are built again. Inside this module a line is complex128 (k,), x + iy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.linalg.lapack import dpbsv
+from skimage.graph import MCP_Geometric
+
+from screening.errors import ScreeningError
+from screening.karyogram.axis_quality import AxisQuality, quality_of
+from screening.karyogram.whole import Body, shrunk, whole
+
+_WORK_THICKNESS = 14.0
+"""Thickness of the copy on which the axis is found, pixels: its points are good to a tenth."""
+
+_PATH_THICKNESS = 5.0
+"""Thickness of the copy on which the first way through a bent body is found."""
+
+_STEP = 1 / 7
+"""Way between two points of the working line, in thicknesses, but at least a pixel."""
+
+_STIFF = 0.42
+"""Length over which the axis is smoothed, in thicknesses: notches go, hooks stay."""
+
+_TIP = 0.4
+"""Way from a tip, in thicknesses, over which cross-sections say little: it is round or oblique."""
+
+_ROUNDS_STRAIGHT, _ROUNDS_BENT = 2, 4
+_CHORD_EXPLAINS = 0.94
+"""Share of the body in the chord's cross-sections from which the chord is the start."""
+
+_FORKED = 0.04
+"""Largest piece left out, as a share of the mask, from which wider slits are closed on trial."""
+
+
+@dataclass(frozen=True, eq=False)
+class MedialAxis:
+    """The medial axis of one mask, in its pixels (the centre of the first pixel is 0, 0).
+
+    `points` float32 (k, 2): x, y from the upper (p) end to the lower, one about every pixel of
+    arc, k >= 2; `width` float32 (k,): the extent across at each of them; `length` from tip to tip.
+    """
+
+    points: np.ndarray
+    width: np.ndarray
+    length: float
+    quality: AxisQuality
+
+
+def medial_axis(mask: np.ndarray, grey: np.ndarray | None = None) -> MedialAxis:
+    """Return the axis of the chromosome `mask`, bool (h, w), in any size and pose.
+
+    With `grey`, uint8 (h, w), two arms with the same bands beside each other are taken for open
+    chromatids and others for a bend, where the gap between them alone does not tell. ScreeningError
+    when the mask is empty or not two-dimensional.
+    """
+    if mask.ndim != 2 or not mask.any():
+        raise ScreeningError(
+            f"expected a mask (h, w) with at least one pixel, received shape {mask.shape}, "
+            f"{int(np.count_nonzero(mask))} pixels: leave empty pictures out"
+        )
+    small, tone, scale = _work_copy(mask, grey)
+    line, width, quality = _found(small, whole(small, tone))
+    if quality.branch > _FORKED and not quality.ring:
+        other = _found(small, whole(small, tone, wide=True))
+        if other[2].explained > quality.explained + 0.5 * _FORKED:
+            line, width, quality = other
+    return _sampled((line + 0.5 + 0.5j) * scale - (0.5 + 0.5j), width * scale, quality)
+
+
+def _found(mask: np.ndarray, body: Body) -> tuple[np.ndarray, np.ndarray, AxisQuality]:
+    """Return the working line, the widths across it and its quality."""
+    thick, edge = body.thick, int(body.thick) + 3
+    padded = cv2.copyMakeBorder(body.mask, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
+    field = padded.astype(np.float32)
+    line, explains = _chord(field, padded, thick)
+    if not explains:
+        line = _way(field, padded, thick)
+    for _ in range(_ROUNDS_STRAIGHT if explains else _ROUNDS_BENT):
+        line = _centred(field, line, thick)
+    line = _downwards(line)
+    left, right = _extents(field, line, thick)
+    width = np.maximum(left + right, 0.5)
+    line -= edge * (1 + 1j)
+    return line, width, quality_of(mask, line, width, body)
+
+
+def _work_copy(
+    mask: np.ndarray, grey: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Return the mask (uint8, 0 and 1) and the grey at the working thickness, and how many pixels
+    of the original one of theirs is."""
+    full = mask.astype(np.uint8)
+    rough = max(1.0, max(mask.shape) / 400)
+    coarse = full if rough == 1 else shrunk(full, rough)
+    if not coarse.any():
+        coarse, rough = full, 1.0
+    around = cv2.copyMakeBorder(coarse, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    thick = 2 * rough * float(cv2.distanceTransform(around, cv2.DIST_L2, 3).max())
+    scale = max(1.0, thick / _WORK_THICKNESS)
+    if scale < 1.15:
+        return full, grey, 1.0
+    small = shrunk(full, scale)
+    if grey is not None:
+        grey = cv2.resize(grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    return small, grey, scale
+
+
+def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, bool]:
+    """Return the straight line through the body, and whether its cross-sections explain it.
+
+    The direction of a body as wide as long is not in its shape: it stands upright.
+    """
+    m = cv2.moments(body, binaryImage=True)
+    area = m["m00"]
+    centre = complex(m["m10"], m["m01"]) / area
+    # Second moments as one complex number: twice the direction's angle, and how much of one.
+    half = complex(m["mu20"] - m["mu02"], 2 * m["mu11"]) / (2 * area)
+    mean = (m["mu20"] + m["mu02"]) / (2 * area) + 1 / 12
+    most, least = mean + abs(half), mean - abs(half)
+    slender = (most / max(least, 1e-6)) ** 0.5
+    along = complex(np.exp(0.5j * np.angle(half)))
+    along *= 1 if along.imag >= 0 else -1
+    sure = min(max((slender - 1.15) / 0.3, 0.0), 1.0)
+    along = sure * along + (1 - sure) * 1j
+    reach = 2 * most**0.5 + 1
+    line = centre + np.arange(-reach, reach + 0.5) * along / abs(along)
+    line = _to_tips(field, line, thick)
+    if slender < 1.4 and area < 1.6 * thick * thick:
+        return line, True
+    left, right = _extents(field, line, thick)
+    width = left + right
+    explained = width.sum() * abs(line[-1] - line[0]) / len(line)
+    return line, explained >= _CHORD_EXPLAINS * area and width.max() < 1.6 * np.median(width)
+
+
+def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
+    """Return the cheapest way along the middle of the body between its farthest ends."""
+    scale = max(1.0, thick / _PATH_THICKNESS)
+    small = body if scale == 1 else shrunk(body, scale)
+    if not small.any():
+        small, scale = body, 1.0
+    # Not closed, so that a stalk lost on the small copy still leads to its satellites.
+    even = np.where(small > 0, 1.0, 1000.0)
+    ys, xs = np.nonzero(small)
+    start = ((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2).argmax()
+    ends = []
+    for _ in range(2):
+        costs, _ = MCP_Geometric(even).find_costs([(ys[start], xs[start])])
+        start = costs[ys, xs].argmax()
+        ends.append((ys[start], xs[start]))
+    depth = cv2.distanceTransform(small, cv2.DIST_L2, 3)
+    middle = np.where(small > 0, (depth.max() / np.maximum(depth, 0.5)) ** 2, 1000.0)
+    finder = MCP_Geometric(middle)
+    finder.find_costs([ends[0]], [ends[1]])
+    way = np.array(finder.traceback(ends[1]))
+    line = (way[:, 1] + 1j * way[:, 0] + 0.5 + 0.5j) * scale - (0.5 + 0.5j)
+    arc = arc_of(line)
+    # The farthest pixels of an end are its corners.
+    trim = min(0.6 * thick, 0.25 * arc[-1])
+    line = np.interp(np.linspace(trim, arc[-1] - trim, max(6, round(arc[-1]))), arc, line)
+    line = _stiffened(line, np.ones(len(line)), 0.6 * _STIFF * thick)
+    return _to_tips(field, line, thick)
+
+
+def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
+    """Return the line moved to the middle of its cross-sections and led on to both tips."""
+    left, right = _extents(field, line, thick)
+    width = left + right
+    middle = line + normals(line) * ((right - left) / 2)
+    along = np.linspace(0, abs(np.diff(line)).sum(), len(line))
+    weight = np.minimum(np.minimum(along, along[::-1]) / (_TIP * thick) + 0.02, 1)
+    # A crossing body, a branch.
+    weight[width > 1.7 * np.median(width)] *= 0.2
+    return _to_tips(field, _stiffened(middle, weight, _STIFF * thick), thick)
+
+
+def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray:
+    """Return the line smoothed over `stiff` pixels (Whittaker's smoother): straight beyond its
+    data, unbiased along an arc."""
+    n = len(line)
+    bands = np.empty((3, n))
+    bands[0], bands[1], bands[2] = 1, -4, 6
+    bands[1, [1, -1]] = -2
+    bands[2, [0, -1]], bands[2, [1, -2]] = 1, 5
+    bands *= (stiff * (n - 1) / max(abs(np.diff(line)).sum(), 1e-6)) ** 4
+    bands[2] += weight
+    smooth = dpbsv(bands, (weight * line).view(np.float64).reshape(n, 2))[1]
+    return smooth[:, 0] + 1j * smooth[:, 1]
+
+
+def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
+    """Return the line drawn back or led straight on to where it leaves the body, evenly sampled."""
+    back = int(0.4 * thick * (len(line) - 1) / max(abs(np.diff(line)).sum(), 1e-6))
+    back = min(max(1, back), len(line) - 1)
+    beyond = np.arange(0.5, 1.5 * thick + 2, 0.5)
+    head, tail = line[0] - line[back], line[-1] - line[-1 - back]
+    head, tail = head / max(abs(head), 1e-6), tail / max(abs(tail), 1e-6)
+    long = np.concatenate([line[0] + beyond[::-1] * head, line, line[-1] + beyond * tail])
+    value = _read(field, long)
+    inside = value >= 0.5
+    first, last = len(beyond), len(long) - len(beyond) - 1
+    among = np.flatnonzero(inside[first : last + 1])
+    if among.size:
+        first, last = first + among[0], first + among[-1]
+        if first == len(beyond):
+            first -= int(np.argmin(inside[first::-1])) - 1
+        if last == len(long) - len(beyond) - 1:
+            last += int(np.argmin(inside[last:])) - 1
+        line = long[first - 1 : last + 2].copy()
+        for end, (at, out) in ((0, (first, first - 1)), (-1, (last, last + 1))):
+            part = (value[at] - 0.5) / max(value[at] - value[out], 1e-6)
+            line[end] = long[at] + min(float(part), 1.0) * (long[out] - long[at])
+    arc = arc_of(line)
+    count = max(6, round(arc[-1] / max(1.0, _STEP * thick)) + 1)
+    return np.interp(np.linspace(0, arc[-1], count), arc, line)
+
+
+def _extents(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the body reaches to the left and to the right (n,) of each point.
+
+    Signed: a point that the body does not hold has it all on one side.
+    """
+    most = int(1.2 * thick + 2)
+    offsets = np.arange(-most, most + 1)
+    value = _read(field, line[:, None] + offsets * normals(line)[:, None])
+    left, right = _crossing(value[:, most::-1]), _crossing(value[:, most:])
+    for row in 1 + np.flatnonzero(value[1:-1, most] < 0.5):  # the tips lie on the edge
+        inside = np.flatnonzero(value[row] >= 0.5)
+        if inside.size:
+            at = inside[np.abs(inside - most).argmin()]
+            right[row] = at - most + _crossing(value[row : row + 1, at:])[0]
+            left[row] = most - at + _crossing(value[row : row + 1, at::-1])[0]
+    return left, right
+
+
+def _crossing(value: np.ndarray) -> np.ndarray:
+    """Return where each row (n, m), read at every pixel, first falls under a half; m at most."""
+    outside = value < 0.5
+    outside[:, -1] = True
+    at = outside.argmax(1)
+    rows = np.arange(len(value))
+    after = value[rows, at]
+    before = value[rows, at - 1]
+    part = (before - 0.5) / np.maximum(before - after, 1e-6)
+    return np.where(at > 0, at - 1 + np.minimum(part, 1), 0.0)
+
+
+def _read(field: np.ndarray, at: np.ndarray) -> np.ndarray:
+    x, y = at.real.astype(np.float32), at.imag.astype(np.float32)
+    value = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return value.reshape(at.shape)
+
+
+def _downwards(line: np.ndarray) -> np.ndarray:
+    """Return the line from its upper end; of a U, both ends level, from the left one."""
+    way = line[-1] - line[0]
+    upwards = way.imag < 0 if abs(way.imag) > 0.15 * abs(way.real) else way.real < 0
+    return line[::-1].copy() if upwards else line
+
+
+def _sampled(line: np.ndarray, width: np.ndarray, quality: AxisQuality) -> MedialAxis:
+    """Return the axis at one point per pixel of the picture."""
+    arc = arc_of(line)
+    count = max(2, round(arc[-1]) + 1)
+    at = np.linspace(0, arc[-1], count)
+    fine = np.interp(at, arc, line)
+    if count > 5:  # rounds what are corners between the points of the working line
+        fine = _stiffened(fine, np.ones(count), 0.5 * arc[-1] / (len(line) - 1))
+    points = np.stack([fine.real, fine.imag], 1).astype(np.float32)
+    across = np.interp(at, arc, width).astype(np.float32)
+    return MedialAxis(points, across, float(arc[-1]), quality)
+
+
+def arc_of(line: np.ndarray) -> np.ndarray:
+    """Return the way (k,) from the first point of a complex line to each of them."""
+    return np.concatenate([[0.0], np.cumsum(abs(np.diff(line)))])
+
+
+def normals(line: np.ndarray, reach: int = 1) -> np.ndarray:
+    """Return the unit normals (k,), complex, of a complex line, from directions over `reach` points
+    to each side: left to right across a chromosome that runs downwards."""
+    padded = np.concatenate([np.full(reach, line[0]), line, np.full(reach, line[-1])])
+    tangent = padded[2 * reach :] - padded[: -2 * reach]
+    return -1j * tangent / np.maximum(abs(tangent), 1e-6)
