@@ -11,18 +11,22 @@ import pytest
 
 from screening import atomic
 from screening.errors import ScreeningError
-from screening.evidence.record import PictureEvidence, Placed
+from screening.evidence import witness
+from screening.images.page import Page
 from screening.karyogram.locate import Located
+from screening.record import Chromosome, Picture, Reading
 from screening.worklist.chromosome_files import (
     FOLDER_NAME,
     KARYOGRAM,
     is_saved,
+    keep_chromosomes,
     picture_folder,
     save_chromosomes,
 )
+from screening.worklist.reader import ReadCell
 from screening.worklist.run import Settings, screen_folder
 from shipped import locator
-from worklist_fakes import FakeScorer, write_karyograms
+from worklist_fakes import FakeScorer, paper_of, write_karyograms
 
 
 def crops(count: int = 3) -> list[tuple[str, float, np.ndarray]]:
@@ -88,28 +92,50 @@ def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
 
 
 class Reader:
-    """Names every chromosome 1 and saves them if told where; counts the pictures it read."""
+    """Names every chromosome 1; keeps the papers of the pictures it read."""
 
-    def __init__(self, save_to: Path | None) -> None:
-        self.save_to, self.pictures = save_to, []
+    def __init__(self) -> None:
+        self.papers: list[np.ndarray] = []
 
-    def read(self, paper: np.ndarray, located: Located, image: str) -> PictureEvidence:
-        self.pictures.append(image)
-        if self.save_to is not None:
-            found = [("1", 0.9, each.crop(paper)) for each in located.chromosomes]
-            save_chromosomes(self.save_to, image, found)
-        return PictureEvidence(
-            {}, tuple(Placed(0.1, 0.1, 0.1, 0.1, "1", 0.9) for _ in located.chromosomes)
-        )
+    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
+        self.papers.append(page.paper)
+        named = tuple(Chromosome("1", 0.9, x=0.1, y=0.1, w=0.1, h=0.1) for _ in located.chromosomes)
+        return ReadCell(Reading(named), witness.Testimony(), located.chromosomes)
 
 
 def run(folder: Path, out: Path, save: bool) -> list[str]:
-    reader = Reader(out / FOLDER_NAME if save else None)
+    """The names of the pictures that were read."""
+    reader = Reader()
     settings = Settings(
         folder, out, "b" * 64, "fake", quiet=True, resume=True, save_chromosomes=save
     )
     screen_folder(settings, FakeScorer(), locator(), reader)
-    return reader.pictures
+    files = {path.relative_to(folder).as_posix(): path for path in folder.glob("case*/*.png")}
+    return [
+        name
+        for paper in reader.papers
+        for name, path in files.items()
+        if np.array_equal(paper, paper_of(path))
+    ]
+
+
+def test_the_chromosomes_of_a_picture_that_was_read_are_kept_as_cut(tmp_path: Path) -> None:
+    write_karyograms(tmp_path / "in", 1)
+    (path,) = (tmp_path / "in").rglob("*.png")
+    page = Page(paper_of(path))
+    found = locator().locate(page).chromosomes
+    assert len(found) > 20
+    named = tuple(Chromosome("7", 0.5) for _ in found)
+    keep_chromosomes(tmp_path / "out", Picture("a.png", "a", reading=Reading(named)), page, found)
+    files = sorted(picture_folder(tmp_path / "out", "a.png").glob("*_chr7_p0.50.png"))
+    assert len(files) == len(found)
+    for file, piece in zip(files, found, strict=True):
+        assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), piece.crop(page.paper))
+
+
+def test_of_a_picture_that_was_not_read_nothing_is_kept(tmp_path: Path) -> None:
+    keep_chromosomes(tmp_path / "out", Picture("a.png", "a"), Page(np.zeros((9, 9), np.uint8)), ())
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_pictures_without_their_files_are_read_again(tmp_path: Path) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import base64
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from screening.evidence.record import PictureEvidence
 
-from screening.images.normalise import normalise
+from screening.errors import BundleError
+from screening.images.page import Page
 from screening.reading_settings import ReadingSettings
+from screening.record import Chromosome, Picture, Reading
+from screening.report.page import size_of
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
-from screening.worklist.chromosome_files import KARYOGRAM, picture_folder
-from screening.worklist.reader import BundleReader, places_of, reader_of
-from shipped import locate
+from screening.worklist.chromosome_files import KARYOGRAM, keep_chromosomes, picture_folder
+from screening.worklist.crops import CROP_HEIGHT, noteworthy
+from screening.worklist.reader import BundleReader, reader_of
+from shipped import locator
+
+NAMES = ("network", "reading", "count", "homologs")
+P = np.linspace(0.2, 0.4, 5, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -31,54 +37,102 @@ def bundle():
     return SimpleNamespace(
         load_model=lambda name: model,
         network=lambda name: part,
-        info=SimpleNamespace(reading=ReadingSettings()),
+        info=SimpleNamespace(reading=ReadingSettings(), witnesses=NAMES),
     )
 
 
 @pytest.fixture(scope="module")
-def paper():
+def page():
     rng = np.random.default_rng(3)
-    return normalise(compose(draw_cell(rng, "XY"), clinical_style(rng), rng).image)
+    return Page.of(compose(draw_cell(rng, "XY"), clinical_style(rng), rng).image)
 
 
-def test_a_page_becomes_evidence_that_survives_the_ledger(bundle, paper, tmp_path):
-    located = locate(paper)
-    evidence = BundleReader(bundle, 5, chromosomes=tmp_path).read(paper, located, "a/b.png")
-    assert len(evidence.chromosomes) >= 40
-    for placed in evidence.chromosomes:
-        assert 0 <= placed.x and placed.x + placed.w <= 1
-        assert 0 <= placed.y and placed.y + placed.h <= 1
-        assert 0 <= placed.probability <= 1
-    assert {"reading", "count", "doubtful"} <= set(evidence.features)
-    for _, picture in evidence.crops:
-        assert base64.b64decode(picture)[:2] == b"\xff\xd8"  # JPEG
-    assert PictureEvidence.from_json(evidence.to_json()) == evidence
+@pytest.fixture(scope="module")
+def located(page):
+    return locator().locate(page)
+
+
+@pytest.fixture(scope="module")
+def cell(bundle, page, located):
+    return BundleReader(bundle, 5).read(page, located, P)
+
+
+def test_a_page_becomes_evidence_that_survives_the_ledger(cell, page, tmp_path):
+    chromosomes, said = cell.reading.chromosomes, cell.testimony
+    assert len(chromosomes) == len(cell.found) >= 40
+    for one in chromosomes:
+        assert 0 <= one.x and one.x + one.w <= 1
+        assert 0 <= one.y and one.y + one.h <= 1
+        assert 0 <= one.probability <= 1
+    assert {"network", "reading", "count", "doubtful", "homologs"} <= set(said.features)
+    assert len(said.features["network"]) == len(P)
+    crops = noteworthy(cell.reading, page, cell.found)
+    assert all(jpeg[:2] == b"\xff\xd8" for _, jpeg in crops)
+    picture = Picture(
+        "a/b.png", "a", status="ok", p=P, reading=cell.reading, features=said.features,
+        doubts=said.doubts, notes=said.notes, crops=crops,
+    )  # fmt: skip
+    again = Picture.from_dict(json.loads(json.dumps(picture.to_dict(), allow_nan=False)))
+    assert again.to_dict() == picture.to_dict() and again.reading == picture.reading
+    keep_chromosomes(tmp_path, picture, page, cell.found)
     saved = picture_folder(tmp_path, "a/b.png")
     assert (saved / KARYOGRAM).is_file()
-    assert len(list(saved.glob("*_p*.png"))) == len(evidence.chromosomes)
+    assert len(list(saved.glob("*_p*.png"))) == len(chromosomes)
 
 
-def test_an_untrained_classifier_clears_nobody(bundle, paper):
-    evidence = BundleReader(bundle, 5).read(paper, locate(paper), "a.png")
-    assert evidence.p_normal < 0.5 or evidence.doubts
+def test_boxes_are_where_the_chromosomes_stand_on_the_thumbnail(cell, page):
+    height, width = page.cropped.shape
+    for one, piece in zip(cell.reading.chromosomes, cell.found, strict=True):
+        x, y, w, h = (round(v) for v in (one.x * width, one.y * height, one.w * width,
+                                         one.h * height))  # fmt: skip
+        left, top, wide, high = piece.box
+        cut = page.cropped[y : y + h, x : x + w]
+        assert np.array_equal(cut, page.paper[top : top + high, left : left + wide])
+
+
+def test_only_the_witnesses_of_the_bundle_are_heard(bundle, page, located, cell):
+    info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count",))
+    few = SimpleNamespace(**(vars(bundle) | {"info": info}))
+    said = BundleReader(few, 5).read(page, located, P)
+    assert set(said.testimony.features) == {"count"} and said.testimony.doubts == ()
+    assert said.reading == cell.reading
+
+
+def test_a_witness_that_this_version_does_not_know_is_refused_before_any_picture(bundle):
+    info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count", "oracle"))
+    with pytest.raises(BundleError, match="'oracle'.*network, reading, count, homologs"):
+        BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})))
+
+
+def test_an_untrained_classifier_clears_nobody(cell):
+    assert cell.reading.p_normal < 0.5 or cell.testimony.doubts
 
 
 def test_a_page_without_chromosomes_is_read_as_none(bundle):
-    blank = np.full((300, 400), 255, np.uint8)
-    evidence = BundleReader(bundle, 5).read(blank, locate(blank), "a.png")
-    assert not evidence.chromosomes and evidence.doubts and evidence.p_normal == 0
+    blank = Page(np.full((300, 400), 255, np.uint8))
+    cell = BundleReader(bundle, 5).read(blank, locator().locate(blank), P)
+    assert not cell.reading.chromosomes and not cell.found
+    assert cell.testimony.doubts and cell.reading.p_normal == 0
+    assert noteworthy(cell.reading, blank, cell.found) == ()
+
+
+def test_the_chromosomes_to_look_at_come_in_order_of_need(page, located):
+    found = located.chromosomes[:20]
+    named = [Chromosome("1", 0.99) for _ in found]
+    named[3] = Chromosome("5", 0.55, "5", doubtful=True)
+    named[5] = Chromosome("6", 0.30, "6", doubtful=True)
+    named[7] = Chromosome("9", 0.98, "8", misplaced=True)
+    named[9] = Chromosome("21", 0.97, "21")
+    crops = noteworthy(Reading(tuple(named), gains_and_losses=("+21",)), page, found)
+    assert [caption for caption, _ in crops] == [
+        "21 (0.97)", "9 (0.98), in slot 8", "6 (0.30)", "5 (0.55)",
+    ]  # fmt: skip
+    for _, jpeg in crops:
+        assert 0 < size_of(jpeg)[1] <= CROP_HEIGHT
+    many = tuple(Chromosome("?", 0.5, doubtful=True) for _ in found)
+    crops = noteworthy(Reading(many), page, found)
+    assert len(crops) == 12 and crops[0][0] == "not one chromosome (0.50)"
 
 
 def test_a_bundle_without_a_classifier_reads_nothing():
     assert reader_of(SimpleNamespace(info=SimpleNamespace(parts={"screener": None}))) is None
-
-
-def test_a_page_keeps_each_chromosome_with_its_row_group_and_ink():
-    found = [
-        SimpleNamespace(box=(1, 2, 3, 4), row=1, group=7, area=9),
-        SimpleNamespace(box=(5, 6, 7, 8), row=2, group=8, area=10),
-    ]
-    page = places_of(SimpleNamespace(chromosomes=found), marks=3)
-    np.testing.assert_array_equal(page.boxes, [[1, 2, 3, 4], [5, 6, 7, 8]])
-    assert page.rows.tolist() == [1, 2] and page.groups.tolist() == [7, 8]
-    assert page.areas.tolist() == [9, 10] and page.marks == 3
