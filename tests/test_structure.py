@@ -93,6 +93,35 @@ def test_no_tensorflow_until_something_is_computed(arguments):
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+VERBS = set(
+    "Add Build Choose Close Compose Copy Cut Darken Delete Do Draw Earn Fill Fit Forget Give "
+    "Hold Let Make Note Pretrain Print Put Raise Remember Replace Return Run Save Screen "
+    "Search Set Share Silence Store Take Teach Tell Train Turn Write Yield".split()
+)
+
+
+def public_functions(body: list[ast.stmt]):
+    """Yield the functions and methods of public names, also those of public classes."""
+    for node in body:
+        name = getattr(node, "name", "_")
+        if isinstance(node, ast.ClassDef) and not name.startswith("_"):
+            yield from public_functions(node.body)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not name.startswith("_"):
+            yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_public_functions_say_first_what_they_do(path):
+    for node in public_functions(ast.parse(path.read_text("utf-8")).body):
+        text = ast.get_docstring(node)
+        if text is None:
+            only_declared = ast.unparse(node.body[-1]) == "..."  # a protocol's, its class tells
+            assert only_declared, f"line {node.lineno}: {node.name} has no docstring"
+        else:
+            verb = re.match(r"\w*", text).group()
+            assert verb in VERBS, f"line {node.lineno}: {node.name} opens with {verb!r}"
+
+
 def test_the_readme_names_every_part():
     readme = (ROOT / "README.md").read_text("utf-8")
     folders = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()]

@@ -88,14 +88,17 @@ class LabelledCase:
 
     @property
     def abnormal(self) -> bool:
+        """Return whether any of the pictures is labelled abnormal."""
         return any(picture.abnormal for picture in self.pictures)
 
     @property
     def simulated(self) -> bool:
+        """Return whether any of the pictures is simulated."""
         return any(picture.simulated for picture in self.pictures)
 
     @property
     def patient(self) -> str:
+        """Return the hash of the patient whose case it is."""
         return self.pictures[0].hash
 
 

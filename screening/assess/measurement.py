@@ -114,7 +114,7 @@ def measure(bundle: Bundle, settings: Settings) -> Evaluation:
 
 
 def seen_before(bundle: Bundle, pictures: Sequence[LabelledPicture], force: bool) -> list[str]:
-    """The warning when cases trained or calibrated the bundle, which `force` lets through.
+    """Return the warning when cases trained or calibrated the bundle, which `force` lets through.
 
     Raises ScreeningError without `force`.
     """
@@ -135,7 +135,7 @@ def seen_before(bundle: Bundle, pictures: Sequence[LabelledPicture], force: bool
 def records(
     units: Sequence[LabelledCase], results: Mapping[str, Picture], rule: Rule
 ) -> tuple[list[PictureRecord], list[CaseRecord]]:
-    """The pictures and the cases as they are routed, with their labels."""
+    """Return the pictures and the cases as they are routed, with their labels."""
     shown, cells = [], []
     for unit in units:
         for picture in unit.pictures:
@@ -171,7 +171,7 @@ def write(
     starts: Sequence[float | None],
     warnings: Sequence[str],
 ) -> None:
-    """Writes metrics.json, the tables, the figures and the pages; the page last."""
+    """Write metrics.json, the tables, the figures and the pages; the page last."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     facts = (
         ("screening", __version__),
@@ -217,7 +217,7 @@ def write(
 
 
 def doubts(bundle: Bundle, rule: Rule, passes: int, evaluation: Evaluation) -> list[str]:
-    """Why the bundle's promise may not be read from this evaluation, in words."""
+    """Return why the bundle's promise may not be read from this evaluation, in words."""
     outside = not_covered(bundle.info.certificate, rule.threshold, rule.min_confidence, passes)
     return [str(d) for d in evaluation.drift if d.shifted] + ([outside] if outside else [])
 
@@ -228,7 +228,7 @@ def tables(
     cases: Sequence[CaseRecord],
     starts: Sequence[float | None],
 ) -> dict[str, str]:
-    """The CSV files by name: pictures, cases, confidences, cost.
+    """Return the CSV files by name: pictures, cases, confidences, cost.
 
     `starts`: the lowest threshold at which each case would be put last (None: at none).
     """

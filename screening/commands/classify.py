@@ -17,7 +17,7 @@ class NothingClassified(ScreeningError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     add = parser.add_argument
     add("folder", type=Path, help="folder of pictures of one chromosome each, p arm up")
     add("--out", type=Path, required=True, help="folder for chromosomes.csv")
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status: 0 every picture classified, 3 some could not be read, 1 none could.
+    """Return 0: every picture classified, 3: some could not be read, 1: none could.
 
     Raises ScreeningError for wrong values, an unusable folder or a bundle without a classifier.
     """

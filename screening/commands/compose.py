@@ -16,7 +16,7 @@ DRAWN_COUNT = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     add_shared_arguments(parser)
     parser.add_argument(
         "--count",
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status, 0. Raises ScreeningError for wrong values or an unusable source."""
+    """Return 0. Raises ScreeningError for wrong values or an unusable source."""
     check_shared(args)
     import numpy as np
 

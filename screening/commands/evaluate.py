@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument(
         "--bundle", type=Path, help="trained model to measure (default: the one that ships with it)"
     )
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status: 0 when the pages are written.
+    """Return 0 when the pages are written.
 
     Raises ScreeningError for wrong values, an unusable bundle or manifest, or cases seen before.
     """
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises one ScreeningError that names every value out of range."""
+    """Raise one ScreeningError that names every value out of range."""
     problems = []
     if not 0 < args.prevalence < 1:
         problems.append(f"--prevalence expects 0 to 1, received {args.prevalence}")
@@ -81,7 +81,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def show(evaluation: Evaluation, out: Path) -> None:
-    """Prints the two shares that matter and where the page lies."""
+    """Print the two shares that matter and where the page lies."""
     here = evaluation.here
     print(f"Abnormal cases not put last: {here.recall}")
     print(f"Normal cases put last: {here.cleared}")

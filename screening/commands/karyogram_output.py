@@ -17,7 +17,7 @@ DRAWN = "drawn"
 
 
 def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that both commands have."""
+    """Add the arguments that both commands have."""
     parser.add_argument(
         "source",
         help="folder of single-chromosome pictures (with chromosomes.csv, or 24 folders named 0…23 "
@@ -47,7 +47,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_shared(args: argparse.Namespace) -> None:
-    """Raises one ScreeningError that names every value out of range."""
+    """Raise one ScreeningError that names every value out of range."""
     problems = []
     if args.count is not None and args.count < 1:
         problems.append(f"--count expects 1 or more, received {args.count}")
@@ -64,7 +64,7 @@ def check_shared(args: argparse.Namespace) -> None:
 
 
 def read_source(args: argparse.Namespace) -> list[CellRecord] | None:
-    """The complete cells of the source folder, or None when chromosomes are to be drawn."""
+    """Return the complete cells of the source folder, or None when chromosomes are to be drawn."""
     if args.source == DRAWN and not Path(DRAWN).exists():
         return None
     from screening.data.composed import complete_cells
@@ -73,7 +73,7 @@ def read_source(args: argparse.Namespace) -> list[CellRecord] | None:
 
 
 def write_all(args: argparse.Namespace, count: int, make: Callable[[int], Made]) -> None:
-    """Writes `count` pictures made by `make(index)`, with a progress bar, and says what came."""
+    """Write `count` pictures made by `make(index)`, with a progress bar, and say what came."""
     from rich.console import Console
     from rich.progress import track
 

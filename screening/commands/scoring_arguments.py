@@ -11,7 +11,7 @@ UNITS = ("auto", "case", "picture")
 
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the manifest and the options of the passes, with their defaults in the help text."""
+    """Add the manifest and the options of the passes, with their defaults in the help text."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -43,7 +43,7 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_rule(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Adds --rule; without a default the bundle's own is used."""
+    """Add --rule; without a default the bundle's own is used."""
     parser.add_argument(
         "--rule",
         choices=RULES,

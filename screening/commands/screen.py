@@ -26,7 +26,7 @@ class Interrupted(ScreeningError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument("folder", type=Path, help="folder of karyogram pictures, sub-folders too")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument(
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status: 0 every picture scored, 3 some rejected or failed, 1 none could be read.
+    """Return 0: every picture scored, 3: some rejected or failed, 1: none could be read.
 
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises one ScreeningError that names every value out of range."""
+    """Raise one ScreeningError that names every value out of range."""
     problems = []
     for name in ("passes", "batch_size", "workers"):
         value = getattr(args, name)
@@ -135,7 +135,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def show(summary: Summary, settings: Settings) -> None:
-    """Prints the counts and where the page lies."""
+    """Print the counts and where the page lies."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

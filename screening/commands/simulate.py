@@ -14,7 +14,7 @@ from screening.errors import ScreeningError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     add_shared_arguments(parser)
     parser.add_argument("--count", type=int, default=100, help="how many karyograms (%(default)s)")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status, 0. Raises ScreeningError for wrong values or an unusable source."""
+    """Return 0. Raises ScreeningError for wrong values or an unusable source."""
     check_shared(args)
     if not 0 <= args.abnormal_fraction <= 1:
         raise ScreeningError(

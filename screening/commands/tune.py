@@ -17,7 +17,7 @@ OWN = "own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of this command, with their defaults in the help text."""
+    """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument("bundle", type=Path, help="bundle, or the folder of a run that holds one")
     add_scoring_arguments(parser)
     add_rule(parser, CALIBRATED)
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit status: 0 when certified and written, 3 when nothing could be certified.
+    """Return 0 when certified and written, 3 when nothing could be certified.
 
     Raises ScreeningError for wrong values, an unusable bundle, or data that cannot calibrate it.
     """
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises one ScreeningError that names every value out of range."""
+    """Raise one ScreeningError that names every value out of range."""
     problems = []
     for name in ("recall", "confidence", "max_false_flags", "at_most"):
         value = getattr(args, name)
@@ -104,12 +104,12 @@ def _limit(text: str) -> float | str:
 
 
 def find_bundle(folder: Path) -> Path:
-    """The bundle's folder: `folder` itself, or `bundle` inside the folder of a run."""
+    """Return the bundle's folder: `folder` itself, or `bundle` inside the folder of a run."""
     inside = folder / "bundle"
     return inside if not (folder / "bundle.json").exists() and inside.is_dir() else folder
 
 
 def say(args: argparse.Namespace, text: str) -> None:
-    """Prints the outcome unless --quiet."""
+    """Print the outcome unless --quiet."""
     if not args.quiet:
         print(text)

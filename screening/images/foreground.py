@@ -35,7 +35,7 @@ class Components:
 
     @property
     def count(self) -> int:
-        """Number of objects of kind "chromosome"."""
+        """Return the number of objects of kind "chromosome"."""
         return int(np.count_nonzero(self.kind == CHROMOSOME))
 
     def of_kind(self, *kinds: str) -> np.ndarray:

@@ -12,7 +12,7 @@ _WORK = 56
 
 
 def shrunk_mask(body: np.ndarray) -> tuple[np.ndarray, float]:
-    """The mask at about _WORK pixels on its longer side, and original pixels per its pixel."""
+    """Return the mask at about _WORK pixels on its longer side, and original pixels per pixel."""
     factor = max(body.shape) / _WORK
     if factor <= 1:
         return body, 1.0
@@ -22,7 +22,7 @@ def shrunk_mask(body: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def joined(body: np.ndarray) -> np.ndarray:
-    """The largest object with all that are not much smaller, their gaps closed until they are one.
+    """Return the largest object and all that are not much smaller, gaps closed until they are one.
 
     Two chromatids that stand apart are one chromosome; and two chromosomes that were cut out as one
     piece must not pass for the larger of them.
@@ -46,7 +46,7 @@ def joined(body: np.ndarray) -> np.ndarray:
 
 
 def axis_of(body: np.ndarray) -> tuple[np.ndarray, float]:
-    """Axis (k, 2) of the mask from its upper to its lower end, and its median width, pixels."""
+    """Return the mask's axis (k, 2) from upper to lower end, and its median width, in pixels."""
     area = float(np.count_nonzero(body))
     rows = np.flatnonzero(body.any(axis=1))
     columns = np.flatnonzero(body.any(axis=0))

@@ -55,7 +55,7 @@ class Backbone:
     stages: tuple[Stage, ...]
 
     def stage(self, name: str) -> Stage:
-        """The unfreezing step called `name`; ScreeningError names the known ones."""
+        """Return the unfreezing step called `name`; ScreeningError names the known ones."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -121,7 +121,7 @@ BACKBONES: dict[str, Backbone] = {row.name: row for row in _ROWS}
 
 
 def get_backbone(name: str) -> Backbone:
-    """The row of BACKBONES called `name`; ScreeningError names the known ones."""
+    """Return the row of BACKBONES called `name`; ScreeningError names the known ones."""
     if name not in BACKBONES:
         raise ScreeningError(f"unknown backbone {name!r}; use one of: {', '.join(BACKBONES)}")
     return BACKBONES[name]

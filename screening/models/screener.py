@@ -25,7 +25,7 @@ def build_screener(
     hidden: int = HIDDEN_UNITS,
     dropout_layer: type[keras.layers.Dropout] = keras.layers.Dropout,
 ) -> keras.Model:
-    """A functional model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
+    """Return a model: images float32 (b, size, size, 3), RGB 0-255 -> p(abnormal) (b, 1).
 
     Base -> Dropout -> GlobalAveragePooling2D -> Dense 256 -> BatchNormalization -> Dropout ->
     Dense 1 (Chu, KTH 2020): 14,847,297 parameters on VGG16 and 22,328,609 on InceptionV3 at 150.
@@ -67,7 +67,7 @@ def build_screener(
 
 
 def preprocessed(images: keras.KerasTensor, mode: str) -> keras.KerasTensor:
-    """`images` (RGB 0-255) as the published weights of a base with this mode expect them.
+    """Return `images` (RGB 0-255) as the published weights of a base with this mode expect them.
 
     Equal to keras.applications' preprocess_input, in built-in operations only, which load in
     Keras' safe mode. float32 under every policy: the offsets do not fit half precision.

@@ -24,7 +24,7 @@ def preprocessing_for(row: Backbone, weights: str | Path | None, preprocess: str
 
 
 def load_base_weights(base: keras.Model, row: Backbone, size: int, weights: str | Path) -> None:
-    """Fills `base`, in place, with `weights`.
+    """Fill `base`, in place, with `weights`.
 
     "imagenet": what Keras downloads. "shipped": the default bundle's base. A path:
     `.weights.h5` or the published `*_notop.h5` of the same base, or a
@@ -48,7 +48,7 @@ def load_base_weights(base: keras.Model, row: Backbone, size: int, weights: str 
 
 
 def copy_weights(donor: keras.Model, base: keras.Model, source: str = "the donor") -> None:
-    """Copies the weights of `donor`'s first layers into all of `base`'s, by order and shape.
+    """Copy the weights of `donor`'s first layers into all of `base`'s, by order and shape.
 
     Order, not name: InceptionV3's convolutions are numbered anew in each build. Nothing is copied
     unless everything fits; otherwise ScreeningError names the first layer that does not.

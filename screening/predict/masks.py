@@ -26,7 +26,7 @@ _ALPHA_PRIME = -1.6732632423543772848170429916717 * 1.05070098735548049341933498
 
 
 def stream_keys(seed: int, keys: Sequence[int | str | bytes], sites: Sequence[str]) -> np.ndarray:
-    """uint64 (images, sites): the Philox key of every image and dropout call."""
+    """Return uint64 (images, sites): the Philox key of every image and dropout call."""
     table = np.empty((len(keys), len(sites)), np.uint64)
     for row, key in enumerate(keys):
         for column, site in enumerate(sites):
@@ -49,27 +49,32 @@ class Layout:
 
     @property
     def channels(self) -> int:
+        """Return the number of units at one position."""
         return self.shape[-1] if self.shape else 1
 
     @property
     def positions(self) -> int:
+        """Return the number of positions, the product of all axes but the last."""
         return math.prod(self.shape[:-1])
 
     @property
     def groups(self) -> int:
+        """Return how many words of 32 bits hold one channel's positions."""
         return -(-self.positions // 32)
 
     @property
     def bits(self) -> int:
+        """Return how many bits of each word are used, 1 to 32."""
         return -(-self.positions // self.groups)
 
     @property
     def width(self) -> int:
+        """Return the number of words that hold all units."""
         return self.groups * self.channels
 
     @property
     def odds(self) -> tuple[int, int]:
-        """(m, k) with m odd and m / 2^k the keep probability, never 0 or 1."""
+        """Return (m, k) with m odd and m / 2^k the keep probability, never 0 or 1."""
         m = min(max(round(self.keep * 2**RATE_BITS), 1), 2**RATE_BITS - 1)
         k = RATE_BITS
         while m % 2 == 0:
@@ -77,7 +82,7 @@ class Layout:
         return m, k
 
     def coins(self, key: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
-        """uint32 (count, width): the coins of passes start ... start + count - 1."""
+        """Return uint32 (count, width): the coins of passes start ... start + count - 1."""
         m, k = self.odds
         per_word = 32 // self.bits
         words = -(-k // per_word)
@@ -99,7 +104,7 @@ class Layout:
         return coins
 
     def mask(self, key: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
-        """bool (count, *shape): True where a unit is kept."""
+        """Return bool (count, *shape): True where a unit is kept."""
         coins = self.coins(key, start, count)
         shifts = tf.constant(np.arange(self.bits), tf.uint32)[:, None]
         kept = tf.bitwise.bitwise_and(tf.bitwise.right_shift(coins[:, None], shifts), 1) > 0
@@ -109,7 +114,7 @@ class Layout:
     def masked_mean(
         self, features: tf.Tensor, key: tf.Tensor, start: tf.Tensor, count: int
     ) -> tf.Tensor:
-        """float32 (count, channels): mean over positions of mask * features, without the masks.
+        """Return the mean over positions of mask * features, float32 (count, channels).
 
         Equal to averaging `features` (*shape) under each mask; the sum runs over bits of words
         that stay in registers, so no array of count * positions * channels is ever written.
@@ -127,7 +132,7 @@ class Layout:
 
 
 def noise_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of one image's noise for an input of `shape` (without the batch axis)."""
+    """Return the shape of one image's noise for an input of `shape` (without the batch axis)."""
     spatial = {
         keras.layers.SpatialDropout1D: 1,
         keras.layers.SpatialDropout2D: 2,
@@ -154,7 +159,7 @@ def noise_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 def sample(
     layer: Any, shape: tuple[int, ...], key: tf.Tensor, start: tf.Tensor, count: int
 ) -> tf.Tensor:
-    """(count, *noise_shape): kept units as bool, or GaussianDropout's factors as float32."""
+    """Return (count, *noise_shape): kept units as bool, or GaussianDropout's factors as float32."""
     own = noise_shape(layer, shape)
     if isinstance(layer, keras.layers.GaussianDropout):
         size = math.prod(own)
@@ -169,7 +174,7 @@ def sample(
 
 
 def apply(layer: Any, x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """`x` after dropout with this noise: what `layer` does in training, masks given."""
+    """Return `x` after dropout with this noise: what `layer` does in training, masks given."""
     if isinstance(layer, keras.layers.GaussianDropout):
         return x * tf.cast(noise, x.dtype)
     if isinstance(layer, keras.layers.AlphaDropout):
@@ -181,5 +186,5 @@ def apply(layer: Any, x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
 
 
 def scale(layer: Any) -> float:
-    """What kept units are multiplied with; 0 for a rate of 1, which keeps nothing."""
+    """Return what kept units are multiplied with; 0 for a rate of 1, which keeps nothing."""
     return 1 / (1 - layer.rate) if layer.rate < 1 else 0.0

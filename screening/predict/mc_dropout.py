@@ -70,7 +70,7 @@ class McDropout:
         self._run = tf.function(self._predict, input_signature=[images, streams], autograph=False)
 
     def predict(self, images: Any, keys: Sequence[int | str | bytes] | None = None) -> McResult:
-        """The McResult of a batch.
+        """Return the McResult of a batch.
 
         `images`: (b, h, w, c) as the model takes them, or a sequence of such for several inputs.
         `keys`: one per image, the identity its masks hang on (a content hash of the file); by
@@ -197,7 +197,7 @@ class _Repeated(dict):
 
 
 def content_keys(arrays: Sequence[tf.Tensor]) -> list[str]:
-    """One sha256 per image of its values (all inputs of the model together)."""
+    """Return one sha256 per image of its values (all inputs of the model together)."""
     columns = [np.ascontiguousarray(a) for a in arrays]
     return [
         hashlib.sha256(b"".join(c[row].tobytes() for c in columns)).hexdigest()

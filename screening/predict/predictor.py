@@ -53,7 +53,7 @@ class Predictor:
     def predict(
         self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
     ) -> list[McStatistics]:
-        """One McStatistics per picture, in order; arguments and errors as in `passes_of`."""
+        """Return one McStatistics per picture, in order; arguments and errors as in `passes_of`."""
         if not len(images):
             return []
         return summarise(self.passes_of(images, keys), self.threshold)
@@ -61,7 +61,7 @@ class Predictor:
     def passes_of(
         self, images: Sequence[np.ndarray], keys: Sequence[int | str | bytes] | None = None
     ) -> np.ndarray:
-        """p(abnormal) of every pass, float32 (pictures, passes), in order.
+        """Return p(abnormal) of every pass, float32 (pictures, passes), in order.
 
         `images`: uint8 (size, size), grey, 0-255, as images.normalise makes them.
         `keys`: one per picture, what its masks hang on (the hash of its file); by default the
@@ -92,7 +92,7 @@ class Predictor:
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
-    """`model` itself for "float32", or a copy that computes in bfloat16 with float32 weights.
+    """Return `model` itself for "float32", or a copy computing in bfloat16 with float32 weights.
 
     Preprocessing and output layers stay in float32: offsets and a sigmoid's ends do not fit eight
     bits of mantissa.

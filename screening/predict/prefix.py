@@ -37,7 +37,7 @@ class Step:
     site: str = ""
 
     def run(self, values: dict[int, Any]) -> None:
-        """Fills the output slots in `values`; every layer runs in inference mode."""
+        """Fill the output slots in `values`; every layer runs in inference mode."""
         known = {tensor: values[slot] for tensor, slot in self.inputs.items()}
         args, kwargs = self.arguments.fill_in(known)
         if _accepts_training(self.operation):
@@ -73,11 +73,11 @@ class Cut:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """The names of the active dropout calls, in running order; empty without dropout."""
+        """Return the names of the active dropout calls, in running order; empty without dropout."""
         return tuple(step.site for step in self.head if step.site)
 
     def run_prefix(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        """The crossing tensors, (b, ...) each, for the model's inputs in their flat order."""
+        """Return the crossing tensors, (b, ...) each, for the model's inputs in flat order."""
         values = dict(zip(self.inputs, inputs, strict=True))
         for step in self.prefix:
             step.run(values)
@@ -85,7 +85,7 @@ class Cut:
 
 
 def cut(model: keras.Model) -> Cut:
-    """`model` cut in front of its active dropouts (rate above 0).
+    """Return `model` cut in front of its active dropouts (rate above 0).
 
     Works on functional and Sequential models with branches, skip connections, shared layers,
     several inputs and nested models. ScreeningError: a subclassed model, or a layer that hides a
@@ -114,7 +114,7 @@ def cut(model: keras.Model) -> Cut:
 
 
 def flatten(model: keras.Model) -> Program:
-    """The Program of a functional or Sequential model; ScreeningError for any other."""
+    """Return the Program of a functional or Sequential model; ScreeningError for any other."""
     graph = _graph(model)
     if graph is None:
         raise ScreeningError(
@@ -130,7 +130,7 @@ def flatten(model: keras.Model) -> Program:
 
 
 def is_active_dropout(operation: Any) -> bool:
-    """Whether a call of `operation` draws noise in a Monte Carlo pass."""
+    """Return whether a call of `operation` draws noise in a Monte Carlo pass."""
     return isinstance(operation, DROPOUTS) and operation.rate > 0
 
 

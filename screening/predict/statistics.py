@@ -31,8 +31,11 @@ class McStatistics:
 
 
 def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
-    """One McStatistics per row of `p`, (images, passes) in 0-1; a pass votes abnormal at p >=
-    threshold. ScreeningError: another shape, no passes, or values that are not probabilities."""
+    """Return one McStatistics per row of `p`, (images, passes) in 0-1.
+
+    A pass votes abnormal at p >= threshold. ScreeningError: another shape, no passes, or values
+    that are not probabilities.
+    """
     p = np.asarray(p, np.float64)
     if p.ndim != 2 or p.shape[1] == 0:
         raise ScreeningError(f"expected p of shape (images, passes), received {p.shape}")
@@ -61,7 +64,7 @@ def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
 
 
 def binary_entropy(p: np.ndarray) -> np.ndarray:
-    """Entropy in bits of a label that is abnormal with probability `p`; 0 at p = 0 and 1."""
+    """Return the entropy in bits of a label, abnormal with probability `p`; 0 at p = 0 and 1."""
     p = np.asarray(p, np.float64)
     q = 1 - p
     logs = np.log2(p, out=np.zeros_like(p), where=p > 0)

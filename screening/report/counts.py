@@ -21,7 +21,7 @@ class ClassCount:
 
     @property
     def differs(self) -> bool:
-        """Whether there are more or fewer than expected."""
+        """Return whether there are more or fewer than expected."""
         return self.found != self.expected
 
 

@@ -38,7 +38,7 @@ class Chromosome:
 
     @property
     def resampled(self) -> bool:
-        """True when the picture was made from another one by `resample`."""
+        """Return whether the picture was made from another one by `resample`."""
         return "~" in self.origin
 
 
@@ -62,13 +62,13 @@ class Cell:
 
     @property
     def sex(self) -> str:
-        """The sex chromosomes, "XX", "XY", "X", "XXY"…"""
+        """Return the sex chromosomes, "XX", "XY", "X", "XXY"…"""
         counts = self.counts()
         return "X" * counts["X"] + "Y" * counts["Y"]
 
     @property
     def iscn(self) -> str:
-        """The ISCN string of the counts and the structural abnormalities."""
+        """Return the ISCN string of the counts and the structural abnormalities."""
         counts = self.counts()
         return karyotype(
             {name: counts[name] for name in CHROMOSOMES}, counts[MARKER], self.structural

@@ -33,7 +33,7 @@ class Row:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """All slots of the row from left to right."""
+        """Return all slots of the row from left to right."""
         return tuple(slot for block in self.blocks for slot in block)
 
 

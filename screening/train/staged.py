@@ -105,7 +105,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """All epochs so far, as in history.json."""
+        """Return all epochs so far, as in history.json."""
         return self._history
 
     def _begin(self, screener: keras.Model, resume: bool) -> None:

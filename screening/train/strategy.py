@@ -22,12 +22,12 @@ class Devices:
 
     @property
     def replicas(self) -> int:
-        """Copies of the network on all hosts together; they share each batch."""
+        """Return the number of copies of the network on all hosts; they share each batch."""
         return self.strategy.num_replicas_in_sync
 
     @property
     def local(self) -> int:
-        """Copies on this host."""
+        """Return the number of copies on this host."""
         return self.replicas // self.workers
 
     def check_batch(self, batch: int) -> None:

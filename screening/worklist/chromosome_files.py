@@ -52,7 +52,7 @@ def is_saved(folder: Path, image: str) -> bool:
 
 
 def save_chromosomes(folder: Path, image: str, crops: Sequence[NamedCrop | tuple]) -> Path:
-    """Save the chromosomes of `image` below `folder` (OUT/chromosomes); returns their folder.
+    """Save the chromosomes of `image` below `folder` (OUT/chromosomes); return their folder.
 
     `crops`: (name, probability, uint8 (h, w) dark on white[, doubtful]) of each chromosome in
     reading order, saved as 01_chr21_p0.98.png and so on; `karyogram.png` shows them re-laid.

@@ -52,7 +52,7 @@ class Discovery:
 
 
 def case_namer(rule: str | None) -> CaseNamer:
-    """A function from a relative name to its case, or None where a pattern does not fit.
+    """Return a function from a relative name to its case, or None where a pattern does not fit.
 
     `rule`: "parent" or None (the sub-folder as a relative path, else the file stem), "stem", or a
     regular expression searched in the relative name, whose group `case`, else its first group,
@@ -84,7 +84,7 @@ def case_namer(rule: str | None) -> CaseNamer:
 def discover(
     folder: Path, suffixes: Iterable[str], case_from: str | None = None, out: Path | None = None
 ) -> Discovery:
-    """All pictures of `folder` and its sub-folders, sorted by name.
+    """Return all pictures of `folder` and its sub-folders, sorted by name.
 
     `suffixes` are lower case with their dot; `out` is left out when it lies inside the folder.
     Raises ScreeningError when the folder cannot be opened or the case rule fits no picture, and

@@ -58,10 +58,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self._connection.close()
 
     def begin(self, settings: dict[str, object], started: str) -> None:
-        """Notes a new run and starts its list of pictures afresh; results stay."""
+        """Note a new run and start its list of pictures afresh; results stay."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM listed")
             cursor = connection.execute(
@@ -71,19 +72,19 @@ class Ledger:
             self._run_id = int(cursor.lastrowid or 0)
 
     def finish(self, finished: str) -> None:
-        """Notes that the outputs of the current run are complete."""
+        """Note that the outputs of the current run are complete."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE runs SET finished = ? WHERE id = ?", (finished, self._run_id)
             )
 
     def is_empty(self) -> bool:
-        """Whether no run has left a result yet."""
+        """Return whether no run has left a result yet."""
         with self._reading() as connection:
             return connection.execute("SELECT 1 FROM results LIMIT 1").fetchone() is None
 
     def known(self) -> dict[str, str]:
-        """Name to content hash of every picture that needs no new result.
+        """Return the content hash, by name, of every picture that needs no new result.
 
         Failed pictures are left out: permission, memory or a network drive may have come back.
         """
@@ -96,7 +97,7 @@ class Ledger:
             return dict(rows.fetchall())
 
     def read_one_by_one(self) -> set[str]:
-        """Names of the pictures whose chromosomes were read one by one."""
+        """Return the names of the pictures whose chromosomes were read one by one."""
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT image FROM results WHERE bundle = ? AND options = ? AND read",
@@ -105,7 +106,7 @@ class Ledger:
             return {image for (image,) in rows}
 
     def add(self, results: Sequence[Picture], kept: Iterable[Picture] = ()) -> None:
-        """Stores `results` and lists them, and `kept` (already known), all or nothing.
+        """Store `results` and list them, and `kept` (already known), all or nothing.
 
         A result that cannot be written down is stored as a failed one.
         """
@@ -120,7 +121,7 @@ class Ledger:
             )
 
     def results(self) -> Iterator[Picture]:
-        """The pictures of the current run, by name, one at a time, without verdicts.
+        """Return the pictures of the current run, by name, one at a time, without verdicts.
 
         One that cannot be read back is failed, and is noted as such once all are read: the next run
         makes it anew. RecordError for one that another version wrote.
@@ -173,7 +174,7 @@ class Ledger:
 
 
 def discard(path: Path) -> None:
-    """Deletes a ledger and its side files; a ledger in use is refused with LedgerError."""
+    """Delete a ledger and its side files; a ledger in use is refused with LedgerError."""
     if path.exists():
         try:
             _connect(path).close()

@@ -65,7 +65,7 @@ class Trust:
 
 
 def urgency(picture: Picture) -> tuple[object, ...]:
-    """Sort key of a judged picture: the smaller, the sooner a person should look."""
+    """Return the sort key of a judged picture: the smaller, the sooner a person should look."""
     verdict = picture.judged
     p = round(verdict.p_abnormal, 6) if verdict.p_abnormal is not None else 0.0
     confidence = round(verdict.confidence, 6) if verdict.confidence is not None else 0.0
@@ -77,7 +77,7 @@ def urgency(picture: Picture) -> tuple[object, ...]:
 def write_outputs(
     out: Path, ledger: Ledger, facts: RunFacts
 ) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
-    """Writes all outputs of the ledger's current run; returns pictures by status and by route, and
+    """Write all outputs of the ledger's current run; return pictures by status and by route, and
     the warnings on the page."""
     from screening.worklist.work_list_page import page_text  # Jinja2 is for this alone
 
@@ -124,7 +124,7 @@ def light(picture: Picture) -> Picture:
 
 
 def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
-    """How far these results may rely on the bundle's promise."""
+    """Return how far these results may rely on the bundle's promise."""
     certificate = facts.info.certificate if facts.info is not None else None
     verdicts = [picture.judged for picture in pictures]
     drift = drift_from(
@@ -160,7 +160,7 @@ def run_text(
     routes: dict[str, int],
     trust: Trust,
 ) -> str:
-    """run.json: who computed what, with which settings, how it went and what went wrong."""
+    """Return run.json: who computed what, with which settings, how it went and what went wrong."""
     record = {
         "tool": "screening",
         "version": __version__,

@@ -105,7 +105,7 @@ def run_pipeline(
     advance: Callable[[int], None] = lambda count: None,
     keep: Callable[[str], bool] = lambda name: True,
 ) -> int:
-    """The number of pictures that needed a new result; results go to `ledger` as they are made.
+    """Return the number of pictures that needed a new result; `ledger` gets each when it is made.
 
     `advance` is told how many pictures have been finished since it was last called. Earlier results
     of pictures for whose name `keep` is false are made anew. One bad picture becomes a failed
@@ -140,9 +140,9 @@ def run_pipeline(
 
 
 def prepare(found: Found, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
-    """`found` read, judged and made ready for a model of `size` px; never raises for one picture.
+    """Return `found` read, judged and made ready for a model of `size` px.
 
-    `known` maps names to the content hashes that the ledger holds.
+    Never raises for one picture. `known` maps names to the content hashes that the ledger holds.
     """
     blank = Picture(found.name, found.case, reason=found.problem)
     if found.problem:
@@ -176,7 +176,7 @@ def _inspected(found: Found, blank: Picture, size: int, locator: Locator) -> Pre
 
 
 def thumbnail(grey: np.ndarray) -> bytes:
-    """JPEG of `grey` (uint8 (h, w)), longest side at most 320 px and at most 6 KiB."""
+    """Return a JPEG of `grey` (uint8 (h, w)), longest side at most 320 px and at most 6 KiB."""
     picture = Image.fromarray(grey)
     side = THUMBNAIL_SIDE
     while True:
@@ -190,8 +190,10 @@ def thumbnail(grey: np.ndarray) -> bytes:
 
 
 def key_of(sha256: str) -> int:
-    """The number that seeds a picture's dropout masks: from its content, so neither its name, its
-    place in the folder nor its batch changes its votes. 0 to 2**63 - 1."""
+    """Return the number that seeds a picture's dropout masks, 0 to 2**63 - 1.
+
+    It comes from the content, so neither name, place in the folder nor batch changes the votes.
+    """
     return int(sha256[:16], 16) >> 1
 
 

@@ -51,7 +51,7 @@ class RunProgress:
             self._bar.stop()
 
     def advance(self, count: int) -> None:
-        """Notes that `count` more pictures are done."""
+        """Note that `count` more pictures are done."""
         self.done += count
         if self._bar is not None:
             self._bar.advance(self._task, count)

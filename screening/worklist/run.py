@@ -69,7 +69,7 @@ class Summary:
 
     @property
     def exit_status(self) -> int:
-        """0: every picture scored; 3: some rejected or failed; 1: not one could be read."""
+        """Return 0: every picture scored; 3: some rejected or failed; 1: not one could be read."""
         total = sum(self.statuses.values())
         if self.statuses.get("failed", 0) == total:
             return 1
@@ -79,7 +79,7 @@ class Summary:
 def screen_folder(
     settings: Settings, scorer: Scorer, locator: Locator, reader: CellReader | None = None
 ) -> Summary:
-    """Screens every picture of `settings.folder` and writes the outputs into `settings.out`.
+    """Screen every picture of `settings.folder` and write the outputs into `settings.out`.
 
     With a `reader`, the chromosomes of each are found and read one by one.
 
@@ -125,7 +125,7 @@ def screen_folder(
 
 
 def options_hash(passes: int, seed: int) -> str:
-    """Changes with everything besides the picture and the bundle that changes the numbers."""
+    """Return a hash of all that changes the numbers besides the picture and the bundle."""
     shaping = {"passes": passes, "seed": seed, "version": __version__, "look": VERSION}
     text = json.dumps(shaping, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

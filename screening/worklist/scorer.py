@@ -52,7 +52,7 @@ class BundleScorer:
         self._model: Predictor | None = None
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
-        """One answer for each of `images`, uint8 (size, size)."""
+        """Return one answer for each of `images`, uint8 (size, size)."""
         if self._model is None:
             with native_log_filtered():
                 self.device = select_device(self.device)
@@ -63,7 +63,7 @@ class BundleScorer:
 
 
 def select_device(asked: str) -> str:
-    """The device in use, in words; TensorFlow sees only that one from here on.
+    """Return the device in use, in words; TensorFlow sees only that one from here on.
 
     Raises ScreeningError when `asked` (auto, cpu, gpu, gpu:N) is not there.
     """

@@ -19,7 +19,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
-    """CSV with a header line; every row must hold exactly `columns`."""
+    """Return a CSV with a header line; every row must hold exactly `columns`."""
     names = tuple(columns)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
@@ -32,7 +32,7 @@ def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
 
 
 def jsonl_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
-    """One JSON object a line, with the numbers of the CSV."""
+    """Return one JSON object a line, with the numbers of the CSV."""
     names = tuple(columns)
     lines = (
         json.dumps({name: _value(row[name]) for name in names}, ensure_ascii=False, allow_nan=False)

@@ -32,12 +32,12 @@ class FoundChromosome:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The tight box x, y, w, h."""
+        """Return the tight box x, y, w, h."""
         return self.x, self.y, self.w, self.h
 
     @cached_property
     def area(self) -> int:
-        """Pixels of ink."""
+        """Return the number of pixels of ink."""
         return int(np.count_nonzero(self.mask))
 
     def crop(self, paper: np.ndarray) -> np.ndarray:

@@ -22,10 +22,12 @@ class Piece:
 
     @property
     def w(self) -> int:
+        """Return the width of the box in pixels."""
         return self.mask.shape[1]
 
     @property
     def h(self) -> int:
+        """Return the height of the box in pixels."""
         return self.mask.shape[0]
 
 
