@@ -94,9 +94,9 @@ def test_no_tensorflow_until_something_is_computed(arguments):
 
 
 VERBS = set(
-    "Add Build Choose Close Compose Copy Cut Darken Delete Do Draw Earn Fill Fit Forget Give Hold "
-    "Let Make Note Pretrain Print Put Raise Remember Replace Return Run Save Screen Search Set Share "
-    "Silence Store Take Teach Tell Train Turn Write Yield".split()
+    "Add Build Choose Close Compose Copy Cut Darken Delete Do Draw Earn Fill Fit Forget Give "
+    "Hold Let Make Note Pretrain Print Put Raise Remember Replace Return Run Save Screen "
+    "Search Set Share Silence Store Take Teach Tell Train Turn Write Yield".split()
 )
 
 
