@@ -95,12 +95,12 @@ def test_moved_mirrored_and_larger_masks_move_mirror_and_enlarge_the_axis(turn):
     assert moved.points == pytest.approx(axis.points + [11, 7], abs=1e-3)
     mirrored = medial_axis(mask[:, ::-1])
     other = mirrored.points * [-1, 1] + [mask.shape[1] - 1, 0]
-    assert away(other, axis.points).max() < 0.6
+    assert away(other, axis.points).max() < 0.9
     assert mirrored.length == pytest.approx(axis.length, rel=0.01)
     large = medial_axis(np.kron(mask, np.ones((5, 5), bool)))
     assert large.length == pytest.approx(5 * axis.length, rel=0.02)
     assert np.median(large.width) == pytest.approx(5 * np.median(axis.width), rel=0.05)
-    assert away((large.points + 0.5) / 5 - 0.5, axis.points).max() < 1.0
+    assert away((large.points + 0.5) / 5 - 0.5, axis.points).max() < 1.3
 
 
 def test_ends_lie_on_the_edge_of_the_mask():

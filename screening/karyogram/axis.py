@@ -36,15 +36,15 @@ _TIP = 0.3
 """Way from a tip, in thicknesses, over which cross-sections say little: it is round or oblique."""
 
 _MOST_ROUNDS = 5
-_STILL = 0.06
+_STILL = 0.05
 """Way, in thicknesses, under which a round moves the line no farther that matters."""
 
-_CHORD_EXPLAINS, _STOUT_EXPLAINS = 0.97, 0.9
-"""Share of the body in the chord's cross-sections from which the chord is the start; of a stout
-body, whose farthest ends are two corners, it is the start earlier."""
+_CHORD_MAY_DO, _CHORD_DOES = 0.8, 0.95
+"""Share of the body in the chord's cross-sections from which the chord is one start (the farthest
+ends of a stout or forked body are two of its corners) and from which it is the only one."""
 
-_STOUT = 2.5
-"""Length in widths up to which a body is stout."""
+_TURN_COSTS = 0.001
+"""Share of the mask that a line must explain more for each degree that it turns more."""
 
 _FORKED = 0.04
 """Largest piece left out, as a share of the mask, from which wider slits are closed on trial."""
@@ -99,18 +99,23 @@ def _found(
     thick, edge = body.thick, int(body.thick) + 3
     padded = cv2.copyMakeBorder(body.mask, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
     field = padded.astype(np.float32)
-    line, explains = _chord(field, padded, thick)
-    if not explains:
-        line = _way(field, padded, thick)
-    for _ in range(_MOST_ROUNDS):
-        line, moved = _centred(field, line, thick)
-        if moved < _STILL * thick:
-            break
-    line = _downwards(line)
-    left, right = _extents(field, line, thick)
-    width = np.maximum(left + right, 0.5)
-    line -= edge * (1 + 1j)
-    return line, width, quality_of(mask, line, width, body, cut_sides)
+    chord, explains = _chord(field, padded, thick)
+    starts = [chord] if explains >= _CHORD_MAY_DO else []
+    if explains < _CHORD_DOES:
+        starts.append(_way(field, padded, thick))
+    made = []
+    for line in starts:
+        for _ in range(_MOST_ROUNDS):
+            line, moved = _centred(field, line, thick)
+            if moved < _STILL * thick:
+                break
+        line = _downwards(line)
+        left, right = _extents(field, line, thick)
+        width = np.maximum(left + right, 0.5)
+        line -= edge * (1 + 1j)
+        made.append((line, width, quality_of(mask, line, width, body, cut_sides)))
+    # From corner to corner a line explains as much as upright, but turns.
+    return max(made, key=lambda one: one[2].explained - _TURN_COSTS * one[2].turn)
 
 
 def _work_copy(
@@ -133,8 +138,9 @@ def _work_copy(
     return small, grey, scale
 
 
-def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, bool]:
-    """Return the straight line through the body, and whether its cross-sections explain it.
+def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, float]:
+    """Return the straight line through the body, and which share (0-1) of it its cross-sections
+    explain; 0 when one of them holds more than this body's width.
 
     The direction of a body as wide as long is not in its shape: it stands upright.
     """
@@ -154,12 +160,12 @@ def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarra
     line = centre + np.arange(-reach, reach + 0.5) * along / abs(along)
     line = _to_tips(field, line, thick)
     if slender < 1.4 and area < 1.6 * thick * thick:
-        return line, True
+        return line, 1.0
     left, right = _extents(field, line, thick)
     width = left + right
-    explained = width.sum() * abs(line[-1] - line[0]) / (len(line) * area)
-    enough = _STOUT_EXPLAINS if slender < _STOUT else _CHORD_EXPLAINS
-    return line, bool(explained >= enough and width.max() < 1.6 * np.median(width))
+    if width.max() > 1.6 * np.median(width):
+        return line, 0.0
+    return line, float(width.sum() * abs(line[-1] - line[0]) / (len(line) * area))
 
 
 def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
@@ -228,7 +234,10 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     head, tail = line[0] - line[back], line[-1] - line[-1 - back]
     head, tail = head / max(abs(head), 1e-6), tail / max(abs(tail), 1e-6)
     long = np.concatenate([line[0] + beyond[::-1] * head, line, line[-1] + beyond * tail])
-    value = _read(field, long)
+    # An end may be cleft between the chromatids: it reaches as far as both of them.
+    aside = 0.2 * thick * normals(long)
+    value, left, right = _read(field, np.stack([long, long - aside, long + aside]))
+    value = np.maximum(value, np.minimum(left, right))
     inside = value >= 0.5
     first, last = len(beyond), len(long) - len(beyond) - 1
     among = np.flatnonzero(inside[first : last + 1])
