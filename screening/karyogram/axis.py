@@ -29,15 +29,22 @@ _PATH_THICKNESS = 5.0
 _STEP = 1 / 7
 """Way between two points of the working line, in thicknesses, but at least a pixel."""
 
-_STIFF = 0.42
+_STIFF = 0.22
 """Length over which the axis is smoothed, in thicknesses: notches go, hooks stay."""
 
-_TIP = 0.4
+_TIP = 0.3
 """Way from a tip, in thicknesses, over which cross-sections say little: it is round or oblique."""
 
-_ROUNDS_STRAIGHT, _ROUNDS_BENT = 2, 4
-_CHORD_EXPLAINS = 0.94
-"""Share of the body in the chord's cross-sections from which the chord is the start."""
+_MOST_ROUNDS = 5
+_STILL = 0.05
+"""Way, in thicknesses, under which a round moves the line no farther that matters."""
+
+_CHORD_MAY_DO, _CHORD_DOES = 0.8, 0.95
+"""Share of the body in the chord's cross-sections from which the chord is one start (the farthest
+ends of a stout or forked body are two of its corners) and from which it is the only one."""
+
+_TURN_COSTS = 0.001
+"""Share of the mask that a line must explain more for each degree that it turns more."""
 
 _FORKED = 0.04
 """Largest piece left out, as a share of the mask, from which wider slits are closed on trial."""
@@ -69,30 +76,46 @@ def medial_axis(mask: np.ndarray, grey: np.ndarray | None = None) -> MedialAxis:
             f"expected a mask (h, w) with at least one pixel, received shape {mask.shape}, "
             f"{int(np.count_nonzero(mask))} pixels: leave empty pictures out"
         )
-    small, tone, scale = _work_copy(mask, grey)
-    line, width, quality = _found(small, whole(small, tone))
+    full = mask.astype(np.uint8)
+    # The same wherever it lies in the window.
+    x, y, w, h = cv2.boundingRect(full)
+    cut_sides = (y == 0, y + h == mask.shape[0], x == 0, x + w == mask.shape[1])
+    window = np.s_[y : y + h, x : x + w]
+    small, tone, scale = _work_copy(full[window], None if grey is None else grey[window])
+    line, width, quality = _found(small, whole(small, tone), cut_sides)
     if quality.branch > _FORKED and not quality.ring:
-        other = _found(small, whole(small, tone, wide=True))
+        other = _found(small, whole(small, tone, wide=True), cut_sides)
         if other[2].explained > quality.explained + 0.5 * _FORKED:
             line, width, quality = other
-    return _sampled((line + 0.5 + 0.5j) * scale - (0.5 + 0.5j), width * scale, quality)
+    line = (line + 0.5 + 0.5j) * scale + complex(x - 0.5, y - 0.5)
+    return _sampled(line, width * scale, quality)
 
 
-def _found(mask: np.ndarray, body: Body) -> tuple[np.ndarray, np.ndarray, AxisQuality]:
-    """Return the working line, the widths across it and its quality."""
+def _found(
+    mask: np.ndarray, body: Body, cut_sides: tuple[bool, bool, bool, bool]
+) -> tuple[np.ndarray, np.ndarray, AxisQuality]:
+    """Return the working line, the widths across it and its quality; the sides (top, bottom, left,
+    right) of the mask that are the window's."""
     thick, edge = body.thick, int(body.thick) + 3
     padded = cv2.copyMakeBorder(body.mask, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
     field = padded.astype(np.float32)
-    line, explains = _chord(field, padded, thick)
-    if not explains:
-        line = _way(field, padded, thick)
-    for _ in range(_ROUNDS_STRAIGHT if explains else _ROUNDS_BENT):
-        line = _centred(field, line, thick)
-    line = _downwards(line)
-    left, right = _extents(field, line, thick)
-    width = np.maximum(left + right, 0.5)
-    line -= edge * (1 + 1j)
-    return line, width, quality_of(mask, line, width, body)
+    chord, explains = _chord(field, padded, thick)
+    starts = [chord] if explains >= _CHORD_MAY_DO else []
+    if explains < _CHORD_DOES:
+        starts.append(_way(field, padded, thick))
+    made = []
+    for line in starts:
+        for _ in range(_MOST_ROUNDS):
+            line, moved = _centred(field, line, thick)
+            if moved < _STILL * thick:
+                break
+        line = _downwards(line)
+        left, right = _extents(field, line, thick)
+        width = np.maximum(left + right, 0.5)
+        line -= edge * (1 + 1j)
+        made.append((line, width, quality_of(mask, line, width, body, cut_sides)))
+    # From corner to corner a line explains as much as upright, but turns.
+    return max(made, key=lambda one: one[2].explained - _TURN_COSTS * one[2].turn)
 
 
 def _work_copy(
@@ -100,24 +123,24 @@ def _work_copy(
 ) -> tuple[np.ndarray, np.ndarray | None, float]:
     """Return the mask (uint8, 0 and 1) and the grey at the working thickness, and how many pixels
     of the original one of theirs is."""
-    full = mask.astype(np.uint8)
     rough = max(1.0, max(mask.shape) / 400)
-    coarse = full if rough == 1 else shrunk(full, rough)
+    coarse = mask if rough == 1 else shrunk(mask, rough)
     if not coarse.any():
-        coarse, rough = full, 1.0
+        coarse, rough = mask, 1.0
     around = cv2.copyMakeBorder(coarse, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     thick = 2 * rough * float(cv2.distanceTransform(around, cv2.DIST_L2, 3).max())
     scale = max(1.0, thick / _WORK_THICKNESS)
     if scale < 1.15:
-        return full, grey, 1.0
-    small = shrunk(full, scale)
+        return mask, grey, 1.0
+    small = shrunk(mask, scale)
     if grey is not None:
         grey = cv2.resize(grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
     return small, grey, scale
 
 
-def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, bool]:
-    """Return the straight line through the body, and whether its cross-sections explain it.
+def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, float]:
+    """Return the straight line through the body, and which share (0-1) of it its cross-sections
+    explain; 0 when one of them holds more than this body's width.
 
     The direction of a body as wide as long is not in its shape: it stands upright.
     """
@@ -137,11 +160,12 @@ def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarra
     line = centre + np.arange(-reach, reach + 0.5) * along / abs(along)
     line = _to_tips(field, line, thick)
     if slender < 1.4 and area < 1.6 * thick * thick:
-        return line, True
+        return line, 1.0
     left, right = _extents(field, line, thick)
     width = left + right
-    explained = width.sum() * abs(line[-1] - line[0]) / len(line)
-    return line, explained >= _CHORD_EXPLAINS * area and width.max() < 1.6 * np.median(width)
+    if width.max() > 1.6 * np.median(width):
+        return line, 0.0
+    return line, float(width.sum() * abs(line[-1] - line[0]) / (len(line) * area))
 
 
 def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
@@ -173,8 +197,9 @@ def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
     return _to_tips(field, line, thick)
 
 
-def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
-    """Return the line moved to the middle of its cross-sections and led on to both tips."""
+def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndarray, float]:
+    """Return the line moved to the middle of its cross-sections and led on to both tips, and how
+    far it was from there: nine tenths of it at most so many pixels."""
     left, right = _extents(field, line, thick)
     width = left + right
     middle = line + normals(line) * ((right - left) / 2)
@@ -182,7 +207,9 @@ def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     weight = np.minimum(np.minimum(along, along[::-1]) / (_TIP * thick) + 0.02, 1)
     # A crossing body, a branch.
     weight[width > 1.7 * np.median(width)] *= 0.2
-    return _to_tips(field, _stiffened(middle, weight, _STIFF * thick), thick)
+    smooth = _stiffened(middle, weight, _STIFF * thick)
+    moved = np.sort(abs(smooth - line))[int(0.9 * (len(line) - 1))]
+    return _to_tips(field, smooth, thick), float(moved)
 
 
 def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray:
@@ -207,7 +234,10 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     head, tail = line[0] - line[back], line[-1] - line[-1 - back]
     head, tail = head / max(abs(head), 1e-6), tail / max(abs(tail), 1e-6)
     long = np.concatenate([line[0] + beyond[::-1] * head, line, line[-1] + beyond * tail])
-    value = _read(field, long)
+    # An end may be cleft between the chromatids: it reaches as far as both of them.
+    aside = 0.2 * thick * normals(long)
+    value, left, right = _read(field, np.stack([long, long - aside, long + aside]))
+    value = np.maximum(value, np.minimum(left, right))
     inside = value >= 0.5
     first, last = len(beyond), len(long) - len(beyond) - 1
     among = np.flatnonzero(inside[first : last + 1])

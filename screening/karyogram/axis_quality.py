@@ -30,9 +30,16 @@ class AxisQuality:
     ring: bool
 
 
-def quality_of(mask: np.ndarray, line: np.ndarray, width: np.ndarray, body: Body) -> AxisQuality:
+def quality_of(
+    mask: np.ndarray,
+    line: np.ndarray,
+    width: np.ndarray,
+    body: Body,
+    cut_sides: tuple[bool, bool, bool, bool],
+) -> AxisQuality:
     """Return the quality of the line complex128 (k,), x + iy, with these widths (k,), in `mask`,
-    uint8 (h, w) of 0 and 1; `body` is what the line was found in."""
+    uint8 (h, w) of 0 and 1, tight. `body` is what the line was found in; `cut_sides`: whether the
+    top, bottom, left and right of the mask are the window's border."""
     h, w = mask.shape
     usual = float(np.median(width))
     columns = np.minimum(np.maximum(np.rint(line.real).astype(np.intp), 0), w - 1)
@@ -56,21 +63,27 @@ def quality_of(mask: np.ndarray, line: np.ndarray, width: np.ndarray, body: Body
         explained=1 - cv2.countNonZero(left_out) / area,
         branch=float(branch),
         turn=float(np.rad2deg(heading.max() - heading.min())),
-        cut=max(_contact(mask, line[0], usual), _contact(mask, line[-1], usual)),
+        cut=max(_contact(mask, end, usual, cut_sides) for end in (line[0], line[-1])),
         filled=body.filled,
         ring=body.ring,
     )
 
 
-def _contact(mask: np.ndarray, end: complex, width: float) -> float:
+def _contact(
+    mask: np.ndarray, end: complex, width: float, cut_sides: tuple[bool, bool, bool, bool]
+) -> float:
     """Return the part (0-1) of the width near an end that lies on the window's border."""
     h, w = mask.shape
     x, y = end.real, end.imag
     most = 0
-    for border, at, away in (
-        (mask[0], x, y), (mask[-1], x, h - 1 - y), (mask[:, 0], y, x), (mask[:, -1], y, w - 1 - x)
-    ):  # fmt: skip
-        if away < 0.5 * width:
+    sides = (
+        (mask[0], x, y),
+        (mask[-1], x, h - 1 - y),
+        (mask[:, 0], y, x),
+        (mask[:, -1], y, w - 1 - x),
+    )
+    for (border, at, away), cut in zip(sides, cut_sides, strict=True):
+        if cut and away < 0.5 * width:
             low = max(0, int(at - 0.75 * width + 1))
             most = max(most, int(np.count_nonzero(border[low : int(at + 0.75 * width) + 1])))
     return min(1.0, most / max(width, 1.0))

@@ -23,7 +23,7 @@ _SMALL_PART = 0.004
 _NEAR = 0.8
 """Gap, in thicknesses of the body, over which a small part (a satellite) still belongs."""
 
-_SLIT = 0.35
+_SLIT = 0.45
 """Widest gap between two chromatids, in thicknesses of the arm: a chromosome bent back on itself
 leaves more between its arms, because its inner side is squeezed but not folded."""
 
@@ -68,6 +68,7 @@ def whole(mask: np.ndarray, grey: np.ndarray | None = None, wide: bool = False) 
     """
     kept, thick = _parts(mask)
     edge = int(_WIDE_SLIT * thick) + 2
+    own = cv2.countNonZero(kept & mask)
     kept = cv2.copyMakeBorder(kept, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
     body = _closed(kept, (_WIDE_SLIT if wide else _SLIT) * thick)
     if grey is not None and not wide:
@@ -85,8 +86,7 @@ def whole(mask: np.ndarray, grey: np.ndarray | None = None, wide: bool = False) 
     if ring:
         body &= _closed(kept, _SLIT * thick)
         body = _opened(body, hole, thick)
-    size = cv2.countNonZero(body)
-    filled = 0.0 if ring else max(0.0, 1 - cv2.countNonZero(kept) / max(size, 1))
+    filled = 0.0 if ring else max(0.0, 1 - own / max(cv2.countNonZero(body), 1))
     body = body[edge:-edge, edge:-edge].copy()
     return Body(body, thick if ring else 2 * float(_depth(body).max()), filled, ring)
 
@@ -134,6 +134,8 @@ def _joined(parts: np.ndarray, thick: float) -> np.ndarray:
     while gap < thick:
         closed = _closed(padded, gap)
         if cv2.connectedComponents(closed, connectivity=8)[0] == 2:
+            # Once more, or a notch as deep as the gap is left at both ends.
+            closed = _closed(padded, min(2 * gap, thick))
             return closed[edge:-edge, edge:-edge].copy()
         gap = 1.5 * gap + 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(parts, connectivity=8)
