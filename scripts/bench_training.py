@@ -29,9 +29,9 @@ from report_sections import ROOT, commit, put_section
 from screening.config import TrainConfig
 from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures, Recomputed, Source
-from screening.train.job import new_screener
-from screening.train.staged import Run
+from screening.train.staged import StagedFit
 from screening.train.strategy import devices
+from screening.train.training_run import new_screener
 
 BAR, TOLERANCE, EPOCHS = 8.0, 1e-4, 10
 
@@ -45,7 +45,7 @@ class Timing:
     losses: np.ndarray
 
 
-class Uncached(Run):
+class Uncached(StagedFit):
     """The same training, with the frozen part run anew in every epoch."""
 
     def sources(self, frozen: keras.Model | None) -> tuple[Source, Source]:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     lines, missed = [], False
     for backbone in options.backbones:
-        cached, anew = (timed(kind, backbone, options) for kind in (Run, Uncached))
+        cached, anew = (timed(kind, backbone, options) for kind in (StagedFit, Uncached))
         ratio = anew.processor / cached.processor
         difference = float(np.abs(cached.losses - anew.losses).max())
         met = ratio >= BAR and difference <= TOLERANCE
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(missed)
 
 
-def timed(kind: type[Run], backbone: str, options: argparse.Namespace) -> Timing:
+def timed(kind: type[StagedFit], backbone: str, options: argparse.Namespace) -> Timing:
     """Return the cost of the whole head stage, tracing and the making of the cache included."""
     config = TrainConfig.model_validate(
         {

@@ -33,7 +33,7 @@ from screening.metrics import Proportion, calibration_error, markdown_table, pro
 from screening.models.unfreezing import known_depths
 from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
 from screening.reading_settings import ReadingSettings
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
 
@@ -131,7 +131,7 @@ def seconds_per_thousand(classifier: ChromosomeClassifier, crops: Crops) -> floa
     return 1000 * (time.perf_counter() - start) / len(images)
 
 
-def _cells(records: Sequence, source: str) -> list[Cell]:
+def _cells(records: Sequence, source: str) -> list[Metaphase]:
     return [load_cell(r) for r in records if r.source == source]
 
 

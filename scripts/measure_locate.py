@@ -33,8 +33,8 @@ from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
 from screening.models.unfreezing import known_depths
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import compose
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, clinical_style, random_style
 
@@ -81,7 +81,7 @@ def style_of(family: str, rng: np.random.Generator) -> Style:
     return style
 
 
-def measured(job: tuple[Cell, str, int]) -> Line:
+def measured(job: tuple[Metaphase, str, int]) -> Line:
     """Return the line of one page composed of a cell."""
     cv2.setNumThreads(1)
     cell, family, seed = job
@@ -181,7 +181,7 @@ def whole_karyograms(folder: Path) -> list[tuple[object, ...]]:
     return rows
 
 
-def cells_of(data: Path, split: Split, part: str, config: BuildConfig) -> list[Cell]:
+def cells_of(data: Path, split: Split, part: str, config: BuildConfig) -> list[Metaphase]:
     """Return complete normal cells of a part, or of the sources that taught nothing."""
     sources = config.sources
     records = records_of(data, sources)

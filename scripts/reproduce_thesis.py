@@ -41,11 +41,11 @@ from screening.models.backbones import get_backbone
 from screening.models.unfreezing import unfreeze
 from screening.models.weights import load_base_weights
 from screening.train.cache import Cached, Pictures, Source
-from screening.train.job import new_screener
 from screening.train.karyogram_set import COMPOSED, SIMULATED, Entry, KaryogramSet, build_set
 from screening.train.pictures import resized
-from screening.train.staged import Run, StageResult
+from screening.train.staged import StagedFit, StageResult
 from screening.train.strategy import devices
+from screening.train.training_run import new_screener
 
 PAGE = 416
 """Pixels at which the thesis augmented; the network then sees --size."""
@@ -94,7 +94,7 @@ class Pool:
     originals: np.ndarray
 
 
-class PoolRun(Run):
+class PoolRun(StagedFit):
     """A run on some rows of a pool, whose frozen features are shared by all runs on that pool."""
 
     pool: Pictures

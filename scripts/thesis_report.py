@@ -15,7 +15,7 @@ from report_sections import ROOT, commit
 from screening.metrics import markdown_table
 from screening.train import figures
 from screening.train.choice import measured
-from screening.train.job import confusion_of
+from screening.train.training_run import confusion_of
 
 PICTURES, PEOPLE = ARMS = ("pictures", "people")
 COLOURS = dict(zip(ARMS, ("tab:red", "tab:blue"), strict=True))

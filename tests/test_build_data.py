@@ -24,7 +24,7 @@ from screening.build.stages import STAGES, split
 from screening.data.manifest import read_manifest
 from screening.data.split import PARTS
 from screening.errors import ManifestError
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.train.karyogram_set import COMPOSED, REAL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,8 +96,8 @@ def test_no_patient_is_on_two_sides_and_the_one_left_out_is_on_none(data, shared
 
 
 def test_one_cell_of_each_patient_and_none_counted_twice():
-    def cell(case: str, number: str) -> Cell:
-        return Cell((), "s", case, number)
+    def cell(case: str, number: str) -> Metaphase:
+        return Metaphase((), "s", case, number)
 
     kept = one_of_each(
         {COMPOSED: [cell("a", "1"), cell("a", "2"), cell("b", "1")], REAL: [cell("b", "2")]}

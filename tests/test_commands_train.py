@@ -28,7 +28,7 @@ from screening.models.unfreezing import known_depths
 from screening.train import search
 from screening.train.pictures import load_pictures, read_parts
 from screening.train.progress import SHOWN, TrainProgress
-from screening.train.staged import Run
+from screening.train.staged import StagedFit
 from screening.uncertainty.certificate import overlap
 from tiny_base import TINY
 
@@ -203,7 +203,7 @@ def test_variants_change_inside_slots_and_are_repeatable(manifest):
 @pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_search_skips_what_fails_resumes_and_writes_the_best(config, tmp_path, capsys, monkeypatch):
-    fit, calls = Run.fit, []
+    fit, calls = StagedFit.fit, []
 
     def sometimes(self, screener, resume=False):
         calls.append(self.config)
@@ -211,7 +211,7 @@ def test_search_skips_what_fails_resumes_and_writes_the_best(config, tmp_path, c
             raise MemoryError
         return fit(self, screener, resume)
 
-    monkeypatch.setattr(Run, "fit", sometimes)
+    monkeypatch.setattr(StagedFit, "fit", sometimes)
     out = tmp_path / "search"
     assert main(["search", str(config), "--out", str(out)]) == 0
     assert "out of memory" in capsys.readouterr().err
@@ -269,7 +269,7 @@ def test_a_search_of_failures_says_why_without_a_traceback(config, tmp_path, cap
     def failing(self, screener, resume=False):
         raise next(kinds)
 
-    monkeypatch.setattr(Run, "fit", failing)
+    monkeypatch.setattr(StagedFit, "fit", failing)
     out = tmp_path / "search"
     assert main(["search", str(config), "--out", str(out)]) == 2
     said = capsys.readouterr()
@@ -290,7 +290,7 @@ def test_too_little_memory_is_told(config, tmp_path, capsys, monkeypatch, error,
     def failing(self, screener, resume=False):
         raise error
 
-    monkeypatch.setattr(Run, "fit", failing)
+    monkeypatch.setattr(StagedFit, "fit", failing)
     assert main(["train", str(config), "--out", str(tmp_path / "run")]) == 2
     assert said in capsys.readouterr().err
 

@@ -31,7 +31,7 @@ def test_layouts(rows, groups):
     drawn = draw(chromosomes(sex="XY"), rows, groups=groups)
     got, slots = slots_of(drawn, say(drawn.names))
     assert slots == drawn.slots
-    assert got.score > 0.95 and got.reading == UPRIGHT
+    assert got.score > 0.95 and got.orientation == UPRIGHT
     assert np.allclose(got.slot.sum(1), 1) and np.allclose(got.around.sum(1), 1)
 
 

@@ -11,17 +11,17 @@ import pytest
 
 from screening.images.normalise import normalise
 from screening.images.read import read_image
-from screening.karyogram.locate import Doubt, FoundChromosome, Located
-from screening.synthesis.cell import Cell, Chromosome
+from screening.karyogram.locate import AmbiguousCut, FoundChromosome, Located
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.style import Style
 from shipped import locate
 
 PLAIN = Style(noise=0.5)
 
 
-def page_of(style: Style, seed: int = 1, cell: Cell | None = None) -> Karyogram:
+def page_of(style: Style, seed: int = 1, cell: Metaphase | None = None) -> Karyogram:
     rng = np.random.default_rng(seed)
     return compose(cell or draw_cell(rng, "XY"), style, rng)
 
@@ -134,7 +134,7 @@ def test_axis_runs_from_the_top_end_to_the_bottom_end(plain):
         assert each.axis[0, 1] < each.axis[-1, 1]
         assert each.axis[:, 0].min() >= each.x - 1 and each.axis[:, 0].max() <= each.x + each.w
         assert 0.85 * each.h <= each.length <= 1.4 * np.hypot(each.w, each.h)
-        assert 0.3 * located.unit < each.width < 2 * located.unit
+        assert 0.3 * located.chromosome_width < each.width < 2 * located.chromosome_width
 
 
 def test_reading_order_rows_and_groups(plain):
@@ -152,10 +152,10 @@ def test_reading_order_rows_and_groups(plain):
 
 def test_print_is_told_as_other(plain):
     karyogram, located = plain
-    assert len(located.other) >= 24  # a label under each slot, and the rule
+    assert len(located.print_boxes) >= 24  # a label under each slot, and the rule
     bottom = max(box.y + box.h for box in karyogram.boxes)
     assert any(
-        w > 0.8 * karyogram.image.shape[1] and y > bottom - 5 for _, y, w, _ in located.other
+        w > 0.8 * karyogram.image.shape[1] and y > bottom - 5 for _, y, w, _ in located.print_boxes
     )
 
 
@@ -218,8 +218,8 @@ def piece(x: int, row: int = 0, w: int = 10) -> FoundChromosome:
 def test_a_doubt_is_decided_and_the_others_follow():
     pieces = (piece(0), piece(12), piece(50), piece(0, 1))
     doubts = (
-        Doubt((0, 1), ((piece(0, w=22),),), (0.7, 0.3)),
-        Doubt((3,), ((piece(0, 1, 5), piece(5, 1, 5)),), (0.9, 0.1)),
+        AmbiguousCut((0, 1), ((piece(0, w=22),),), (0.7, 0.3)),
+        AmbiguousCut((3,), ((piece(0, 1, 5), piece(5, 1, 5)),), (0.9, 0.1)),
     )
     page = Located(pieces, doubts, 2)
     fewer = page.replaced({0: 0})

@@ -9,22 +9,22 @@ import pytest
 from PIL import Image
 
 from screening.cli import main
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.style import clinical_style
 
 pytestmark = pytest.mark.slow
 
 
-def _page(cell: Cell, seed: int = 2) -> np.ndarray:
+def _page(cell: Metaphase, seed: int = 2) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return compose(cell, clinical_style(rng), rng).image
 
 
-def _some(cell: Cell, count: int) -> Cell:
+def _some(cell: Metaphase, count: int) -> Metaphase:
     chromosomes = [cell.chromosomes[i % len(cell.chromosomes)] for i in range(count)]
-    return Cell(tuple(chromosomes), cell.source, cell.case, cell.cell)
+    return Metaphase(tuple(chromosomes), cell.source, cell.case, cell.cell)
 
 
 @pytest.fixture(scope="module")

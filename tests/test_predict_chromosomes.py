@@ -9,7 +9,7 @@ import pytest
 
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
-from screening.karyogram.locate.found import Doubt, FoundChromosome
+from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
 from screening.predict import chromosomes
 from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
 from screening.reading_settings import ChromosomeReading
@@ -32,7 +32,7 @@ def chances(*one: float) -> np.ndarray:
 def page(plausible: tuple[float, ...] = (0.5, 0.25, 0.25)) -> Located:
     """Three chromosomes; the second may be two pieces, or one other with the third."""
     cuts = ((piece(20), piece(24)), (piece(22),))
-    doubt = Doubt((1, 2), cuts[: len(plausible) - 1], plausible)
+    doubt = AmbiguousCut((1, 2), cuts[: len(plausible) - 1], plausible)
     return Located((piece(0), piece(10), piece(30)), (doubt,))
 
 
@@ -60,25 +60,25 @@ def test_shape_and_looks_are_multiplied():
     # 0.5 · 0.6 · 0.6 = 0.18 as it stands, against the plausibility of the other, times 0.9.
     one = (0.9, 0.6, 0.6, 0.9)
     for other, choices in ((0.19, {}), (0.21, {0: 0})):
-        doubt = Doubt((1, 2), ((piece(22),),), (0.5, other))
+        doubt = AmbiguousCut((1, 2), ((piece(22),),), (0.5, other))
         located = Located((piece(0), piece(10), piece(30)), (doubt,))
         assert chromosomes._choose(located, chances(*one), 3, HOW)[0] == choices
 
 
 def test_no_piece_alone_decides_and_no_shape_is_impossible():
-    doubt = Doubt((0,), ((piece(22),),), (1.0, 0.0))
+    doubt = AmbiguousCut((0,), ((piece(22),),), (1.0, 0.0))
     located = Located((piece(0),), (doubt,))
     # 0.02 and 0.98 are the most that is believed: 49 to 1 cannot outweigh one in a million.
     assert chromosomes._choose(located, chances(0.0, 1.0), 1, HOW)[0] == {}
-    likely = Located((piece(0),), (Doubt((0,), ((piece(22),),), (0.97, 0.03)),))
+    likely = Located((piece(0),), (AmbiguousCut((0,), ((piece(22),),), (0.97, 0.03)),))
     assert chromosomes._choose(likely, chances(0.0, 1.0), 1, HOW)[0] == {0: 0}
-    unlikely = Located((piece(0),), (Doubt((0,), ((piece(22),),), (0.985, 0.015)),))
+    unlikely = Located((piece(0),), (AmbiguousCut((0,), ((piece(22),),), (0.985, 0.015)),))
     assert chromosomes._choose(unlikely, chances(0.0, 1.0), 1, HOW)[0] == {}
 
 
 def test_every_doubt_is_decided_by_its_own_pieces():
-    first = Doubt((0,), ((piece(1), piece(2)),), (0.5, 0.5))
-    second = Doubt((1,), ((piece(11),), (piece(12), piece(13))), (0.4, 0.3, 0.3))
+    first = AmbiguousCut((0,), ((piece(1), piece(2)),), (0.5, 0.5))
+    second = AmbiguousCut((1,), ((piece(11),), (piece(12), piece(13))), (0.4, 0.3, 0.3))
     located = Located((piece(0), piece(10)), (first, second))
     p = chances(0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9)
     assert chromosomes._choose(located, p, 2, HOW)[0] == {1: 1}

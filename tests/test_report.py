@@ -11,7 +11,7 @@ import pytest
 
 from pictures import judged
 from screening.record import Case, Picture
-from screening.report.page import MOST_THUMBNAILS, WorkList, passes_histogram, render, size_of
+from screening.report.work_list import MOST_THUMBNAILS, WorkList, passes_histogram, render, size_of
 
 HOSTILE = '<script>alert("1")</script>\u202e&"\'.png'
 

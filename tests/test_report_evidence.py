@@ -13,7 +13,7 @@ from screening.classes import CHROMOSOMES
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Chromosome, Reading
 from screening.report.overlay import change_of, described, overlay
-from screening.report.page import CROP_BYTES, MOST_CROPS, MOST_KARYOTYPES, crops_shown, render
+from screening.report.work_list import CROP_BYTES, MOST_CROPS, MOST_KARYOTYPES, crops_shown, render
 from test_report import HOSTILE, parsed, row, view
 
 

@@ -10,24 +10,24 @@ import pytest
 
 from screening.classes import CHROMOSOMES
 from screening.karyogram.layout import LAYOUTS
-from screening.synthesis.cell import Cell, Chromosome, length_unit
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.style import STYLES, Style, clinical_style, random_style
 
 PLAIN = Style(jpeg=0, chromosome_blur=0.0, label="none", rule="none")
 
 
 @pytest.fixture(scope="module")
-def male() -> Cell:
+def male() -> Metaphase:
     return draw_cell(np.random.default_rng(1), "XY")
 
 
-def with_counts(cell: Cell, counts: dict[str, int]) -> Cell:
+def with_counts(cell: Metaphase, counts: dict[str, int]) -> Metaphase:
     """`cell` with so many of each class, the same picture repeated."""
     first = {c.name: c for c in cell.chromosomes}
     many = tuple(first[name] for name, n in counts.items() for _ in range(n))
-    return Cell(many, cell.source, cell.case, cell.cell)
+    return Metaphase(many, cell.source, cell.case, cell.cell)
 
 
 def test_same_seed_gives_the_same_picture_and_another_seed_another(male):

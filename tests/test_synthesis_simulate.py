@@ -15,19 +15,19 @@ from screening.synthesis.abnormalities import (
     ABNORMALITIES,
     random_abnormality,
 )
-from screening.synthesis.cell import Cell, Chromosome, length_unit
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.resample import resample
 from screening.synthesis.simulate import check_complete, sham, simulate
 
 
 @pytest.fixture(scope="module")
-def cells() -> dict[str, Cell]:
+def cells() -> dict[str, Metaphase]:
     rng = np.random.default_rng(3)
     return {sex: draw_cell(rng, sex, case=sex) for sex in ("XX", "XY")}
 
 
-def resampled(cell: Cell) -> list[str]:
+def resampled(cell: Metaphase) -> list[str]:
     return sorted(c.name for c in cell.chromosomes if c.resampled and c.name != "mar")
 
 
@@ -128,7 +128,7 @@ def test_a_marker_is_small_and_unlike_its_donor(cells):
 
 def test_incomplete_and_aneuploid_cells_are_refused(cells):
     cell = cells["XX"]
-    incomplete = Cell(cell.chromosomes[1:], "lab", "p1", "4")
+    incomplete = Metaphase(cell.chromosomes[1:], "lab", "p1", "4")
     for wrong in (incomplete, simulate(cell, "+21", np.random.default_rng(0))):
         for change in (lambda c, rng: simulate(c, "+18", rng), sham):
             with pytest.raises(ScreeningError, match="complete normal cell"):
@@ -162,9 +162,9 @@ def test_simulation_is_seeded(cells):
     assert set(one.counts()) >= set(CHROMOSOMES)
 
 
-def changed_cell(cell: Cell, change: Callable[[np.ndarray], np.ndarray]) -> Cell:
+def changed_cell(cell: Metaphase, change: Callable[[np.ndarray], np.ndarray]) -> Metaphase:
     """`cell` as another person's, with `change` done to every picture."""
-    return Cell(
+    return Metaphase(
         tuple(
             Chromosome(np.ascontiguousarray(change(c.image)), c.name, f"donor/{c.origin}")
             for c in cell.chromosomes
@@ -173,7 +173,7 @@ def changed_cell(cell: Cell, change: Callable[[np.ndarray], np.ndarray]) -> Cell
     )  # fmt: skip
 
 
-def gained_21(cell: Cell, donor: Cell, seeds: int = 60) -> list[Chromosome]:
+def gained_21(cell: Metaphase, donor: Metaphase, seeds: int = 60) -> list[Chromosome]:
     """The gained chromosome 21 of many simulations in which it came from `donor`."""
     found = [
         next(c for c in simulate(cell, "+21", np.random.default_rng(s), [donor]).chromosomes[::-1]
@@ -187,7 +187,7 @@ def darkness(chromosomes: Sequence[Chromosome]) -> float:
     return float(np.mean([(255.0 - c.image[c.image < 245]).mean() for c in chromosomes]))
 
 
-def of_class(cell: Cell, name: str) -> list[Chromosome]:
+def of_class(cell: Metaphase, name: str) -> list[Chromosome]:
     return [c for c in cell.chromosomes if c.name == name]
 
 
@@ -206,7 +206,7 @@ def test_a_donors_chromosome_is_brought_to_the_size_of_the_cell(cells):
         assert new == pytest.approx(own, rel=0.2)
 
 
-def stained(cell: Cell, share: float) -> Cell:
+def stained(cell: Metaphase, share: float) -> Metaphase:
     return changed_cell(cell, lambda image: 255 - np.rint((255 - image) * share).astype(np.uint8))
 
 
@@ -259,12 +259,12 @@ def test_what_is_no_complete_normal_cell_is_told_what_it_has(cells):
     without_x = tuple(c for c in xx if c.name != "X")
     marker = Chromosome(xx[0].image, "mar", "m")
     for wrong, said in (
-        (Cell(xx[1:], "lab", "p", "4"), "lab/p/4 with 1 of 1;"),
-        (Cell(without_x, "lab", "p", "4"), "with sex chromosomes missing;"),
-        (Cell((*without_x, of_class(cells["XY"], "Y")[0]), "lab", "p", "4"), "chromosomes Y;"),
-        (Cell((*xx, marker), "lab", "p", "4"), "with a marker;"),
-        (Cell(xx, "lab", "p", "4", ("t(9;22)(q34;q11.2)",)), "with t(9;22)(q34;q11.2);"),
-        (Cell((*xx[1:], marker), "lab", "p", "4"), "with 1 of 1, a marker;"),
+        (Metaphase(xx[1:], "lab", "p", "4"), "lab/p/4 with 1 of 1;"),
+        (Metaphase(without_x, "lab", "p", "4"), "with sex chromosomes missing;"),
+        (Metaphase((*without_x, of_class(cells["XY"], "Y")[0]), "lab", "p", "4"), "chromosomes Y;"),
+        (Metaphase((*xx, marker), "lab", "p", "4"), "with a marker;"),
+        (Metaphase(xx, "lab", "p", "4", ("t(9;22)(q34;q11.2)",)), "with t(9;22)(q34;q11.2);"),
+        (Metaphase((*xx[1:], marker), "lab", "p", "4"), "with 1 of 1, a marker;"),
     ):
         with pytest.raises(ScreeningError) as told:
             check_complete(wrong)

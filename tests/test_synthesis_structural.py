@@ -19,9 +19,9 @@ from screening.iscn import chromosomes_of, karyotype
 from screening.karyogram.crops import outline_of, standardised
 from screening.synthesis.abnormalities import SEXES
 from screening.synthesis.bands import band_span, band_table
-from screening.synthesis.cell import Cell, Chromosome
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import (
     KNOWN,
     LEAST_MEGABASES,
@@ -37,7 +37,7 @@ T = "t(2;7)(q24;p15)"
 
 
 @pytest.fixture(scope="module")
-def cells() -> dict[str, Cell]:
+def cells() -> dict[str, Metaphase]:
     return {s: draw_cell(np.random.default_rng(4 + i), s, case=s) for i, s in enumerate(SEXES)}
 
 
@@ -45,7 +45,7 @@ def length(chromosome: Chromosome) -> float:
     return outline_of(chromosome.image).length
 
 
-def changed(before: Cell, after: Cell) -> list[tuple[Chromosome, Chromosome]]:
+def changed(before: Metaphase, after: Metaphase) -> list[tuple[Chromosome, Chromosome]]:
     """Pairs of old and new picture, by the origin that the new one keeps."""
     old = {c.origin: c for c in before.chromosomes}
     return [(old[c.origin.split("~")[0]], c) for c in after.chromosomes if c.resampled]

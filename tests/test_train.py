@@ -11,9 +11,9 @@ import pytest
 
 from screening.models import backbones
 from screening.models.screener import HEAD, base_of, build_screener
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.style import clinical_style
 from screening.train import karyogram_set as sets
 from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
@@ -26,7 +26,7 @@ from tiny_base import SIZE, TINY, tiny_pictures
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[Cell]:
+def cells() -> list[Metaphase]:
     rng = np.random.default_rng(3)
     return [draw_cell(rng, sex, case=f"p{i}") for i, sex in enumerate(("XX", "XY"))]
 
@@ -83,7 +83,7 @@ def test_slots_know_what_stands_in_them(cells):
     female = cells[0]
     kept = [c for c in female.chromosomes if c.name != "21"]
     extra = [c for c in female.chromosomes if c.name == "7"][:1]
-    cell = Cell((*kept, *extra), "s", "c", "1")
+    cell = Metaphase((*kept, *extra), "s", "c", "1")
     rng = np.random.default_rng(0)
     states = sets.slot_states(compose(cell, clinical_style(rng), rng))
     changed = {name: state for name, state in states.items() if state != sets.USUAL}
@@ -98,7 +98,7 @@ def test_x_and_y_are_judged_together(cells, sexes, expected):
     male = cells[1]
     x, y = ([c for c in male.chromosomes if c.name == name][0] for name in "XY")
     rest = [c for c in male.chromosomes if c.name not in "XY"]
-    cell = Cell((*rest, *[x] * sexes.count("X"), *[y] * sexes.count("Y")), "s", "c", "1")
+    cell = Metaphase((*rest, *[x] * sexes.count("X"), *[y] * sexes.count("Y")), "s", "c", "1")
     rng = np.random.default_rng(0)
     states = sets.slot_states(compose(cell, clinical_style(rng), rng))
     assert (states["X"], states["Y"]) == expected
@@ -107,7 +107,7 @@ def test_x_and_y_are_judged_together(cells, sexes, expected):
 def test_the_state_map_lies_where_the_slot_is_in_the_networks_input(cells):
     female = cells[0]
     extra = [c for c in female.chromosomes if c.name == "1"][:1]
-    cell = Cell((*female.chromosomes, *extra), "s", "c", "1")
+    cell = Metaphase((*female.chromosomes, *extra), "s", "c", "1")
     rng = np.random.default_rng(0)
     image, states = sets.tensors(compose(cell, clinical_style(rng), rng), 416)
     rows, columns = np.nonzero(states == sets.GAIN)

@@ -24,11 +24,11 @@ from screening.train.batches import epoch_batches, plain_batches
 from screening.train.cache import Cached, Recomputed
 from screening.train.checkpoint import disk_errors_told, load_state, save_state
 from screening.train.choice import measured, rank, recall_threshold
-from screening.train.job import new_screener
 from screening.train.loop import EpochResult, Trainer, weights_of
 from screening.train.losses import example_weights, loss_for
-from screening.train.staged import Run
+from screening.train.staged import StagedFit
 from screening.train.strategy import devices
+from screening.train.training_run import new_screener
 from tiny_base import SIZE, TINY, tiny_pictures
 
 
@@ -57,11 +57,11 @@ def screener(config: TrainConfig, where=None) -> keras.Model:
         return build_screener("tiny", SIZE, config.model.dropout, hidden=config.model.hidden)
 
 
-def run(config: TrainConfig, folder: Path, where=None, **more) -> tuple[Run, keras.Model]:
+def run(config: TrainConfig, folder: Path, where=None, **more) -> tuple[StagedFit, keras.Model]:
     where = where or devices("one")
     model = screener(config, where)
     resume = more.pop("resume", False)
-    made = Run(config, TINY, tiny_pictures(27), tiny_pictures(13, 1), folder, where, **more)
+    made = StagedFit(config, TINY, tiny_pictures(27), tiny_pictures(13, 1), folder, where, **more)
     made.results = made.fit(model, resume)
     return made, model
 
@@ -94,7 +94,7 @@ def test_cached_and_recomputed_give_the_same_losses(tmp_path):
     cached, one = run(config, tmp_path / "a")
     assert len(list((tmp_path / "a" / "frozen").glob("*.npy"))) == 2 * (2 + 1)
 
-    class Slow(Run):
+    class Slow(StagedFit):
         def sources(self, frozen):
             return Recomputed(frozen, self.train), Recomputed(frozen, self.validation)
 
@@ -192,7 +192,7 @@ def test_two_devices_draw_the_dropout_of_one(tmp_path):
     config = config.changed(model=config.model.model_dump() | {"dropout": 0.5}, batch_size=28)
     losses = []
     for name in ("one", "all"):
-        made = Run(
+        made = StagedFit(
             config, TINY, tiny_pictures(27), tiny_pictures(13, 1), tmp_path / name, devices(name)
         )
         made.fit(new_screener(config, devices(name)))
@@ -258,7 +258,7 @@ def test_learning_happens_with_the_focal_loss(tmp_path):
 def test_one_label_only_is_refused_before_training(tmp_path):
     pictures = tiny_pictures(9)
     single = type(pictures)(pictures.ids, np.zeros(9, int), pictures.plain)
-    job = Run(settings(), TINY, single, tiny_pictures(13, 1), tmp_path, devices("one"))
+    job = StagedFit(settings(), TINY, single, tiny_pictures(13, 1), tmp_path, devices("one"))
     with pytest.raises(ScreeningError, match="normal and abnormal"):
         job.fit(screener(settings()))
 

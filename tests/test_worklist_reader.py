@@ -12,7 +12,7 @@ from screening.errors import BundleError
 from screening.images.page import Page
 from screening.reading_settings import ReadingSettings
 from screening.record import Chromosome, Picture, Reading
-from screening.report.page import size_of
+from screening.report.work_list import size_of
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style

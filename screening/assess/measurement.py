@@ -47,7 +47,7 @@ from screening.triage.rule import Rule, judge
 from screening.uncertainty.calibration import from_json
 from screening.uncertainty.certificate import not_covered, overlap
 from screening.worklist.scorer import BundleScorer
-from screening.worklist.tables import Cell, csv_text
+from screening.worklist.tables import CsvValue, csv_text
 
 LEAST = 5
 """Cases of each kind below which no interval says anything."""
@@ -235,7 +235,7 @@ def tables(
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
     names = tuple(confidence)
     wrong = iter(evaluation.wrong)
-    pictures: list[dict[str, Cell]] = []
+    pictures: list[dict[str, CsvValue]] = []
     for p in shown:
         judged = bool(len(p.p))
         predicted = int(p.abnormal) ^ int(next(wrong)) if judged else None

@@ -26,7 +26,7 @@ from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.policy import VOTES
 from screening.triage.rule import judge
-from screening.uncertainty.certificate import SEEN, certificate_sentence, seen
+from screening.uncertainty.certificate import TRAINED_ON, certificate_sentence, trained_on
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
@@ -69,7 +69,7 @@ def parts(context: Context) -> None:
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split.hash,
             "seed": split.seed,
-            SEEN: seen(
+            TRAINED_ON: trained_on(
                 key
                 for key, part in split.assignments.items()
                 if part in TEACHING and key[0] in config.sources.train_on

@@ -23,8 +23,8 @@ from screening.data.chromosomes import (
 from screening.data.pool import pool_apart, pool_cells
 from screening.data.split import CALIBRATION, PARTS, Split
 from screening.errors import ManifestError
-from screening.synthesis.cell import Cell
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import simulate
 from screening.train.karyogram_set import COMPOSED, REAL
 
@@ -96,7 +96,7 @@ def taught(records: Sequence[CellRecord], sources: SourcesConfig) -> list[CellRe
 
 def part_cells(
     records: Sequence[CellRecord], split: Split, part: str, config: BuildConfig, apart: bool = False
-) -> dict[str, list[Cell]]:
+) -> dict[str, list[Metaphase]]:
     """Return the complete normal cells of a part, pooled ones included, and its aneuploid cells.
 
     `part`: of the split, or `unseen`: all normal cells of the sources left out. `apart`: no person
@@ -119,7 +119,7 @@ def part_cells(
 
 def complete_cells(
     records: Sequence[CellRecord], pooled: Sequence[str], least: int, rng: np.random.Generator
-) -> list[Cell]:
+) -> list[Metaphase]:
     """Return the complete normal cells of records of one part, and cells pooled from its sources of
     single crops: as many as there are complete ones, `least` of each source."""
     cells = [load_cell(r) for r in records if r.source not in pooled and r.label == NORMAL]
@@ -130,7 +130,7 @@ def complete_cells(
     return cells
 
 
-def one_of_each(cells: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
+def one_of_each(cells: dict[str, list[Metaphase]]) -> dict[str, list[Metaphase]]:
     """Return the first cell of each person; who has a truly aneuploid one gives no normal one."""
     first = {
         kind: list({(c.source, c.case): c for c in reversed(group)}.values())[::-1]
@@ -172,7 +172,9 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
     return folder
 
 
-def _written(root: Path, source: str, case: str, label: str, cell: Cell) -> list[tuple[str, ...]]:
+def _written(
+    root: Path, source: str, case: str, label: str, cell: Metaphase
+) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for number, one in enumerate(cell.chromosomes):
         path = f"chromosomes/{source}/{case}/{label}-{number:02d}.png"

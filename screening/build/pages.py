@@ -23,7 +23,7 @@ from screening.build.runner import Context
 from screening.build.workers import each
 from screening.data.chromosomes import CellRecord
 from screening.data.split import CALIBRATION, Split
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.style import unworn
 from screening.train.karyogram_set import (
     COMPOSED,
@@ -85,7 +85,7 @@ def _is_plain(people: str, look: str, entry: Entry) -> bool:
     return look == PLAIN or (people == CALIBRATION and entry.seed % 2 == 0)
 
 
-def _page(folder: Path, job: tuple[int, Entry, Cell, bool]) -> dict:
+def _page(folder: Path, job: tuple[int, Entry, Metaphase, bool]) -> dict:
     number, entry, cell, plain = job
     karyogram, abnormality = make(entry, cell, unworn if plain else lambda style: style)
     name = f"{number:04d}.png"

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.data.split import TRAIN, VALIDATION
     from screening.train import figures
     from screening.train.checkpoint import disk_errors_told
-    from screening.train.job import Job
+    from screening.train.training_run import TrainingRun
 
     begun = (args.out / search.PROJECT / "oracle.json").exists()
     if begun and not args.resume and not search.is_worker():
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.out} already holds a search: go on with --resume, or choose another folder"
         )
     _check_settings(config, args.out / "config.yaml", begun)
-    job = Job(config, args.out, where, args.quiet, args.smoke)
+    job = TrainingRun(config, args.out, where, args.quiet, args.smoke)
 
     @cache
     def data() -> tuple[Pictures, Pictures]:

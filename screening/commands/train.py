@@ -11,8 +11,8 @@ from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
     from screening.config import TrainConfig
-    from screening.train.job import Job
     from screening.train.strategy import Devices
+    from screening.train.training_run import TrainingRun
 
 SMOKE_SIZE = 80
 """Pixels of a smoke run; every base of the table takes them."""
@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
     # Outside the filter, which would hold back the progress until the end.
     where.check_batch(config.batch_size)
     from screening.train.checkpoint import disk_errors_told
-    from screening.train.job import Job
+    from screening.train.training_run import TrainingRun
 
-    job = Job(config, args.out, where, args.quiet, args.smoke)
+    job = TrainingRun(config, args.out, where, args.quiet, args.smoke)
     job.notes |= _seen(job)
     try:
         with disk_errors_told(args.out):
@@ -84,16 +84,16 @@ def ready(config: TrainConfig) -> Devices:
     return where
 
 
-def _seen(job: Job) -> dict[str, Any]:
+def _seen(job: TrainingRun) -> dict[str, Any]:
     """Return, for the bundle, whose pictures taught or chose it: measuring it refuses them."""
     from screening.assess.labelled import read_pictures
     from screening.data.split import TRAIN, VALIDATION
-    from screening.uncertainty.certificate import SEEN, seen
+    from screening.uncertainty.certificate import TRAINED_ON, trained_on
 
     used = {item.id for part in (TRAIN, VALIDATION) for item in job.parts[part]}
     pictures = [p for p in read_pictures(job.config.data.manifest) if p.id in used]
     cases = [(picture.source, picture.patient) for picture in pictures]
-    return {SEEN: seen(cases, [picture.sha256 for picture in pictures])}
+    return {TRAINED_ON: trained_on(cases, [picture.sha256 for picture in pictures])}
 
 
 def settings(args: argparse.Namespace) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""Single-chromosome images on disk: read as records, grouped into cells, decoded as `Cell`.
+"""Single-chromosome images on disk: read as records, grouped into cells, decoded as `Metaphase`.
 
 Three layouts are understood: the data folder (`chromosomes.csv` with the columns path, source,
 case, cell, class, stain, upright, and `cells.csv` beside it), any CSV with path, class and case,
@@ -20,7 +20,7 @@ from screening.classes import ABNORMAL, AUTOSOMES, CHROMOSOMES, NORMAL
 from screening.data.tables import Problems, read_table
 from screening.errors import ImageError, ManifestError
 from screening.images.ink import crop_to_ink
-from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.metaphase import Chromosome, Metaphase
 
 CHROMOSOME_TABLE = "chromosomes.csv"
 CELL_TABLE = "cells.csv"
@@ -125,9 +125,9 @@ def read_cells(location: Path | str, sources: Iterable[str] | None = None) -> li
     return [cell for cell in cells if cell.source in wanted]
 
 
-def load_cell(record: CellRecord) -> Cell:
+def load_cell(record: CellRecord) -> Metaphase:
     """Return the decoded cell: every chromosome dark on white paper (255), cropped to its ink."""
-    return Cell(
+    return Metaphase(
         chromosomes=tuple(load_chromosome(item) for item in record.chromosomes),
         source=record.source,
         case=record.case,

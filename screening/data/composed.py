@@ -20,9 +20,9 @@ import numpy as np
 from screening.atomic import replace_files
 from screening.data.chromosomes import INCOMPLETE, CellRecord, read_cells
 from screening.errors import ScreeningError
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import Karyogram
 from screening.synthesis.drawn import draw_cell
+from screening.synthesis.metaphase import Metaphase
 
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("path", "label", "case", "iscn", "kind", "source", "cell")
@@ -35,7 +35,7 @@ class Made:
     simulated) and from which recipe."""
 
     karyogram: Karyogram
-    cell: Cell
+    cell: Metaphase
     kind: str
     recipe: str = ""
 
@@ -58,7 +58,7 @@ def complete_cells(source: str, sources: Sequence[str] | None = None) -> list[Ce
     return complete
 
 
-def drawn_cell(rng: np.random.Generator, number: int, sex: str | None = None) -> Cell:
+def drawn_cell(rng: np.random.Generator, number: int, sex: str | None = None) -> Metaphase:
     """Return a drawn cell, a case of its own; its sex is drawn too unless given."""
     chosen = ("XX", "XY")[int(rng.integers(2))]
     return draw_cell(rng, sex or chosen, case=f"drawn-{number:05d}", cell="1")

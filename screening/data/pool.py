@@ -19,7 +19,7 @@ from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.data.chromosomes import INK, CellRecord, load_cell
 from screening.errors import ManifestError
 from screening.images.ink import crop_to_ink
-from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 
 PLAUSIBLE_LENGTH = (0.6, 1.4)
 """Height over the height expected at the cell's scale: outside it a crop is bent double, cut, holds
@@ -43,7 +43,7 @@ class _Looks:
     """A decoded cell and how it looks: scale in pixels per percent of relative length, darkness
     (median of 255 - grey over the ink) and sharpness (mean grey step per pixel over darkness)."""
 
-    cell: Cell
+    cell: Metaphase
     scale: float
     darkness: float
     sharpness: float
@@ -54,7 +54,7 @@ class _Looks:
 
 def pool_cells(
     records: Sequence[CellRecord], count: int, rng: np.random.Generator, neighbours: int = 60
-) -> list[Cell]:
+) -> list[Metaphase]:
     """Return `count` complete cells (46,XX or 46,XY) composed of the records' chromosomes.
 
     Each starts from a random anchor cell and takes what is missing from the cells that look most
@@ -85,7 +85,7 @@ def pool_cells(
     return cells
 
 
-def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[Cell]:
+def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[Metaphase]:
     """Return as many complete cells as can be pooled so that no person is in two of them.
 
     Each starts from the next unused person and takes what is missing from as few others as will do,
@@ -100,7 +100,7 @@ def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[
     people = np.array([look.cell.case for look in looks])
     owner = {c.origin: look.cell.case for look in looks for c in look.cell.chromosomes}
     unused = np.ones(len(looks), bool)
-    cells: list[Cell] = []
+    cells: list[Metaphase] = []
     for anchor in rng.permutation(len(looks)):
         if not unused[anchor]:
             continue
@@ -165,7 +165,7 @@ def _looks(record: CellRecord) -> _Looks | None:
     median = float(np.median(np.concatenate(darkness)))
     step = float(np.concatenate(steps).mean())
     return _Looks(
-        Cell(usable, cell.source, cell.case, cell.cell), scale, median, max(step, 0.1) / median
+        Metaphase(usable, cell.source, cell.case, cell.cell), scale, median, max(step, 0.1) / median
     )
 
 
@@ -190,7 +190,7 @@ def _check_enough(looks: Sequence[_Looks]) -> None:
         )
 
 
-def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Generator) -> Cell:
+def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Generator) -> Metaphase:
     """Return a complete cell taken from `looks` in order; the first is the anchor."""
     wanted = _wanted(male)
     anchor = looks[0]
@@ -205,7 +205,7 @@ def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Genera
             break
     chromosomes = tuple(c for name in CHROMOSOMES for c in taken[name])
     cell = anchor.cell
-    return Cell(chromosomes, cell.source, f"pooled-{cell.case}", f"{cell.cell}-{number}")
+    return Metaphase(chromosomes, cell.source, f"pooled-{cell.case}", f"{cell.cell}-{number}")
 
 
 def _match(chromosome: Chromosome, own: _Looks, anchor: _Looks) -> Chromosome:

@@ -18,7 +18,7 @@ from screening.reading_settings import Assignment
 
 CLASSES = len(COLUMNS) - 1
 """Options of an object in the columns of its weights: 24 classes, marker, nothing, 24 pairs."""
-MARKER, NOTHING, PAIRS = CLASSES, CLASSES + 1, CLASSES + 2
+MARKER_INDEX, NOTHING, PAIRS = CLASSES, CLASSES + 1, CLASSES + 2
 OPTIONS = PAIRS + CLASSES
 
 _INCREMENTS = np.zeros((OPTIONS, len(COLUMNS)), np.int8)

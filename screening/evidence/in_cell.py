@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from screening.evidence.assignment import CLASSES, MARKER
+from screening.evidence.assignment import CLASSES, MARKER_INDEX
 from screening.evidence.likelihood import likelihood
 from screening.evidence.reading import posterior_of
 from screening.evidence.slots import OUTSIDE, UNORDERED, Page, Slots
@@ -33,4 +33,4 @@ def classes_in_cell(p: np.ndarray, settings: ReadingSettings) -> np.ndarray:
     weights = object_weights(seen, nowhere, settings.rates, page, settings.placement)
     counts, posterior = posterior_of(weights, settings)
     q = tilted(weights, posterior @ counts)
-    return np.c_[q[:, :CLASSES], q[:, MARKER:].sum(1)]
+    return np.c_[q[:, :CLASSES], q[:, MARKER_INDEX:].sum(1)]

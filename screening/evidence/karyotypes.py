@@ -17,7 +17,7 @@ from screening.classes import AUTOSOMES, CHROMOSOMES, MARKER
 from screening.iscn import karyotype
 from screening.reading_settings import Prior
 
-MARKER_COLUMN = len(CHROMOSOMES)
+MARKER_INDEX = len(CHROMOSOMES)
 COLUMNS = (*CHROMOSOMES, MARKER)
 
 _X, _Y = CHROMOSOMES.index("X"), CHROMOSOMES.index("Y")
@@ -37,7 +37,7 @@ def log_prior(complements: np.ndarray, prior: Prior) -> np.ndarray:
         sets = _sex_table(prior, ploidy)[np.minimum(x, _MOST_SEX), np.minimum(y, _MOST_SEX)]
         single = _autosome_table(prior).take(change + _AUTOSOME_START, axis=0).sum(axis=1)
         parts.append(np.logaddexp(*(single + regimes).T) + np.log(share * sets))
-    markers = complements[:, MARKER_COLUMN]
+    markers = complements[:, MARKER_INDEX]
     some = np.log(prior.marker) + (markers - 1) * np.log(prior.next_marker)
     return np.logaddexp.reduce(parts, axis=0) + np.where(markers > 0, some, 0.0)
 
@@ -88,7 +88,7 @@ def is_normal(complements: np.ndarray) -> np.ndarray:
 def iscn_of(complement: np.ndarray) -> str:
     """Return the ISCN string of one complement int (25,), e.g. "47,XX,+21"."""
     counts = {name: int(n) for name, n in zip(CHROMOSOMES, complement, strict=False)}
-    return karyotype(counts, int(complement[MARKER_COLUMN]))
+    return karyotype(counts, int(complement[MARKER_INDEX]))
 
 
 def gains_and_losses(complement: np.ndarray) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def gains_and_losses(complement: np.ndarray) -> tuple[str, ...]:
         named += _sex_changes(x, y)
     elif x + y != ploidy:
         named.append(f"sex {'X' * x + 'Y' * y or 'none'}")
-    return (*named, *["+mar"] * int(complement[MARKER_COLUMN]))
+    return (*named, *["+mar"] * int(complement[MARKER_INDEX]))
 
 
 def _sex_changes(x: int, y: int) -> list[str]:

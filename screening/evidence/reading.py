@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.evidence.assignment import (
     CLASSES,
-    MARKER,
+    MARKER_INDEX,
     NOTHING,
     assignment_sums,
     merged_counts,
@@ -85,7 +85,7 @@ def read_cell(
         counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
         gains_and_losses=changes if len(changes) <= limits.most_changes else (),
         layout_score=slots.score,
-        orientation=slots.reading,
+        orientation=slots.orientation,
         disorder=disorder,
         misread_rate=misread,
         iscn=first if sure else "",
@@ -153,7 +153,7 @@ def _swaps(
 
     One exchange explains both looks, which the independent weights of two objects cannot say.
     """
-    inside = np.flatnonzero((what < MARKER) & (slots.slot.argmax(1) == what))
+    inside = np.flatnonzero((what < MARKER_INDEX) & (slots.slot.argmax(1) == what))
     own = np.log(looks[inside, what[inside]] + 1e-12)
     gain = np.log(looks[inside][:, what[inside]] + 1e-12) - own[:, None]
     odds = np.triu(gain + gain.T, 1) + np.log(limits.exchanged)
@@ -181,7 +181,7 @@ def _read(p: float, what: int, slot: np.ndarray, limits: Conclusions) -> Chromos
         position=CHROMOSOMES[place] if known else "",
         doubtful=p < limits.doubtful,
         misplaced=bool(
-            what < MARKER and known and place != what and min(p, slot[place]) >= limits.sure
+            what < MARKER_INDEX and known and place != what and min(p, slot[place]) >= limits.sure
         ),
     )
 
@@ -196,7 +196,7 @@ def _not_a_cell(q: np.ndarray, slots: Slots, disorder: float, settings: ReadingS
     return Reading(
         chromosomes=objects,
         layout_score=slots.score,
-        orientation=slots.reading,
+        orientation=slots.orientation,
         disorder=disorder,
         whole=False,
     )

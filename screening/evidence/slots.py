@@ -57,13 +57,13 @@ class Page:
 class Slots:
     """`slot` (n, 25): probability of each slot for each object, everything considered; `around`
     (n, 25): the same without the object's own looks, so that it may be weighed against them.
-    `score` 0–1: how well the page follows the order of a karyogram. `reading`: which of READINGS
-    fits best. The last column is "after the last slot"."""
+    `score` 0–1: how well the page follows the order of a karyogram. `orientation`: which of
+    READINGS fits best. The last column is "after the last slot"."""
 
     slot: np.ndarray
     around: np.ndarray
     score: float
-    reading: str
+    orientation: str
 
 
 def align_best(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from screening.evidence.assignment import CLASSES, MARKER, NOTHING, OPTIONS, PAIRS
+from screening.evidence.assignment import CLASSES, MARKER_INDEX, NOTHING, OPTIONS, PAIRS
 from screening.evidence.likelihood import Likelihood, misplacement
 from screening.evidence.slots import OUTSIDE, Page, Slots
 from screening.reading_settings import Placement, Rates
@@ -54,7 +54,7 @@ def object_weights(
     )
     at_end = placement.marker_at_end
     anywhere = (1 - at_end) / CLASSES * inside.sum(1) + at_end * end[:, 0]
-    weights[:, MARKER] = seen.marker * anywhere
+    weights[:, MARKER_INDEX] = seen.marker * anywhere
     weights[:, NOTHING] = rates.litter / 46 * seen.other
     width = page.boxes[:, 2] / max(float(np.median(page.boxes[:, 2])), 1e-9) if len(inside) else 0
     merged = rates.merged * np.clip(

@@ -55,7 +55,7 @@ def _arrangement(located: Located) -> Arrangement:
     along = np.array([each.axis[-1] - each.axis[0] for each in found]).reshape(-1, 2)
     angle = np.degrees(np.arctan2(along[:, 0], np.maximum(along[:, 1], 1e-6)))
     elongation = np.array([each.length / max(each.width, 1.0) for each in found])
-    other = np.array(located.other, np.int64).reshape(-1, 4)
+    other = np.array(located.print_boxes, np.int64).reshape(-1, 4)
     rule = np.maximum(other[:, 2], other[:, 3]) > 8 * np.minimum(other[:, 2], other[:, 3])
     return arrangement(boxes, angle, elongation, other[~rule])
 

@@ -26,7 +26,7 @@ _BESIDE = 12  # chromosome widths
 
 
 def toned_marks(paper: np.ndarray, located: Located) -> list[tuple[int, int, int, int]]:
-    """Return the boxes (x, y, w, h) among `located.other` that may be small chromosomes.
+    """Return the boxes (x, y, w, h) among `located.print_boxes` that may be small chromosomes.
 
     `paper`: the page that was located, uint8 (h, w).
     """
@@ -34,20 +34,23 @@ def toned_marks(paper: np.ndarray, located: Located) -> list[tuple[int, int, int
     for one in located.chromosomes:
         bodies[one.y : one.y + one.h, one.x : one.x + one.w] |= one.mask
     found = []
-    for box in located.other:
+    for box in located.print_boxes:
         x, y, w, h = box
-        sized = min(w, h) >= _LOW * located.unit and max(w, h) <= _HIGH * located.unit
+        sized = (
+            min(w, h) >= _LOW * located.chromosome_width
+            and max(w, h) <= _HIGH * located.chromosome_width
+        )
         if sized and _in_line(box, located):
             ink = 255 - paper[y : y + h, x : x + w].astype(np.float32)
             ink[bodies[y : y + h, x : x + w]] = 0
-            if _toned(ink, located.unit):
+            if _toned(ink, located.chromosome_width):
                 found.append(box)
     return found
 
 
 def _in_line(box: tuple[int, int, int, int], located: Located) -> bool:
     x, y, w, h = box
-    unit = located.unit
+    unit = located.chromosome_width
     return any(
         abs(one.x + one.w / 2 - x - w / 2) < _BESIDE * unit
         and one.y < y + h / 2 < one.y + one.h + 0.3 * unit

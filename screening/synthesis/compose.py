@@ -10,7 +10,7 @@ from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER
 from screening.karyogram.layout import CENTROMERE
 from screening.karyogram.text import letters, stamp
 from screening.synthesis.arrow import draw_arrow, underline
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.paper import develop
 from screening.synthesis.placement import Row, place
 from screening.synthesis.render import render
@@ -62,7 +62,7 @@ class Karyogram:
     laid: tuple[tuple[np.ndarray, int, int], ...] = ()
 
 
-def compose(cell: Cell, style: Style, rng: np.random.Generator) -> Karyogram:
+def compose(cell: Metaphase, style: Style, rng: np.random.Generator) -> Karyogram:
     """Return the karyogram of `cell` in the look of `style`; any number of homologs composes.
 
     One scale for the whole cell, so that relative sizes stay true. `rng` decides the order of

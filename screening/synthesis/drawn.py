@@ -16,7 +16,7 @@ import numpy as np
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.synthesis.bands import STAIN, band_table
-from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.warp import warp
 
 _OVERSAMPLING = 2.0
@@ -57,7 +57,7 @@ def random_preparation(rng: np.random.Generator) -> Preparation:
 
 def draw_cell(
     rng: np.random.Generator, sex: str = "XX", case: str = "drawn", cell: str = "1"
-) -> Cell:
+) -> Metaphase:
     """Return a complete normal cell of 46 drawn chromosomes, `sex` "XX" or "XY".
 
     The same state of `rng` gives the same pixels. ScreeningError for another `sex`.
@@ -72,7 +72,7 @@ def draw_cell(
         )
         for index, name in enumerate(names)
     )
-    return Cell(chromosomes, "drawn", case, cell)
+    return Metaphase(chromosomes, "drawn", case, cell)
 
 
 def draw_chromosome(name: str, preparation: Preparation, rng: np.random.Generator) -> np.ndarray:

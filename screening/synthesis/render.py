@@ -7,7 +7,7 @@ import numpy as np
 
 from screening.classes import RELATIVE_LENGTH
 from screening.karyogram.layout import CENTROMERE
-from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.style import Style
 from screening.synthesis.texture import (
     add_crossing,
@@ -25,7 +25,7 @@ _DEGREES_PER_BEND = np.rad2deg(8.0)  # an arc whose sagitta is its length turns 
 
 
 def render(
-    cell: Cell, style: Style, rng: np.random.Generator
+    cell: Metaphase, style: Style, rng: np.random.Generator
 ) -> dict[str, list[tuple[np.ndarray, str]]]:
     """Return per class its chromosomes in random order: picture and ISCN name if rearranged.
 
@@ -94,7 +94,7 @@ def _prepare(image: np.ndarray, style: Style, rng: np.random.Generator) -> np.nd
     return image
 
 
-def _stoutness(cell: Cell, style: Style) -> float:
+def _stoutness(cell: Metaphase, style: Style) -> float:
     """Factor on every width of the cell, held within what real preparations show."""
     widths = [chromosome.image.shape[1] for chromosome in cell.chromosomes]
     if not widths or style.stout == 1.0:
@@ -104,7 +104,7 @@ def _stoutness(cell: Cell, style: Style) -> float:
     return float(np.clip(style.stout, least, most))
 
 
-def _scale(cell: Cell, style: Style, stout: float) -> float:
+def _scale(cell: Metaphase, style: Style, stout: float) -> float:
     """Factor from the cell's pixels to the page's.
 
     A laboratory enlarges by what fills the form: slender, early chromosomes come out longer than

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from screening.synthesis.cell import Chromosome
+from screening.synthesis.metaphase import Chromosome
 from screening.synthesis.warp import crop, warp
 
 

@@ -24,7 +24,7 @@ from screening.synthesis.abnormalities import (
     random_abnormality,
     recipe_for,
 )
-from screening.synthesis.cell import Cell, Chromosome, length_unit
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.resample import fragment, resample
 
 DONOR_SHARE = 0.5
@@ -32,8 +32,8 @@ DONOR_SHARE = 0.5
 
 
 def simulate(
-    cell: Cell, abnormality: str, rng: np.random.Generator, donors: Sequence[Cell] = ()
-) -> Cell:
+    cell: Metaphase, abnormality: str, rng: np.random.Generator, donors: Sequence[Metaphase] = ()
+) -> Metaphase:
     """Return `cell`, a complete normal one, with the abnormality of that name.
 
     `donors`: other cells of the same data split; half of the new homologs then come from one of
@@ -52,15 +52,15 @@ def simulate(
         for _ in range(-change):
             present = [i for i, c in enumerate(chromosomes) if c.name == name]
             del chromosomes[int(rng.choice(present))]
-    return Cell(tuple(chromosomes), cell.source, cell.case, cell.cell)
+    return Metaphase(tuple(chromosomes), cell.source, cell.case, cell.cell)
 
 
 def sham(
-    cell: Cell,
+    cell: Metaphase,
     rng: np.random.Generator,
-    donors: Sequence[Cell] = (),
+    donors: Sequence[Metaphase] = (),
     abnormality: str | None = None,
-) -> Cell:
+) -> Metaphase:
     """Return `cell` with the same karyotype, some homologs replaced by re-sampled ones.
 
     Which ones: those that `abnormality` (drawn as `random_abnormality` draws when None) would have
@@ -77,10 +77,10 @@ def sham(
             present = [i for i, c in enumerate(chromosomes) if c.name == gained and not c.resampled]
             others = [i for i in present if chromosomes[i] is not original]
             chromosomes[int(rng.choice(others or present))] = new
-    return Cell(tuple(chromosomes), cell.source, cell.case, cell.cell)
+    return Metaphase(tuple(chromosomes), cell.source, cell.case, cell.cell)
 
 
-def check_complete(cell: Cell) -> None:
+def check_complete(cell: Metaphase) -> None:
     """Raise ScreeningError unless `cell` has 46 chromosomes and no known abnormality."""
     counts = cell.counts()
     wrong = [f"{counts[n]} of {n}" for n in AUTOSOMES if counts[n] != 2]
@@ -97,7 +97,7 @@ def check_complete(cell: Cell) -> None:
 
 
 def _new_homolog(
-    cell: Cell, name: str, rng: np.random.Generator, donors: Sequence[Cell]
+    cell: Metaphase, name: str, rng: np.random.Generator, donors: Sequence[Metaphase]
 ) -> tuple[Chromosome, Chromosome | None]:
     """The re-sampled picture, and the chromosome of this cell that it is made from, if it is."""
     if donors and rng.random() < DONOR_SHARE:
@@ -114,17 +114,17 @@ def _new_homolog(
     return resample(original, rng), original
 
 
-def _marker(cell: Cell, rng: np.random.Generator) -> Chromosome:
+def _marker(cell: Metaphase, rng: np.random.Generator) -> Chromosome:
     large = [c for c in cell.chromosomes if RELATIVE_LENGTH[c.name] > 2.5]
     length = length_unit(cell.chromosomes) * RELATIVE_LENGTH["21"] * rng.uniform(0.45, 1.1)
     return fragment(large[int(rng.integers(len(large)))], rng, max(6, round(length)))
 
 
-def _median_width(cell: Cell) -> float:
+def _median_width(cell: Metaphase) -> float:
     return float(np.median([c.image.shape[1] for c in cell.chromosomes if c.name in CHROMOSOMES]))
 
 
-def _darkness(cell: Cell) -> float:
+def _darkness(cell: Metaphase) -> float:
     """Mean darkness of the cell's ink, from every eighth chromosome: an estimate is enough."""
     levels = [255.0 - c.image[c.image < 245].mean() for c in cell.chromosomes[::8]]
     return float(np.mean(levels))

@@ -23,7 +23,7 @@ from screening.errors import ScreeningError
 from screening.karyogram.crops import LENGTH_SHARE, Outline, outline_of, sample, walk
 from screening.karyogram.layout import CENTROMERE
 from screening.synthesis.bands import band_table
-from screening.synthesis.cell import Cell, Chromosome
+from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import (
     ACROCENTRIC,
     Piece,
@@ -53,23 +53,23 @@ _CAP = 0.4
 _PAPER = 250
 
 
-def structural(cell: Cell, name: str, rng: np.random.Generator) -> Cell:
+def structural(cell: Metaphase, name: str, rng: np.random.Generator) -> Metaphase:
     """Return `cell`, a complete normal one, with the structural abnormality of that ISCN name.
 
     The rearranged chromosomes stand under the class of their centromere (a Robertsonian one under
-    the first it names) and carry their ISCN name in `derived`; `Cell.structural` holds `name`.
+    the first it names) and carry their ISCN name in `derived`; `Metaphase.structural` holds `name`.
     ScreeningError for an incomplete or abnormal cell, an unknown name, or one that this cell's sex
     chromosomes do not allow.
     """
     return _rearranged(cell, name, rng, real=True)
 
 
-def structural_sham(cell: Cell, name: str, rng: np.random.Generator) -> Cell:
+def structural_sham(cell: Metaphase, name: str, rng: np.random.Generator) -> Metaphase:
     """Return `cell` with the same karyotype, cut where `name` would have cut it and rejoined."""
     return _rearranged(cell, name, rng, real=False)
 
 
-def _rearranged(cell: Cell, name: str, rng: np.random.Generator, real: bool) -> Cell:
+def _rearranged(cell: Metaphase, name: str, rng: np.random.Generator, real: bool) -> Metaphase:
     check_complete(cell)
     if cell.sex not in structural_sexes([name]):
         raise ScreeningError(
@@ -166,7 +166,7 @@ class _Part:
 
 
 def _part(
-    piece: Piece, cell: Cell, originals: dict[str, _Picture], rng: np.random.Generator
+    piece: Piece, cell: Metaphase, originals: dict[str, _Picture], rng: np.random.Generator
 ) -> _Part:
     measure = originals.get(piece.name) or _Picture.of(
         cell.chromosomes[_choose(cell, piece.name, rng)]
@@ -180,7 +180,7 @@ def _part(
     return _Part(piece, _Picture.of(resample(source, rng)), length)
 
 
-def _choose(cell: Cell, name: str, rng: np.random.Generator) -> int:
+def _choose(cell: Metaphase, name: str, rng: np.random.Generator) -> int:
     """The place of one homolog that is straight enough to be cut; of the straightest if none is."""
     places = [at for at, one in enumerate(cell.chromosomes) if one.name == name]
     outlines = [outline_of(cell.chromosomes[at].image) for at in places]

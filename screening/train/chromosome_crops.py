@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from screening.classes import RELATIVE_LENGTH, class_index
-from screening.synthesis.cell import Cell, length_unit
+from screening.synthesis.metaphase import Metaphase, length_unit
 
 STORED_LENGTH = 72.0
 """Pixels that chromosome 1 of an average cell measures in the stored crops."""
@@ -42,7 +42,7 @@ class Augmentation:
     mirror: bool = True
 
 
-def stored_crops(cells: Sequence[Cell]) -> tuple[list[np.ndarray], np.ndarray]:
+def stored_crops(cells: Sequence[Metaphase]) -> tuple[list[np.ndarray], np.ndarray]:
     """Return every chromosome's ink (255 − grey, uint8 (h, w)) at one scale, and labels 0…23."""
     inks: list[np.ndarray] = []
     labels: list[int] = []

@@ -17,7 +17,7 @@ import numpy as np
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.karyogram.crops import CANVAS, Jitter, outline_of, sample
 from screening.karyogram.text import FONTS, letters
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.warp import crop, warp
 
 NOT_ONE = len(CHROMOSOMES)
@@ -57,7 +57,7 @@ class Crops:
         )
 
 
-def plain_crops(cells: Sequence[Cell], size: tuple[int, int] = CANVAS) -> Crops:
+def plain_crops(cells: Sequence[Metaphase], size: tuple[int, int] = CANVAS) -> Crops:
     """Return every chromosome as it is, standardised; relative lengths by the known classes."""
     rows: list[tuple[np.ndarray, int, float, int]] = []
     for number, cell in enumerate(cells):
@@ -68,7 +68,7 @@ def plain_crops(cells: Sequence[Cell], size: tuple[int, int] = CANVAS) -> Crops:
 
 
 def varied_crops(
-    cells: Sequence[Cell],
+    cells: Sequence[Metaphase],
     rng: np.random.Generator,
     not_one: float = 0.15,
     size: tuple[int, int] = CANVAS,
@@ -90,7 +90,7 @@ def varied_crops(
     return _packed(rows, size)
 
 
-def pixels_per_percent(cell: Cell) -> float:
+def pixels_per_percent(cell: Metaphase) -> float:
     """Return the cell's scale by the lengths along the axes of its chromosomes; nan if blank."""
     ratios = []
     for one in cell.chromosomes:

@@ -18,8 +18,8 @@ from screening.images.normalise import normalise
 from screening.images.page import Page
 from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
 from screening.karyogram.locate import FoundChromosome, Locator
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import Box, compose
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, simulate
 from screening.synthesis.style import clinical_style, random_style
 from screening.train.classifier_crops import NOT_ONE, Crops
@@ -35,7 +35,7 @@ _SOFT = 0.35
 
 
 def page_crops(
-    cells: Sequence[Cell],
+    cells: Sequence[Metaphase],
     rng: np.random.Generator,
     locator: Locator,
     size: tuple[int, int] = CANVAS,
@@ -46,7 +46,7 @@ def page_crops(
 
 
 def _one_page(
-    cell: Cell, rng: np.random.Generator, locator: Locator, size: tuple[int, int]
+    cell: Metaphase, rng: np.random.Generator, locator: Locator, size: tuple[int, int]
 ) -> Crops:
     style = clinical_style(rng) if rng.random() < 0.4 else random_style(rng)
     if rng.random() < _SOFT:
@@ -58,7 +58,7 @@ def _one_page(
     located = locator.locate(Page(paper))
     chosen = list(located.chromosomes)
     others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
-    marks = _marks(paper, located.other, rng)
+    marks = _marks(paper, located.print_boxes, rng)
     crops = [piece.crop(paper) for piece in (*chosen, *others)] + marks
     labels = [label_of(piece, karyogram.boxes) for piece in (*chosen, *others)]
     labels += [NOT_ONE] * len(marks)

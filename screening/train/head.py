@@ -17,7 +17,7 @@ from screening.models.backbones import Backbone
 from screening.train.cache import Pictures
 from screening.train.durations import Tick, silent
 from screening.train.karyogram_set import KaryogramSet
-from screening.train.staged import Run, StageResult
+from screening.train.staged import StagedFit, StageResult
 from screening.train.strategy import devices
 
 
@@ -67,7 +67,7 @@ def train_head(
         weight_decay=settings.weight_decay,
         seed=settings.seed,
     )
-    run = Run(
+    run = StagedFit(
         config, row, train, validation, folder, devices("one"),
         on_epoch=lambda epoch: tick(epoch["epoch"], settings.epochs, "epochs"), frozen=frozen,
     )  # fmt: skip

@@ -24,8 +24,8 @@ from screening.images.normalise import crop_margins, letterbox, margins, normali
 from screening.images.page import Page
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Locator
-from screening.synthesis.cell import Cell, Chromosome, length_unit
 from screening.synthesis.compose import Karyogram, compose
+from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.rearrangements import random_structural
 from screening.synthesis.resample import resample
 from screening.synthesis.simulate import random_abnormality, sham, simulate
@@ -60,7 +60,9 @@ class Entry:
         return f"{self.source}/{self.case}/{self.cell}/{self.kind}/{self.seed}"
 
 
-def plan(cells: Mapping[str, Sequence[Cell]], counts: Mapping[str, int], seed: int) -> list[Entry]:
+def plan(
+    cells: Mapping[str, Sequence[Metaphase]], counts: Mapping[str, int], seed: int
+) -> list[Entry]:
     """Return `counts[kind]` entries of each kind for every cell of `cells[COMPOSED]`, shuffled.
 
     `cells[REAL]` are truly aneuploid cells: each is composed as it is, `counts[REAL]` times.
@@ -74,7 +76,7 @@ def plan(cells: Mapping[str, Sequence[Cell]], counts: Mapping[str, int], seed: i
 
 
 def make(
-    entry: Entry, cell: Cell, look: Callable[[Style], Style] = lambda style: style
+    entry: Entry, cell: Metaphase, look: Callable[[Style], Style] = lambda style: style
 ) -> tuple[Karyogram, str]:
     """Return the karyogram of an entry and the name of its abnormality ("" when there is none).
 
@@ -98,7 +100,7 @@ def make(
     return compose(widen(cell, rng), style, rng), name
 
 
-def widen(cell: Cell, rng: np.random.Generator) -> Cell:
+def widen(cell: Metaphase, rng: np.random.Generator) -> Metaphase:
     """Return the cell with all its chromosomes widened by one common factor, 0.85–1.5.
 
     Laboratories differ in how far chromosomes are spread and condensed: the same length is half as
@@ -118,7 +120,7 @@ def widen(cell: Cell, rng: np.random.Generator) -> Cell:
     return replace(cell, chromosomes=tuple(map(wide, cell.chromosomes)))
 
 
-def scramble(cell: Cell, rng: np.random.Generator, share: float = 0.3) -> Cell:
+def scramble(cell: Metaphase, rng: np.random.Generator, share: float = 0.3) -> Metaphase:
     """Return a cell in which about `share` of the classes have one homolog too many or too few.
 
     No karyotype of a person: teaching material for slots, never for the picture's label.
@@ -135,7 +137,7 @@ def scramble(cell: Cell, rng: np.random.Generator, share: float = 0.3) -> Cell:
             kept.append(resample(chosen, rng))
         else:
             kept = [c for c in kept if c is not chosen]
-    return Cell(tuple(kept), cell.source, cell.case, cell.cell)
+    return Metaphase(tuple(kept), cell.source, cell.case, cell.cell)
 
 
 def slot_states(karyogram: Karyogram) -> dict[str, int]:
@@ -203,7 +205,7 @@ class KaryogramSet:
 def build_set(
     folder: Path,
     entries: Sequence[Entry],
-    cells: Iterable[Cell],
+    cells: Iterable[Metaphase],
     sizes: Sequence[int],
     locator: Locator,
     workers: int = 2,
@@ -247,7 +249,7 @@ def build_set(
     return KaryogramSet(folder)
 
 
-def _job(job: tuple[Entry, Cell, tuple[int, ...], Locator]) -> tuple[dict, dict]:
+def _job(job: tuple[Entry, Metaphase, tuple[int, ...], Locator]) -> tuple[dict, dict]:
     """Make one karyogram; runs in a worker process."""
     entry, cell, sizes, locator = job
     karyogram, abnormality = make(entry, cell)

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from screening.synthesis.cell import Cell
+from screening.synthesis.metaphase import Metaphase
 from screening.train.chromosome_crops import Augmentation, CropBatches, stored_crops
 from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history
@@ -58,8 +58,8 @@ def chromosome_model(base: keras.Model, dropout: float) -> keras.Model:
 
 def pretrain(
     new_base: Callable[[], keras.Model],
-    train: Sequence[Cell],
-    validation: Mapping[str, Sequence[Cell]],
+    train: Sequence[Metaphase],
+    validation: Mapping[str, Sequence[Metaphase]],
     folder: Path,
     config: PretrainConfig,
     stop_after: int | None = None,

@@ -26,9 +26,9 @@ from screening.models.backbones import get_backbone
 from screening.train.cache import Pictures
 from screening.train.checkpoint import DiskError, disk_errors_told
 from screening.train.durations import in_words
-from screening.train.job import new_screener
-from screening.train.staged import Run
+from screening.train.staged import StagedFit
 from screening.train.strategy import Devices
+from screening.train.training_run import new_screener
 
 PROJECT = "trials"
 
@@ -123,7 +123,7 @@ class Search(keras_tuner.BayesianOptimization):
         try:
             config = applied(self.settings, values)
             train, validation = self.data()
-            job = Run(
+            job = StagedFit(
                 config, get_backbone(config.model.backbone), train, validation, folder,
                 self.where, cache_folder=self.out / "frozen",
             )  # fmt: skip

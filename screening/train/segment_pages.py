@@ -25,8 +25,8 @@ from screening.karyogram.locate.segments import (
     page_copy,
     typical_width,
 )
-from screening.synthesis.cell import Cell
 from screening.synthesis.compose import compose
+from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, random_style
 
@@ -72,7 +72,7 @@ class Labelled(TypedDict):
     ids: np.ndarray
 
 
-def labelled(cell: Cell, seed: int) -> Labelled:
+def labelled(cell: Metaphase, seed: int) -> Labelled:
     """Return the arrays of one page composed of `cell`, see the module."""
     rng = np.random.default_rng(seed)
     style = harder(random_style(rng), rng)
@@ -126,7 +126,7 @@ def _truth(copy: np.ndarray, laid: Sequence[tuple[np.ndarray, int, int]], scale:
     return Labelled(page=copy, kind=kind, ids=ids)
 
 
-def write_page(job: tuple[Path, Cell, int]) -> Path:
+def write_page(job: tuple[Path, Metaphase, int]) -> Path:
     """Return the path of a page composed of a cell with a seed, written there unless it exists."""
     path, cell, seed = job
     if not path.exists():
@@ -137,8 +137,8 @@ def write_page(job: tuple[Path, Cell, int]) -> Path:
 
 
 def page_jobs(
-    folder: Path, cells: Sequence[Cell], count: int, seed: int
-) -> list[tuple[Path, Cell, int]]:
+    folder: Path, cells: Sequence[Metaphase], count: int, seed: int
+) -> list[tuple[Path, Metaphase, int]]:
     """Return what `write_page` takes for `count` pages in `folder`, cells by turns."""
     return [
         (folder / f"{i:05d}.npz", cells[i % len(cells)], seed * 1_000_000 + i) for i in range(count)

@@ -52,7 +52,7 @@ class StageResult:
 
 
 @dataclass(eq=False)
-class Run:
+class StagedFit:
     """One staged training: settings, data, where it runs and where it is kept.
 
     `on_epoch(row)` hears of every epoch, `on_stage(result, screener)` of every finished stage with

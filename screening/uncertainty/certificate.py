@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from screening.bundle_schema import BundleInfo, CertificateInfo
 from screening.uncertainty.risk_control import rounded_down
 
-SEEN = "seen"
+TRAINED_ON = "seen"
 """Key of BundleInfo.data: {"images": [sha256 of files], "cases": [case_hash]} of training."""
 
 
@@ -80,8 +80,11 @@ def case_hash(source: str, case: str) -> str:
     return hashlib.sha256(f"{source}\0{case}".encode()).hexdigest()[:16]
 
 
-def seen(cases: Iterable[tuple[str, str]], images: Iterable[str] = ()) -> dict[str, list[str]]:
-    """Return what to keep under SEEN: (source, case) of all that trained, sha256 of their files."""
+def trained_on(
+    cases: Iterable[tuple[str, str]], images: Iterable[str] = ()
+) -> dict[str, list[str]]:
+    """Return what to keep under TRAINED_ON: hashes of (source, case) of all that trained, and of
+    their files."""
     hashed = sorted({case_hash(source, case) for source, case in cases})
     return {"images": sorted(set(images)), "cases": hashed}
 
@@ -100,7 +103,7 @@ def overlap(
     Seen are those that trained it, where its maker listed them under `data`, and unless
     `calibration` is false those that calibrated it.
     """
-    trained = info.data.get(SEEN, {})
+    trained = info.data.get(TRAINED_ON, {})
     seen_images, seen_cases = set(trained.get("images", ())), set(trained.get("cases", ()))
     if calibration and info.calibration is not None:
         seen_images |= set(info.calibration.images)

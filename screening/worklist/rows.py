@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from screening.record import Case, Picture
-from screening.worklist.tables import Cell
+from screening.worklist.tables import CsvValue
 
 TRIAGE_COLUMNS = (
     "image", "case", "status", "route", "prediction", "p_abnormal", "p_std", "votes",
@@ -15,7 +15,7 @@ TRIAGE_COLUMNS = (
 CASE_COLUMNS = tuple(Case.__dataclass_fields__)
 
 
-def triage_row(picture: Picture) -> dict[str, Cell]:
+def triage_row(picture: Picture) -> dict[str, CsvValue]:
     """Return the line of triage.csv of a judged picture."""
     verdict, reading = picture.judged, picture.reading
     return {
@@ -36,6 +36,6 @@ def triage_row(picture: Picture) -> dict[str, Cell]:
     }
 
 
-def case_row(case: Case) -> dict[str, Cell]:
+def case_row(case: Case) -> dict[str, CsvValue]:
     """Return the line of cases.csv of a case."""
     return asdict(case)

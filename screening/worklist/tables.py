@@ -12,13 +12,13 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 
-Cell = str | int | float | None
+CsvValue = str | int | float | None
 
 _DECIMALS = 6
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, CsvValue]]) -> str:
     """Return a CSV with a header line; every row must hold exactly `columns`."""
     names = tuple(columns)
     buffer = io.StringIO(newline="")
@@ -31,7 +31,7 @@ def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
     return buffer.getvalue()
 
 
-def jsonl_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+def jsonl_text(columns: Iterable[str], rows: Iterable[Mapping[str, CsvValue]]) -> str:
     """Return one JSON object a line, with the numbers of the CSV."""
     names = tuple(columns)
     lines = (
@@ -41,7 +41,7 @@ def jsonl_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> st
     return "".join(line + "\n" for line in lines)
 
 
-def _cell(value: Cell) -> str:
+def _cell(value: CsvValue) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
@@ -51,5 +51,5 @@ def _cell(value: Cell) -> str:
     return str(value)
 
 
-def _value(value: Cell) -> Cell:
+def _value(value: CsvValue) -> CsvValue:
     return round(value, _DECIMALS) if isinstance(value, float) else value

@@ -10,7 +10,7 @@ from screening import __version__
 from screening.classes import LOW_PRIORITY
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Case, Picture
-from screening.report.page import MOST_THUMBNAILS, WorkList, render, size_of
+from screening.report.work_list import MOST_THUMBNAILS, WorkList, render, size_of
 from screening.worklist.guard import reason_of
 from screening.worklist.ledger import Ledger
 

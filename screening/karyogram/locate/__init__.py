@@ -7,7 +7,7 @@ alternatives), `masks` (outlines at the page's resolution), `rows` (reading orde
 line), `found` (the types).
 """
 
-from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
-from screening.karyogram.locate.page import ARBITER, SEGMENTER, Locator
+from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome, Located
+from screening.karyogram.locate.locator import ARBITER, SEGMENTER, Locator
 
-__all__ = ["ARBITER", "SEGMENTER", "Doubt", "FoundChromosome", "Located", "Locator"]
+__all__ = ["ARBITER", "SEGMENTER", "AmbiguousCut", "FoundChromosome", "Located", "Locator"]

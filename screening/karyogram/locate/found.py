@@ -47,7 +47,7 @@ class FoundChromosome:
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
+class AmbiguousCut:
     """Chromosomes whose cutting is uncertain.
 
     `members`: indices into `Located.chromosomes`; `alternatives`: one to three other cuttings of
@@ -65,15 +65,15 @@ class Located:
     """All chromosomes of a page in reading order, cut as their shapes suggest.
 
     `doubts` share no member, so that any choice of alternatives fits together; `rows`: number of
-    rows; `other`: boxes (x, y, w, h) of letters, rules, arrows and captions; `unit`: typical
-    chromosome width in pixels, 0 on a page without any.
+    rows; `print_boxes`: boxes (x, y, w, h) of letters, rules, arrows and captions;
+    `chromosome_width`: the typical one in pixels, 0 on a page without any.
     """
 
     chromosomes: tuple[FoundChromosome, ...]
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[AmbiguousCut, ...] = ()
     rows: int = 0
-    other: tuple[tuple[int, int, int, int], ...] = ()
-    unit: float = 0.0
+    print_boxes: tuple[tuple[int, int, int, int], ...] = ()
+    chromosome_width: float = 0.0
 
     def replaced(self, choices: Mapping[int, int]) -> Located:
         """Return the page with alternatives taken: doubt index -> alternative index.

@@ -26,7 +26,7 @@ class Joint:
 
 
 @dataclass(frozen=True, eq=False)
-class Uncertain:
+class AmbiguousPieces:
     """Pieces (by number) that could be cut otherwise: each alternative is a tuple of pieces, each a
     bool (r,) of its regions, with its log weight relative to the cutting chosen."""
 
@@ -39,7 +39,7 @@ class Partition:
     """`part` int (r,): the piece of each region; `doubts` share no piece."""
 
     part: np.ndarray
-    doubts: tuple[Uncertain, ...]
+    doubts: tuple[AmbiguousPieces, ...]
 
 
 def partition(graph: Graph, apart: np.ndarray, arbiter: Arbiter) -> Partition:
@@ -203,7 +203,7 @@ def _doubts(
     cuts: Sequence[Cut],
     expected: np.ndarray,
     arbiter: Arbiter,
-) -> tuple[Uncertain, ...]:
+) -> tuple[AmbiguousPieces, ...]:
     """Return what could be parted or joined otherwise, each piece in at most one doubt."""
     options: list[tuple[float, frozenset[int], tuple[np.ndarray, ...]]] = []
     for cut in cuts:
@@ -231,5 +231,5 @@ def _doubts(
             for weight, own, pieces in options
             if own <= cluster
         ]
-        found.append(Uncertain(members, tuple(made[:_MOST_ALTERNATIVES])))
+        found.append(AmbiguousPieces(members, tuple(made[:_MOST_ALTERNATIVES])))
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def rows_of(boxes: np.ndarray) -> np.ndarray:
+def assign_rows(boxes: np.ndarray) -> np.ndarray:
     """Return the row int (n,) from the top of each box int (n, 4) x, y, w, h.
 
     A row ends where (nearly) nothing stands beside one another any more. A few objects that hang

@@ -10,11 +10,11 @@ from screening.errors import BundleError
 from screening.images.page import Page
 from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.axis import medial_axis
-from screening.karyogram.locate.found import Doubt, FoundChromosome, Located
+from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
-from screening.karyogram.locate.partition import Partition, Uncertain, partition
+from screening.karyogram.locate.partition import AmbiguousPieces, Partition, partition
 from screening.karyogram.locate.regions import Graph, drawn_in, regions
-from screening.karyogram.locate.rows import groups_of, rows_of
+from screening.karyogram.locate.rows import assign_rows, groups_of
 from screening.karyogram.locate.segments import (
     WORK_WIDTH,
     Segmenter,
@@ -73,7 +73,7 @@ class Locator:
             return Located((), (), 0, (), 0.0)
         located = self._located(page, width)
         # Chromosomes with open chromatids or white bands look as slender as their halves at first.
-        wider = located.unit * shrink
+        wider = located.chromosome_width * shrink
         if wider > _MISJUDGED * width:
             located = self._located(page, wider)
         return located
@@ -156,7 +156,7 @@ class _Pieces:
             return Located((), (), 0, other, 0.0)
         keys = np.array(list(self.pieces))
         boxes = np.array([(p.x, p.y, p.w, p.h) for p in self.pieces.values()], np.int64)
-        row = rows_of(boxes)
+        row = assign_rows(boxes)
         order = np.lexsort((boxes[:, 0] + boxes[:, 2] / 2, row))
         keys, boxes, row = keys[order], boxes[order], row[order]
         group = groups_of(boxes, row, self.unit)
@@ -171,8 +171,8 @@ class _Pieces:
         return Located(tuple(made), tuple(doubts), int(row.max()) + 1, other, unit)
 
     def _doubt(
-        self, each: Uncertain, place: dict[int, int], made: list[FoundChromosome]
-    ) -> Doubt | None:
+        self, each: AmbiguousPieces, place: dict[int, int], made: list[FoundChromosome]
+    ) -> AmbiguousCut | None:
         members = [k for k in each.members if k in place]
         if not members:
             return None
@@ -188,7 +188,7 @@ class _Pieces:
         if not alternatives:
             return None
         share = np.exp(np.array(weights))
-        return Doubt(
+        return AmbiguousCut(
             tuple(sorted(place[k] for k in members)),
             tuple(alternatives),
             tuple((share / share.sum()).tolist()),

@@ -28,14 +28,14 @@ from screening.train.cache import Pictures
 from screening.train.choice import THRESHOLD, measured
 from screening.train.pictures import load_pictures, read_parts
 from screening.train.progress import TrainProgress
-from screening.train.staged import Run, StageResult
+from screening.train.staged import StagedFit, StageResult
 from screening.train.strategy import Devices
 
 SMOKE_CASES = 12
 """Pictures of each label and part that a smoke run uses."""
 
 
-class Job:
+class TrainingRun:
     """One training in the folder `out`; `smoke` uses a few pictures only.
 
     Making one reads every picture once and raises ManifestError with all that is wrong. `notes`
@@ -68,7 +68,7 @@ class Job:
         )
         train = self.pictures(TRAIN, varied=True)
         validation = self.pictures(VALIDATION)
-        job = Run(
+        job = StagedFit(
             config, get_backbone(config.model.backbone), train, validation, out, self.devices,
             on_epoch=progress.epoch,
             on_stage=lambda result, _: progress.say(f"{result.name}: {result.reason}"),

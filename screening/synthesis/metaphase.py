@@ -43,7 +43,7 @@ class Chromosome:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Metaphase:
     """The chromosomes of one metaphase with the source, case (person) and cell they belong to.
 
     `structural`: its structural abnormalities in ISCN, such as ("t(9;22)(q34;q11.2)",).
