@@ -16,10 +16,18 @@ OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
 FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
 """Where a picture goes in the work list, most urgent first."""
 
+CALIBRATED, VOTES = RULES = ("calibrated", "votes")
+"""Whose confidence decides, see `triage.rule`."""
+
 AUTOSOMES = tuple(str(n) for n in range(1, 23))
 CHROMOSOMES = (*AUTOSOMES, "X", "Y")
 MARKER = "mar"
 """ISCN's name for a structurally abnormal chromosome that cannot be identified."""
+
+NOT_A_CHROMOSOME = "?"
+"""Name of what reads as none of the classes: print, a cluster, a fragment."""
+NOT_A_CHROMOSOME_INDEX = len(CHROMOSOMES)
+"""Index of that answer behind the 24 classes of the classifier."""
 
 DENVER_GROUPS: dict[str, tuple[str, ...]] = {
     "A": ("1", "2", "3"),

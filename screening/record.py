@@ -11,11 +11,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from screening.classes import NOT_A_CHROMOSOME
 from screening.errors import ScreeningError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 VERSION = 1
 """Of what `to_dict` writes; a record of another version is refused."""
@@ -26,6 +31,8 @@ Feature = float | tuple[float, ...]
 
 class RecordError(ScreeningError):
     """Says that a kept record cannot be read by this version, and the way on."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Reading:
 
     def found(self) -> int:
         """Return how many objects read as chromosomes."""
-        return sum(one.name != "?" for one in self.chromosomes)
+        return sum(one.name != NOT_A_CHROMOSOME for one in self.chromosomes)
 
     def doubtful(self) -> int:
         """Return how many chromosomes are doubtful to read."""
@@ -90,12 +97,11 @@ class Reading:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Reading:
-        """Return what `dataclasses.asdict` made of a reading, also after a way through JSON."""
-        chromosomes = tuple(Chromosome(**one) for one in values["chromosomes"])
-        karyotypes = tuple((name, p) for name, p in values["karyotypes"])
-        changes = tuple(values["gains_and_losses"])
-        own = {"chromosomes": chromosomes, "karyotypes": karyotypes, "gains_and_losses": changes}
-        return Reading(**{**values, **own})
+        """Return what `dataclasses.asdict` made of a reading, also after a way through JSON.
+
+        ValueError for values of other types.
+        """
+        return _checked(Reading, dict(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,23 +175,27 @@ class Picture:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Picture:
-        """Return what `to_dict` wrote; RecordError for a record of another version."""
+        """Return what `to_dict` wrote; RecordError for a record of another version, ValueError for
+        one that is damaged."""
         kept = dict(values)
         version = kept.pop("version", None)
-        if version != VERSION:
+        if isinstance(version, int) and version != VERSION:
             raise RecordError(
-                f"a record of version {version}, this version of screening reads {VERSION}: screen "
-                "again with --overwrite, or use the version that wrote it"
+                f"a record of version {version}, this version of screening reads {VERSION}: make "
+                "the results anew (--overwrite, or another --out or --keep), or use the version "
+                "that wrote them"
             )
         reading, p = kept["reading"], kept["p"]
-        features = kept["features"].items()
-        return Picture(**kept | {
-            "p": None if p is None else np.asarray(p, np.float32),
-            "thumbnail": base64.b64decode(kept["thumbnail"]),
+        checked = {name: _checked(kind, kept[name]) for name, kind in _KINDS.items()}
+        return Picture(**kept | checked | {
+            "p": None if p is None else np.asarray(_checked(tuple[float, ...], p), np.float32),
+            "thumbnail": base64.b64decode(kept["thumbnail"], validate=True),
             "reading": None if reading is None else Reading.from_dict(reading),
-            "features": {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in features},
-            "crops": tuple((caption, base64.b64decode(jpeg)) for caption, jpeg in kept["crops"]),
-        } | {name: tuple(kept[name]) for name in ("warnings", "doubts", "notes")})  # fmt: skip
+            "crops": tuple(
+                (caption, base64.b64decode(jpeg, validate=True))
+                for caption, jpeg in _checked(tuple[tuple[str, str], ...], kept["crops"])
+            ),
+        })  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,26 @@ class Case:
     p_abnormal: float | None
     summary: str
     findings: str = ""
+
+
+_KINDS: dict[str, Any] = {
+    "image": str, "case": str, "sha256": str, "status": str, "reason": str, "objects": int | None,
+    "warnings": tuple[str, ...], "doubts": tuple[str, ...], "notes": tuple[str, ...],
+    "features": dict[str, Feature],
+}  # fmt: skip
+"""What the plain fields of a kept picture must be."""
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    """Return a value that went through JSON as `kind` again; ValueError when it is none."""
+    return _adapter(kind).validate_python(value)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # here: commands show their help without it
+
+    return TypeAdapter(kind)
 
 
 def _text(content: bytes) -> str:

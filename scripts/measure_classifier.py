@@ -24,14 +24,14 @@ from sklearn.metrics import confusion_matrix
 from screening.build.config import read_build
 from screening.build.data import complete_cells, records_of, taught
 from screening.bundle import load_bundle
-from screening.classes import CHROMOSOMES
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX
 from screening.data.chromosomes import load_cell
 from screening.data.split import Split
 from screening.evidence.in_cell import classes_in_cell
 from screening.karyogram.locate import Locator
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
 from screening.models.unfreezing import known_depths
-from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
+from screening.predict.chromosomes import ChromosomeClassifier
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.metaphase import Metaphase
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
@@ -46,12 +46,12 @@ def table_of(
     name: str, crops: Crops, classifier: ChromosomeClassifier, settings: ReadingSettings
 ) -> tuple[tuple, np.ndarray]:
     """Return one line of the table, and the confusion matrix (24, 24) of the true chromosomes."""
-    true = crops.labels != NOT_ONE
+    true = crops.labels != NOT_A_CHROMOSOME_INDEX
     images, labels, relative = crops.images[true], crops.labels[true], crops.relative[true]
     p, votes = probabilities(classifier, images, relative)
-    best = p[:, :NOT_ONE].argmax(1)
+    best = p[:, :NOT_A_CHROMOSOME_INDEX].argmax(1)
     bare = classifier.quick(classifier.bands(images), np.full(len(labels), np.nan, np.float32))
-    matrix = confusion_matrix(labels, best, labels=range(NOT_ONE))
+    matrix = confusion_matrix(labels, best, labels=range(NOT_A_CHROMOSOME_INDEX))
     hit, out, said = np.diag(matrix), matrix.sum(1), matrix.sum(0)
     sensitivity, precision = hit / np.maximum(out, 1), hit / np.maximum(said, 1)
     specificity = 1 - (said - hit) / np.maximum(len(labels) - out, 1)
@@ -67,9 +67,9 @@ def table_of(
             f"{100 * v[out > 0].mean():.2f}"
             for v in (precision, sensitivity, specificity, harmonic)
         ),
-        f"{100 * np.mean(bare[:, :NOT_ONE].argmax(1) == labels):.2f}",
+        f"{100 * np.mean(bare[:, :NOT_A_CHROMOSOME_INDEX].argmax(1) == labels):.2f}",
         str(_in_cells(crops, classifier, settings)),
-        f"{100 * np.mean(p[:, NOT_ONE] > 0.5):.2f} %",
+        f"{100 * np.mean(p[:, NOT_A_CHROMOSOME_INDEX] > 0.5):.2f} %",
         f"{calibration_error(right.astype(int), top):.3f}",
         f"{100 * np.mean(best[sure] == labels[sure]):.2f} ({100 * sure.mean():.1f} %)",
     )
@@ -82,10 +82,10 @@ def _in_cells(
     """Accuracy when all of a cell is classified together, as `screening classify` does."""
     right = total = 0
     for cell in np.unique(crops.cells):
-        own = (crops.cells == cell) & (crops.labels != NOT_ONE)
+        own = (crops.cells == cell) & (crops.labels != NOT_A_CHROMOSOME_INDEX)
         said = classifier.of_crops(crops.images[own], crops.relative[own], cell=True)
         p = classes_in_cell(said.p, settings)
-        right += int((p[:, :NOT_ONE].argmax(1) == crops.labels[own]).sum())
+        right += int((p[:, :NOT_A_CHROMOSOME_INDEX].argmax(1) == crops.labels[own]).sum())
         total += int(own.sum())
     return proportion(right, total)
 
@@ -105,16 +105,16 @@ def probabilities(
 
 def rejection(crops: Crops, classifier: ChromosomeClassifier) -> str:
     """Return how much of what is not one chromosome is rejected."""
-    other = crops.labels == NOT_ONE
+    other = crops.labels == NOT_A_CHROMOSOME_INDEX
     p, _ = probabilities(classifier, crops.images[other], crops.relative[other])
-    return str(proportion(int((p[:, NOT_ONE] > 0.5).sum()), int(other.sum())))
+    return str(proportion(int((p[:, NOT_A_CHROMOSOME_INDEX] > 0.5).sum()), int(other.sum())))
 
 
 def worst(matrix: np.ndarray, count: int = 8) -> str:
     """Return the most frequent confusions in words."""
     wrong = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-wrong, axis=None)[:count]
-    pairs = [divmod(int(k), NOT_ONE) for k in order]
+    pairs = [divmod(int(k), NOT_A_CHROMOSOME_INDEX) for k in order]
     named = [
         f"{CHROMOSOMES[i]} as {CHROMOSOMES[j]}: {wrong[i, j]}" for i, j in pairs if wrong[i, j]
     ]

@@ -21,10 +21,9 @@ import numpy as np
 
 from screening.assess.labelled import LabelledPicture, read_pictures
 from screening.bundle import load_bundle
-from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
+from screening.classes import ABNORMAL, CALIBRATED, FLAG, LOW_PRIORITY, VOTES
 from screening.metrics import markdown_table
 from screening.record import Picture, Verdict
-from screening.triage.policy import CALIBRATED, VOTES
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.selective import OVERSURE
 from screening.uncertainty.venn_abers import VennAbers

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
 from screening.reading_settings import ChromosomeReading, ReadingSettings
@@ -16,8 +16,6 @@ from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
 from shipped import locate, locator
-
-NOT_ONE = len(CHROMOSOMES)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +50,14 @@ def test_the_network_is_compact_and_takes_an_unknown_length():
     assert features.shape == (3, LENGTH_FEATURES) and not features[0].any()
     assert np.argmax(features[1]) > np.argmax(features[2])
     logits = model([np.zeros((3, *CANVAS, 1), np.float32), features])
-    assert logits.shape == (3, NOT_ONE + 1)
+    assert logits.shape == (3, NOT_A_CHROMOSOME_INDEX + 1)
 
 
 def test_varied_crops_keep_class_and_length(cell):
     from screening.train.classifier_crops import varied_crops
 
     crops = varied_crops([cell], np.random.default_rng(0), not_one=0.3)
-    true = crops.labels != NOT_ONE
+    true = crops.labels != NOT_A_CHROMOSOME_INDEX
     assert true.sum() == 46 and 2 < (~true).sum() < 30
     expected = np.array([RELATIVE_LENGTH[CHROMOSOMES[i]] for i in crops.labels[true]])
     ratio = crops.relative[true] / expected
@@ -71,7 +69,7 @@ def test_pieces_of_a_page_are_labelled_by_the_true_boxes(cell):
     from screening.train.classifier_pages import label_of, page_crops
 
     crops = page_crops([cell], np.random.default_rng(5), locator())
-    assert (crops.labels < NOT_ONE).sum() > 30
+    assert (crops.labels < NOT_A_CHROMOSOME_INDEX).sum() > 30
     rng = np.random.default_rng(2)
     karyogram = compose(cell, clinical_style(rng), rng)
     box = karyogram.boxes[0]
@@ -79,7 +77,11 @@ def test_pieces_of_a_page_are_labelled_by_the_true_boxes(cell):
     upper = SimpleNamespace(box=(box.x, box.y, box.w, box.h // 3))
     nowhere = SimpleNamespace(box=(0, 0, 2, 2))
     assert label_of(whole, karyogram.boxes) == CHROMOSOMES.index(box.name)
-    assert label_of(upper, karyogram.boxes) == label_of(nowhere, karyogram.boxes) == NOT_ONE
+    assert (
+        label_of(upper, karyogram.boxes)
+        == label_of(nowhere, karyogram.boxes)
+        == NOT_A_CHROMOSOME_INDEX
+    )
 
 
 def test_training_goes_on_where_it_stopped(cell, tmp_path):
@@ -124,12 +126,12 @@ def test_answers_are_probabilities_and_do_not_hang_on_company(classifier, cell):
     lengths = np.array([RELATIVE_LENGTH[c.name] for c in cell.chromosomes[:9]], np.float32)
     lengths[3] = np.nan
     said = classifier.classify(pictures, lengths)
-    assert said.p.shape == (9, NOT_ONE + 1)
+    assert said.p.shape == (9, NOT_A_CHROMOSOME_INDEX + 1)
     np.testing.assert_allclose(said.p.sum(1), 1, atol=1e-5)
     assert (said.p_std > 0).all() and ((said.votes > 0) & (said.votes <= 1)).all()
     alone = classifier.classify(pictures[4:6], lengths[4:6])
     np.testing.assert_allclose(alone.p, said.p[4:6], atol=1e-5)
-    assert classifier.classify([], np.zeros(0)).p.shape == (0, NOT_ONE + 1)
+    assert classifier.classify([], np.zeros(0)).p.shape == (0, NOT_A_CHROMOSOME_INDEX + 1)
 
 
 def test_a_page_is_read_piece_by_piece(classifier, cell):
@@ -147,7 +149,7 @@ def test_a_page_is_read_piece_by_piece(classifier, cell):
 def test_an_empty_page_is_read_as_nothing(classifier):
     paper = np.full((300, 400), 255, np.uint8)
     chosen, said = classifier.read(locate(paper), paper)
-    assert not chosen.chromosomes and said.p.shape == (0, NOT_ONE + 1)
+    assert not chosen.chromosomes and said.p.shape == (0, NOT_A_CHROMOSOME_INDEX + 1)
 
 
 def test_adapting_takes_back_what_a_whole_cell_has_in_common():

@@ -12,7 +12,7 @@ import pytest
 from evidence_pages import chromosomes, draw, say
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.evidence import reading, witness
-from screening.evidence.assignment import MARKER, NOTHING, OPTIONS, PAIRS, assignment_sums
+from screening.evidence.assignment import MARKER_INDEX, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
 from screening.evidence.reading import read_cell
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots
@@ -54,7 +54,7 @@ def test_sums_equal_those_over_all_assignments(seed):
     rng = np.random.default_rng(seed)
     weights = np.zeros((6, OPTIONS))
     for row in weights:
-        some = rng.choice([0, 1, 2, 3, MARKER, NOTHING, PAIRS, PAIRS + 2], 5, replace=False)
+        some = rng.choice([0, 1, 2, 3, MARKER_INDEX, NOTHING, PAIRS, PAIRS + 2], 5, replace=False)
         row[some] = rng.uniform(0.01, 1, 5)
     expected = brute_force(weights)
     got = assignment_sums(weights, Assignment(states=10_000))
@@ -81,8 +81,8 @@ def test_posterior_equals_brute_force_times_prior():
     names = chromosomes("+21")
     for row, name in zip(weights, names, strict=True):
         row[class_index(name)] = 1.0
-    for i, others in {3: (1, NOTHING), 20: (11, 22), 40: (MARKER,), 46: (21, NOTHING, MARKER),
-                      12: (7, PAIRS + 6)}.items():  # fmt: skip
+    for i, others in {3: (1, NOTHING), 20: (11, 22), 40: (MARKER_INDEX,),
+                      46: (21, NOTHING, MARKER_INDEX), 12: (7, PAIRS + 6)}.items():  # fmt: skip
         weights[i, list(others)] = 0.07 * (np.arange(len(others)) + 1)
     expected = brute_force(weights)
     counts = np.array(list(expected))
@@ -327,7 +327,10 @@ def one(p: float, what: int, place: int, sure: float = 1.0) -> Chromosome:
 def test_one_object():
     assert one(0.9, 3, 3) == Chromosome("4", 0.9, "4") == Chromosome("4", 0.9, "4", False, False)
     assert one(1.0000001, 22, 22) == Chromosome("X", 1.0, "X")
-    assert one(0.9, MARKER, OUTSIDE) == Chromosome("mar", 0.9) and one(0.9, NOTHING, 3).name == "?"
+    assert (
+        one(0.9, MARKER_INDEX, OUTSIDE) == Chromosome("mar", 0.9)
+        and one(0.9, NOTHING, 3).name == "?"
+    )
 
 
 def test_the_place_of_an_object_is_told_from_even_odds_on():
@@ -343,8 +346,8 @@ def test_an_object_is_doubtful_below_its_limit():
     ("p", "what", "place", "sure", "misplaced"),
     [
         (0.8, 3, 4, 0.8, True), (0.79, 3, 4, 1.0, False), (1.0, 3, 4, 0.79, False),
-        (1.0, 3, 3, 1.0, False), (1.0, 3, OUTSIDE, 1.0, False), (1.0, MARKER, 4, 1.0, False),
-        (1.0, MARKER - 1, 4, 1.0, True), (1.0, NOTHING, 4, 1.0, False),
+        (1.0, 3, 3, 1.0, False), (1.0, 3, OUTSIDE, 1.0, False), (1.0, MARKER_INDEX, 4, 1.0, False),
+        (1.0, MARKER_INDEX - 1, 4, 1.0, True), (1.0, NOTHING, 4, 1.0, False),
     ],
 )  # fmt: skip
 def test_only_what_is_surely_another_class_is_misplaced(p, what, place, sure, misplaced):
@@ -389,7 +392,7 @@ def test_an_exchange_is_as_probable_as_both_looks_and_its_rate():
 
 
 def test_only_what_stands_in_its_own_slot_is_exchanged_and_only_once():
-    what = np.array([7, 3, 4, MARKER, 5])
+    what = np.array([7, 3, 4, MARKER_INDEX, 5])
     places = [8, 3, 4, OUTSIDE, 5]
     looks = look(50, [7, 3, 4, 0, 5], [3, 4, 3, 0, 4])
     looks[2, 5] = 0.04  # the third would also change with the last, a little less

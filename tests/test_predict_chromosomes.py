@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
 from screening.predict import chromosomes
-from screening.predict.chromosomes import NOT_ONE, ChromosomeClassifier
+from screening.predict.chromosomes import ChromosomeClassifier
 from screening.reading_settings import ChromosomeReading
 
 HOW = ChromosomeReading()
@@ -24,8 +24,8 @@ def piece(x: int) -> FoundChromosome:
 
 def chances(*one: float) -> np.ndarray:
     """p (n, 25) of pieces that are one chromosome (a 1) with these probabilities."""
-    p = np.zeros((len(one), NOT_ONE + 1))
-    p[:, 0], p[:, NOT_ONE] = one, 1 - np.array(one)
+    p = np.zeros((len(one), NOT_A_CHROMOSOME_INDEX + 1))
+    p[:, 0], p[:, NOT_A_CHROMOSOME_INDEX] = one, 1 - np.array(one)
     return p
 
 
@@ -119,11 +119,11 @@ def test_too_few_pieces_do_not_tell_what_is_wide():
 
 
 def test_what_is_too_wide_goes_to_not_one_chromosome():
-    p = np.zeros((3, NOT_ONE + 1), np.float32)
-    p[:, 3], p[:, NOT_ONE] = 0.75, 0.25
+    p = np.zeros((3, NOT_A_CHROMOSOME_INDEX + 1), np.float32)
+    p[:, 3], p[:, NOT_A_CHROMOSOME_INDEX] = 0.75, 0.25
     got = chromosomes._with_width(p, np.array([1, 0.5, 0], np.float32))
     np.testing.assert_allclose(got[:, 3], [0.75, 0.375, 0])
-    np.testing.assert_allclose(got[:, NOT_ONE], [0.25, 0.625, 1])
+    np.testing.assert_allclose(got[:, NOT_A_CHROMOSOME_INDEX], [0.25, 0.625, 1])
     np.testing.assert_allclose(got.sum(1), 1)
     assert p[1, 3] == 0.75  # the answer that was given stays
 
@@ -137,9 +137,9 @@ def rescaled(
     lengths: np.ndarray, names: list[str], not_one: float = 0.0, how: ChromosomeReading = HOW
 ) -> np.ndarray:
     """Relative lengths of pieces that read as `names`, "?" being none."""
-    p = np.full((len(names), NOT_ONE + 1), 0.0)
+    p = np.full((len(names), NOT_A_CHROMOSOME_INDEX + 1), 0.0)
     for row, name in zip(p, names, strict=True):
-        row[NOT_ONE] = 1.0 if name == "?" else not_one
+        row[NOT_A_CHROMOSOME_INDEX] = 1.0 if name == "?" else not_one
         if name != "?":
             row[class_index(name)] = 1 - not_one
     return ChromosomeClassifier._rescaled(SimpleNamespace(how=how), lengths, p)  # type: ignore[arg-type]
@@ -183,4 +183,4 @@ def test_a_part_of_a_cell_is_scaled_by_its_classes_if_there_are_enough():
 
 
 def test_the_column_of_no_chromosome_is_the_last():
-    assert len(CHROMOSOMES) == NOT_ONE == 24
+    assert len(CHROMOSOMES) == NOT_A_CHROMOSOME_INDEX == 24

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.uncertainty.certificate import (
-    SEEN,
+    TRAINED_ON,
     case_hash,
     certificate_covers,
     certificate_sentence,
     data_hash,
     not_covered,
     overlap,
-    seen,
+    trained_on,
 )
 
 CERTIFICATE = CertificateInfo(
@@ -69,7 +69,7 @@ def test_data_hash_ignores_order_and_nothing_else():
 def test_overlap_counts_what_trained_and_what_calibrated():
     info = BundleInfo(
         name="b", created="2026-01-01", parts={},
-        data={SEEN: seen([("lab", "1"), ("lab", "1")], ["aa"])},
+        data={TRAINED_ON: trained_on([("lab", "1"), ("lab", "1")], ["aa"])},
         calibration=CalibrationInfo(
             scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
             images=("bb",), cases=(case_hash("lab", "2"),),
@@ -128,7 +128,7 @@ def test_hashes_are_those_that_written_bundles_carry():
     known = hashlib.sha256(b"lab\x001").hexdigest()[:16]
     assert case_hash("lab", "1") == known and len(known) == 16
     assert case_hash("la", "b1") != known
-    kept = seen([("lab", str(i)) for i in range(9)] * 2, ["cc", "aa", "bb", "aa"])
+    kept = trained_on([("lab", str(i)) for i in range(9)] * 2, ["cc", "aa", "bb", "aa"])
     assert kept["images"] == ["aa", "bb", "cc"]
     assert kept["cases"] == sorted({case_hash("lab", str(i)) for i in range(9)})
     lines = f"{'1' * 64}\tnormal\tx\n{'2' * 64}\tabnormal\ty"
@@ -138,7 +138,7 @@ def test_hashes_are_those_that_written_bundles_carry():
 
 def test_overlap_tells_images_from_cases_and_can_leave_calibration_out():
     info = BundleInfo(
-        name="b", created="2026-01-01", parts={}, data={SEEN: seen([("lab", "1")], ["aa", "ab"])},
+        name="b", created="2026-01-01", parts={}, data={TRAINED_ON: trained_on([("lab", "1")], ["aa", "ab"])},
         calibration=CalibrationInfo(
             scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
             images=("bb",), cases=(case_hash("lab", "2"),),

@@ -22,9 +22,9 @@ from screening.assess.labelled import (
 )
 from screening.bundle import MODEL_CARD, Bundle, rewrite_bundle
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.classes import CALIBRATED, VOTES
 from screening.errors import ScreeningError
 from screening.record import Picture
-from screening.triage.policy import CALIBRATED, VOTES
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
 from screening.uncertainty.certificate import certificate_sentence, data_hash, overlap

@@ -19,12 +19,11 @@ from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
 from screening.bundle import load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo
-from screening.classes import ABNORMAL
+from screening.classes import ABNORMAL, VOTES
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
-from screening.triage.policy import VOTES
 from screening.triage.rule import judge
 from screening.uncertainty.certificate import TRAINED_ON, certificate_sentence, trained_on
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from screening.triage.policy import RULES
+from screening.classes import RULES
 
 UNITS = ("auto", "case", "picture")
 

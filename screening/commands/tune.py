@@ -6,10 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from screening.classes import CALIBRATED
 from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
-from screening.triage.policy import CALIBRATED
 
 NOT_CERTIFIED = 3
 """Exit status when nothing could be promised; the bundle stays as it was."""

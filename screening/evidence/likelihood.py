@@ -12,10 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES, DENVER_GROUPS, RELATIVE_LENGTH
+from screening.classes import CHROMOSOMES, DENVER_GROUPS, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH
 from screening.reading_settings import Confusion, Rates
-
-REJECT = len(CHROMOSOMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +33,23 @@ def likelihood(p: np.ndarray, rates: Rates) -> Likelihood:
     ValueError for another shape or values that are no probabilities.
     """
     p = np.asarray(p, np.float64)
-    if p.ndim != 2 or p.shape[1] != REJECT + 1 or not np.isfinite(p).all() or (p < 0).any():
+    if (
+        p.ndim != 2
+        or p.shape[1] != NOT_A_CHROMOSOME_INDEX + 1
+        or not np.isfinite(p).all()
+        or (p < 0).any()
+    ):
         raise ValueError(
-            f"expected class probabilities (n, {REJECT + 1}) of 0 or more, received {p.shape}"
+            f"expected class probabilities (n, {NOT_A_CHROMOSOME_INDEX + 1}) of 0 or more, "
+            f"received {p.shape}"
         )
     p = p / np.maximum(p.sum(1, keepdims=True), 1e-9)
-    kernel = (1 - rates.misread) * np.eye(REJECT) + rates.misread * confusion(rates.confusion)
-    one = p[:, :REJECT] @ kernel * REJECT / (1 - rates.reject_share)
-    none = p[:, REJECT] / rates.reject_share
-    single = p[:, :REJECT].sum(1) / (1 - rates.reject_share)
+    kernel = (1 - rates.misread) * np.eye(NOT_A_CHROMOSOME_INDEX) + rates.misread * confusion(
+        rates.confusion
+    )
+    one = p[:, :NOT_A_CHROMOSOME_INDEX] @ kernel * NOT_A_CHROMOSOME_INDEX / (1 - rates.reject_share)
+    none = p[:, NOT_A_CHROMOSOME_INDEX] / rates.reject_share
+    single = p[:, :NOT_A_CHROMOSOME_INDEX].sum(1) / (1 - rates.reject_share)
     other = (1 - rates.lookalike) * none + rates.lookalike * single
     return Likelihood(
         classes=(1 - rates.unreadable) * one + rates.unreadable * none[:, None],
@@ -64,7 +70,7 @@ def confusion(errors: Confusion) -> np.ndarray:
     same = np.array([[group[a] == group[b] for b in CHROMOSOMES] for a in CHROMOSOMES])
     near = np.exp(-np.abs(length[:, None] - length[None]) / errors.length)
     near *= np.where(same, errors.same_group, 1.0)
-    anywhere = np.ones((REJECT, REJECT))
+    anywhere = np.ones((NOT_A_CHROMOSOME_INDEX, NOT_A_CHROMOSOME_INDEX))
     for table in (near, anywhere):
         np.fill_diagonal(table, 0.0)
         table /= table.sum(1, keepdims=True)

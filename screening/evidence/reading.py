@@ -13,7 +13,7 @@ import numpy as np
 from iscn_authenticator import validate_karyotype
 from scipy.optimize import linear_sum_assignment
 
-from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME, RELATIVE_LENGTH
 from screening.evidence.assignment import (
     CLASSES,
     MARKER_INDEX,
@@ -35,7 +35,7 @@ from screening.evidence.weights import object_weights, tilted, with_print
 from screening.reading_settings import Conclusions, ReadingSettings
 from screening.record import Chromosome, Reading
 
-_NAMES = (*COLUMNS, "?")
+_NAMES = (*COLUMNS, NOT_A_CHROMOSOME)
 
 
 def read_cell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from screening.classes import NOT_A_CHROMOSOME
 from screening.evidence.slots import UNORDERED, UPRIGHT
 from screening.reading_settings import Doubts
 from screening.record import Reading
@@ -35,12 +36,14 @@ def doubts_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
             f"{found} chromosomes found, {expected} expected: homologs that touch, or a "
             "chromosome that was not found"
         )
-    doubtful = [one.name for one in objects if one.doubtful and one.name != "?"]
+    doubtful = [one.name for one in objects if one.doubtful and one.name != NOT_A_CHROMOSOME]
     if len(doubtful) > limits.most_doubtful:
         doubts.append(f"{len(doubtful)} chromosomes could not be told: {_list(doubtful)}")
     if len(objects) - found > limits.most_rejected:
         doubts.append(f"{len(objects) - found} objects do not look like one chromosome")
-    unsure = any(one.name == "?" and one.probability < limits.surely_nothing for one in objects)
+    unsure = any(
+        one.name == NOT_A_CHROMOSOME and one.probability < limits.surely_nothing for one in objects
+    )
     if unsure and reading.p_normal < limits.normal_anyway:
         doubts.append("an object left out may be a chromosome")
     if reading.misplaced() > limits.most_misplaced:
@@ -58,7 +61,9 @@ def notes_of(reading: Reading, poor: bool, limits: Doubts) -> tuple[str, ...]:
         iscn, probability = reading.karyotypes[0]
         changes = ", ".join(reading.gains_and_losses)
         notes.append(f"{changes}: {iscn} with a probability of {probability:.2f}")
-    doubtful = [one.name for one in reading.chromosomes if one.doubtful and one.name != "?"]
+    doubtful = [
+        one.name for one in reading.chromosomes if one.doubtful and one.name != NOT_A_CHROMOSOME
+    ]
     if 0 < len(doubtful) <= limits.most_doubtful:
         notes.append(f"doubtful to read: {_list(doubtful)}")
     notes += [

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import siegelslopes
 
-from screening.classes import RELATIVE_LENGTH
+from screening.classes import NOT_A_CHROMOSOME, RELATIVE_LENGTH
 from screening.reading_settings import Sizes
 from screening.record import Chromosome
 
@@ -40,7 +40,7 @@ def size_doubts(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) 
     left_out = [
         one.position or "21"
         for one, more in zip(objects, excess, strict=True)
-        if one.name == "?" and more >= sizes.like_one
+        if one.name == NOT_A_CHROMOSOME and more >= sizes.like_one
     ]
     if left_out:
         doubts.append(f"an object left out is as large as a chromosome {', '.join(left_out)}")

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import softmax
 
 from screening.bundle import Bundle
-from screening.classes import CHROMOSOMES
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX
 from screening.karyogram.crops import (
     relative_lengths,
     scale_between,
@@ -32,8 +32,6 @@ from screening.predict.mc_dropout import McDropout
 from screening.reading_settings import ChromosomeReading
 
 PART = "classifier"
-NOT_ONE = len(CHROMOSOMES)
-"""Column of "not one chromosome": print, a cluster, a fragment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ class ChromosomeClassifier:
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Return p (n, 25) of one pass without dropout."""
         if not len(bands):
-            return np.zeros((0, NOT_ONE + 1), np.float32)
+            return np.zeros((0, NOT_A_CHROMOSOME_INDEX + 1), np.float32)
         logits = self._head([bands, length_features(relative)], training=False)
         return softmax(np.asarray(logits) / self.temperature, axis=-1)
 
@@ -126,11 +124,11 @@ class ChromosomeClassifier:
 
     def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
-        one = p[:, NOT_ONE] < self.how.not_one
+        one = p[:, NOT_A_CHROMOSOME_INDEX] < self.how.not_one
         relative = relative_lengths(np.where(one, lengths, np.nan))
         scale = scale_between(lengths[one], relative[one])
         if one.sum() >= self.how.fewest_for_scale:
-            names = [CHROMOSOMES[i] for i in p[one, :NOT_ONE].argmax(1)]
+            names = [CHROMOSOMES[i] for i in p[one, :NOT_A_CHROMOSOME_INDEX].argmax(1)]
             by_class = scale_between(lengths[one], scaled_by_class(lengths[one], names))
             # Classes may be wrong all in one direction: they fine-tune what the page says.
             if np.isfinite(scale):
@@ -142,7 +140,9 @@ class ChromosomeClassifier:
         count = len(images)
         if not count:
             none = np.zeros(0, np.float32)
-            return Classified(np.zeros((0, NOT_ONE + 1), np.float32), none, none, none, images)
+            return Classified(
+                np.zeros((0, NOT_A_CHROMOSOME_INDEX + 1), np.float32), none, none, none, images
+            )
         keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
         logits = self._mc.predict([bands, length_features(relative)], keys).p
         each = softmax(logits / self.temperature, axis=-1)
@@ -168,7 +168,7 @@ def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> 
 def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
     """Return p (n, 25) with what is too wide for one chromosome moved to "not one chromosome"."""
     p = p * single[:, None]
-    p[:, NOT_ONE] += 1 - p.sum(1)
+    p[:, NOT_A_CHROMOSOME_INDEX] += 1 - p.sum(1)
     return p
 
 
@@ -189,7 +189,7 @@ def _choose(
 
     A cutting is as probable as its shape says times the chances that each piece is one chromosome.
     """
-    one = np.log(np.clip(1 - p[:, NOT_ONE], *how.one))
+    one = np.log(np.clip(1 - p[:, NOT_A_CHROMOSOME_INDEX], *how.one))
     rows = {id(piece): i for i, piece in enumerate(located.chromosomes)}
     choices = {}
     at = count

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER
-
-UNNAMED = "?"
-"""Name of a chromosome that reads as none of the classes."""
+from screening.classes import CHROMOSOMES, DENVER_GROUPS, MARKER, NOT_A_CHROMOSOME
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def class_counts(counts: Mapping[str, int]) -> dict[str, ClassCount]:
     male = counts.get("Y", 0) > 0
     expected = dict.fromkeys(CHROMOSOMES, 2) | {"X": 1 if male else 2, "Y": int(male)}
     found = {name: ClassCount(name, counts.get(name, 0), expected[name]) for name in CHROMOSOMES}
-    extra = {n: ClassCount(n, counts[n], 0) for n in (MARKER, UNNAMED) if counts.get(n, 0)}
+    extra = {n: ClassCount(n, counts[n], 0) for n in (MARKER, NOT_A_CHROMOSOME) if counts.get(n, 0)}
     return found | extra
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from screening.classes import MARKER
+from screening.classes import MARKER, NOT_A_CHROMOSOME
 from screening.record import Chromosome, Reading
-from screening.report.counts import UNNAMED
 
 _LETTERS = 0.028  # of the thumbnail's width: height of the letters at noteworthy chromosomes
 _CHANGES = {
@@ -54,7 +53,7 @@ def described(one: Chromosome, changes: Sequence[str]) -> str:
     """Return what is known of one chromosome in words, for the hover text."""
     parts = [
         f"chromosome {one.name}, probability {one.probability:.2f}"
-        if one.name != "?"
+        if one.name != NOT_A_CHROMOSOME
         else "reads as no class"
     ]
     if one.position:
@@ -71,7 +70,7 @@ def described(one: Chromosome, changes: Sequence[str]) -> str:
 def change_of(one: Chromosome, changes: Sequence[str]) -> str:
     """Return "gain" or "loss" when the cell has more or fewer of its class than a normal one."""
     # A chromosome without a name may be the marker that the karyotype speaks of.
-    name = MARKER if one.name == UNNAMED else one.name
+    name = MARKER if one.name == NOT_A_CHROMOSOME else one.name
     return "gain" if f"+{name}" in changes else "loss" if f"-{name}" in changes else ""
 
 
@@ -100,7 +99,7 @@ def _label(one: Chromosome, width: int, height: int) -> tuple[str, tuple[float, 
     y = one.y * height
     # Above the box, or inside it at the top of the page.
     baseline = y - 0.25 * letters if y > 1.3 * letters else y + letters
-    mark = "?" if one.doubtful and one.name != "?" else ""
+    mark = "?" if one.doubtful and one.name != NOT_A_CHROMOSOME else ""
     return one.name + mark, ((one.x + one.w / 2) * width, baseline, letters)
 
 

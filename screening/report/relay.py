@@ -10,10 +10,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from screening.classes import CHROMOSOMES, MARKER
+from screening.classes import CHROMOSOMES, MARKER, NOT_A_CHROMOSOME
 from screening.karyogram.layout import LAYOUTS
 from screening.karyogram.text import letters
-from screening.report.counts import UNNAMED, ClassCount, class_counts
+from screening.report.counts import ClassCount, class_counts
 
 LAYOUT = "clinical"
 TALLEST = 200
@@ -61,7 +61,9 @@ def relay(crops: Sequence[NamedCrop]) -> np.ndarray:
         [_slot(counts[name], scaled, unit) for block in blocks for name in block]
         for blocks in LAYOUTS[LAYOUT]
     ]
-    rest = [_slot(counts[name], scaled, unit) for name in (MARKER, UNNAMED) if name in counts]
+    rest = [
+        _slot(counts[name], scaled, unit) for name in (MARKER, NOT_A_CHROMOSOME) if name in counts
+    ]
     rows += [rest] if rest else []
     inner = max(sum(s.width for s in row) + _SLOT_GAP * (len(row) - 1) for row in rows)
     heights = [
@@ -86,9 +88,10 @@ def relay(crops: Sequence[NamedCrop]) -> np.ndarray:
 
 def _check(crops: Sequence[NamedCrop]) -> None:
     for name, _, crop, *_ in crops:
-        if name not in (*CHROMOSOMES, MARKER, UNNAMED):
+        if name not in (*CHROMOSOMES, MARKER, NOT_A_CHROMOSOME):
             raise ValueError(
-                f"expected a chromosome name 1…22, X, Y, {MARKER} or {UNNAMED}, received {name!r}"
+                f"expected a chromosome name 1…22, X, Y, {MARKER} or {NOT_A_CHROMOSOME}, "
+                f"received {name!r}"
             )
         if crop.ndim != 2 or crop.dtype != np.uint8 or crop.size == 0:
             raise ValueError(f"expected grey uint8 (h, w), received {crop.dtype} {crop.shape}")
@@ -122,7 +125,7 @@ def _slot(count: ClassCount, crops: Sequence[NamedCrop], unit: int) -> _Slot:
 
 
 def _label(count: ClassCount) -> np.ndarray:
-    name = "unnamed" if count.name == UNNAMED else count.name
+    name = "unnamed" if count.name == NOT_A_CHROMOSOME else count.name
     return letters(f"{name} ({count.found})" if count.differs else name, "sans", _LETTERS)
 
 

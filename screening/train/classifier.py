@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from screening.atomic import replaced_file
+from screening.classes import NOT_A_CHROMOSOME_INDEX
 from screening.models.classifier import OUTPUTS, build_classifier, length_features
-from screening.train.classifier_crops import NOT_ONE, Crops
+from screening.train.classifier_crops import Crops
 from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history
 
@@ -79,9 +80,9 @@ def fit_classifier(
 
 def accuracy(model: keras.Model, crops: Crops) -> float:
     """Return the share of the true chromosomes in `crops` that get their class."""
-    true = crops.labels != NOT_ONE
+    true = crops.labels != NOT_A_CHROMOSOME_INDEX
     logits = predict_logits(model, crops.images[true], crops.relative[true])
-    return float(np.mean(logits[:, :NOT_ONE].argmax(1) == crops.labels[true]))
+    return float(np.mean(logits[:, :NOT_A_CHROMOSOME_INDEX].argmax(1) == crops.labels[true]))
 
 
 def predict_logits(model: keras.Model, images: np.ndarray, relative: np.ndarray) -> np.ndarray:

@@ -14,14 +14,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.crops import CANVAS, Jitter, outline_of, sample
 from screening.karyogram.text import FONTS, letters
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.warp import crop, warp
-
-NOT_ONE = len(CHROMOSOMES)
-"""Class 24: anything that is not one whole chromosome."""
 
 LENGTH_OF_CHROMOSOME_1 = (42.0, 230.0)
 """Pixels along chromosome 1 on pages of 400 to 2000 px width."""
@@ -86,7 +83,9 @@ def varied_crops(
             rows.append(_row(picture, label, unit * scale, size, number, _jitter(rng)))
         for _ in range(rng.binomial(len(pictures), not_one)):
             picture, scale = not_one_chromosome(pictures, unit, rng)
-            rows.append(_row(picture, NOT_ONE, unit * scale, size, number, _jitter(rng)))
+            rows.append(
+                _row(picture, NOT_A_CHROMOSOME_INDEX, unit * scale, size, number, _jitter(rng))
+            )
     return _packed(rows, size)
 
 
@@ -181,7 +180,7 @@ def _row(
 ) -> tuple[np.ndarray, int, float, int]:
     outline = outline_of(picture)
     if outline is None:
-        return np.zeros(size, np.uint8), NOT_ONE, float("nan"), cell
+        return np.zeros(size, np.uint8), NOT_A_CHROMOSOME_INDEX, float("nan"), cell
     return sample(picture, outline, size, jitter), label, outline.length / unit, cell
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES, class_index
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, class_index
 from screening.images.normalise import normalise
 from screening.images.page import Page
 from screening.karyogram.crops import CANVAS, relative_lengths, scale_between, standardised
@@ -22,7 +22,7 @@ from screening.synthesis.compose import Box, compose
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, simulate
 from screening.synthesis.style import clinical_style, random_style
-from screening.train.classifier_crops import NOT_ONE, Crops
+from screening.train.classifier_crops import Crops
 from screening.train.karyogram_set import widen
 
 WHOLE, PART = 0.78, 0.6
@@ -61,7 +61,7 @@ def _one_page(
     marks = _marks(paper, located.print_boxes, rng)
     crops = [piece.crop(paper) for piece in (*chosen, *others)] + marks
     labels = [label_of(piece, karyogram.boxes) for piece in (*chosen, *others)]
-    labels += [NOT_ONE] * len(marks)
+    labels += [NOT_A_CHROMOSOME_INDEX] * len(marks)
     images, lengths, _ = standardised(crops, size)
     # The scale of a page comes from the pieces taken for chromosomes, as in screening.
     found = lengths[: len(chosen)]
@@ -91,7 +91,7 @@ def label_of(piece: FoundChromosome, boxes: Sequence[Box]) -> int | None:
             best, whole = overlap, box.name
     if best >= WHOLE:
         return class_index(whole) if whole in CHROMOSOMES else None
-    return NOT_ONE if best < PART else None
+    return NOT_A_CHROMOSOME_INDEX if best < PART else None
 
 
 def _marks(

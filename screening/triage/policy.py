@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
 from screening.record import Picture, Verdict
 
-CALIBRATED, VOTES = RULES = ("calibrated", "votes")
-"""Whose confidence decides, see `triage.rule`."""
-
 
 @dataclass(frozen=True)
 class Votes:

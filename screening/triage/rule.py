@@ -24,13 +24,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from screening.bundle_schema import BundleInfo
-from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW
+from screening.classes import ABNORMAL, CALIBRATED, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, VOTES
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.predict.statistics import summarise
 from screening.record import Picture, Reading, Verdict
-from screening.triage.policy import CALIBRATED, VOTES, Policy, Votes, decide
+from screening.triage.policy import Policy, Votes, decide
 from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 

@@ -15,12 +15,11 @@ import cv2
 import numpy as np
 
 from screening.atomic import replaced_folder
-from screening.classes import MARKER
+from screening.classes import MARKER, NOT_A_CHROMOSOME
 from screening.errors import ScreeningError
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome
 from screening.record import Picture
-from screening.report.counts import UNNAMED
 from screening.report.relay import NamedCrop, relay
 
 FOLDER_NAME = "chromosomes"
@@ -98,7 +97,7 @@ def kept(out: Path, read: set[str]) -> Callable[[str], bool]:
 
 
 def _file_name(number: int, chromosome: NamedCrop) -> str:
-    other = {UNNAMED: "unnamed", MARKER: "marker"}
+    other = {NOT_A_CHROMOSOME: "unnamed", MARKER: "marker"}
     name = other.get(chromosome.name, f"chr{chromosome.name}")
     return f"{number:02d}_{name}_p{chromosome.probability:.2f}.png"
 

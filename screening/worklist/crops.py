@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from screening.classes import NOT_A_CHROMOSOME
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome
 from screening.record import Chromosome, Reading
@@ -42,7 +43,7 @@ def _rank(one: Chromosome, changed: set[str]) -> float:
 
 def _caption(one: Chromosome) -> str:
     where = f", in slot {one.position}" if one.position and one.position != one.name else ""
-    name = "not one chromosome" if one.name == "?" else one.name
+    name = "not one chromosome" if one.name == NOT_A_CHROMOSOME else one.name
     return f"{name} ({one.probability:.2f}){where}"
 
 

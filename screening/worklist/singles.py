@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME
 from screening.evidence.in_cell import classes_in_cell
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 COLUMNS = (
     "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one", "problem",
 )  # fmt: skip
-NOT_ONE = "none"
-"""Class of what is more probably not one chromosome: print, a cluster, a fragment."""
 _LARGEST_CELL = 110
 MIN_SIDE = 5
 """Least width and height of a picture of one chromosome, px."""
@@ -33,10 +31,11 @@ MIN_SIDE = 5
 
 @dataclass(frozen=True)
 class Named:
-    """One line of chromosomes.csv. `name`: class, NOT_ONE, or "" when the picture could not be
-    read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes that
-    vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in percent of
-    the haploid autosomes, None when the case does not tell; `not_one`: probability of NOT_ONE."""
+    """One line of chromosomes.csv. `name`: class, NOT_A_CHROMOSOME, or "" when the picture could not
+    be read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes
+    that vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in
+    percent of the haploid autosomes, None when the case does not tell; `not_one`: probability that
+    it is no single chromosome."""
 
     image: str
     case: str
@@ -109,7 +108,7 @@ def _case(
         yield Named(
             image=found.name,
             case=case,
-            name=NOT_ONE if rejected else CHROMOSOMES[best],
+            name=NOT_A_CHROMOSOME if rejected else CHROMOSOMES[best],
             p=not_one if rejected else float(p[i, best]),
             confidence=float(said.votes[i]),
             p_std=float(said.p_std[i]),
