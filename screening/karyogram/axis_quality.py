@@ -76,11 +76,12 @@ def _contact(
     h, w = mask.shape
     x, y = end.real, end.imag
     most = 0
+    # The last row and column of a smaller copy may be half beyond the window.
     sides = (
         (mask[0], x, y),
-        (mask[-1], x, h - 1 - y),
+        (mask[-2:].any(0), x, h - 1 - y),
         (mask[:, 0], y, x),
-        (mask[:, -1], y, w - 1 - x),
+        (mask[:, -2:].any(1), y, w - 1 - x),
     )
     for (border, at, away), cut in zip(sides, cut_sides, strict=True):
         if cut and away < 0.5 * width:
