@@ -18,7 +18,8 @@ class AxisQuality:
     it in the largest piece that is not (an overlapping or crossing body, an arm left out); `turn`:
     greatest angle between two directions of the axis, degrees (bends, hooks); `cut`: part (0–1) of
     the width at an end that lies on the border of the mask's window, near 1 where the picture's
-    edge cut the chromosome; `filled`: share of the body that was gaps and holes (open chromatids);
+    edge cut the chromosome, and only telling when a mask that ends inside the picture has a margin;
+    `filled`: share of the body that was gaps and holes (open chromatids);
     `ring`: the body had a hole of a ring's size and was opened.
     """
 
