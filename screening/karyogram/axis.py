@@ -26,7 +26,7 @@ _WORK_THICKNESS = 14.0
 _PATH_THICKNESS = 5.0
 """Thickness of the copy on which the first way through a bent body is found."""
 
-_STEP = 1 / 7
+_STEP = 1 / 6
 """Way between two points of the working line, in thicknesses, but at least a pixel."""
 
 _STIFF = 0.22
@@ -36,10 +36,10 @@ _TIP = 0.3
 """Way from a tip, in thicknesses, over which cross-sections say little: it is round or oblique."""
 
 _MOST_ROUNDS = 5
-_STILL = 0.05
+_STILL = 0.08
 """Way, in thicknesses, under which a round moves the line no farther that matters."""
 
-_CHORD_MAY_DO, _CHORD_DOES = 0.8, 0.95
+_CHORD_MAY_DO, _CHORD_DOES = 0.8, 0.93
 """Share of the body in the chord's cross-sections from which the chord is one start (the farthest
 ends of a stout or forked body are two of its corners) and from which it is the only one."""
 

@@ -18,7 +18,8 @@ class AxisQuality:
     it in the largest piece that is not (an overlapping or crossing body, an arm left out); `turn`:
     greatest angle between two directions of the axis, degrees (bends, hooks); `cut`: part (0–1) of
     the width at an end that lies on the border of the mask's window, near 1 where the picture's
-    edge cut the chromosome; `filled`: share of the body that was gaps and holes (open chromatids);
+    edge cut the chromosome, and only telling when a mask that ends inside the picture has a margin;
+    `filled`: share of the body that was gaps and holes (open chromatids);
     `ring`: the body had a hole of a ring's size and was opened.
     """
 
@@ -76,11 +77,12 @@ def _contact(
     h, w = mask.shape
     x, y = end.real, end.imag
     most = 0
+    # The last row and column of a smaller copy may be half beyond the window.
     sides = (
         (mask[0], x, y),
-        (mask[-1], x, h - 1 - y),
+        (mask[-2:].any(0), x, h - 1 - y),
         (mask[:, 0], y, x),
-        (mask[:, -1], y, w - 1 - x),
+        (mask[:, -2:].any(1), y, w - 1 - x),
     )
     for (border, at, away), cut in zip(sides, cut_sides, strict=True):
         if cut and away < 0.5 * width:

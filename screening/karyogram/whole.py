@@ -23,7 +23,7 @@ _SMALL_PART = 0.004
 _NEAR = 0.8
 """Gap, in thicknesses of the body, over which a small part (a satellite) still belongs."""
 
-_SLIT = 0.45
+_SLIT = 0.35
 """Widest gap between two chromatids, in thicknesses of the arm: a chromosome bent back on itself
 leaves more between its arms, because its inner side is squeezed but not folded."""
 
