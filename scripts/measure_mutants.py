@@ -122,10 +122,13 @@ def _test_files(module: str) -> list[str]:
 
 
 def _key(module: str) -> str:
-    """A hash of all that a module's verdicts rest on: itself, its tests, what they share, this."""
-    helpers = [p for p in (ROOT / "tests").glob("*.py") if not p.name.startswith("test_")]
-    own = [ROOT / "scripts" / f"{name}.py" for name in ("mutant_operators", "mutant_runs")]
-    files = [ROOT / module, *(ROOT / t for t in _test_files(module)), *sorted(helpers), *own]
+    """A hash of all that a module's verdicts rest on: itself, its tests and what they share, and
+    the changes that are made."""
+    tests = [ROOT / name for name in _test_files(module)]
+    text = "".join(test.read_text("utf-8") for test in tests)
+    helpers = [p for p in sorted((ROOT / "tests").glob("*.py")) if f"from {p.stem} import" in text]
+    operators = ROOT / "scripts" / "mutant_operators.py"
+    files = [ROOT / module, *tests, *helpers, operators]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -139,7 +139,10 @@ def _module_process(
 ) -> None:
     os.chdir(ROOT)
     for test in tests:
-        importlib.import_module(Path(test).stem)
+        try:
+            importlib.import_module(Path(test).stem)
+        except Exception as error:
+            raise TestsFail(f"{test} cannot be imported: {error!r}") from error
     _let_go(dependents(module) | {_dotted(module)})
     gc.collect()
     gc.freeze()

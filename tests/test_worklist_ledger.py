@@ -183,6 +183,16 @@ def test_a_damaged_record_is_failed_and_made_anew(tmp_path: Path) -> None:
         assert ledger.known() == {}
 
 
+def test_a_result_that_cannot_be_written_down_is_failed_alone(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([result("a"), result("odd", warnings=(object(),)), result("z")])
+        first, odd, last = ledger.results()
+        assert (first.status, odd.status, last.status) == ("ok", "failed", "ok")
+        assert (odd.case, odd.sha256) == ("case odd", "ab")
+        assert odd.reason.startswith("could not be processed (TypeError")
+        assert ledger.known() == {"a": "ab", "z": "ab"}
+
+
 def test_a_folder_in_the_way_of_the_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").mkdir()
     with pytest.raises(LedgerError, match="cannot write"):
