@@ -575,6 +575,23 @@ def test_a_part_of_a_cell_is_read_object_by_object():
     assert all(0.5 < o.probability <= 1 for o in got.chromosomes)
 
 
+def test_an_object_of_a_part_of_a_cell_is_named_by_its_looks_not_by_its_place():
+    names = chromosomes()
+    slots = [*names]
+    i, j = names.index("4"), names.index("5")
+    slots[i], slots[j] = "5", "4"
+    drawn = draw(names, slots=slots).part(np.arange(46) < 34)
+    got = read_cell(say(drawn.names), drawn.page, drawn.lengths, SETTINGS)
+    assert [o.name for o in got.chromosomes] == list(drawn.names)
+    assert drawn.names != drawn.slots
+
+
+def test_lengths_of_another_number_are_refused():
+    drawn = draw(chromosomes())
+    with pytest.raises(ValueError, match="expected 46 objects, received 46 and lengths"):
+        read_cell(say(drawn.names), drawn.page, drawn.lengths[:-1], SETTINGS)
+
+
 def test_no_object_at_all():
     nothing = Page(np.zeros((0, 4)), np.zeros(0, int))
     for p in ([], np.zeros((0, 25))):
