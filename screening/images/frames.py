@@ -49,11 +49,14 @@ def count_frames(path: Path) -> Frames:
             head = file.read(HEAD_BYTES)
             file.seek(0)
             counter = _COUNTERS.get(kind_of(head))
-            return counter(file, head) if counter is not None else Frames()
+            frames = counter(file, head) if counter is not None else Frames()
+        if frames.problem and frames.count == 1:
+            return _checked(path, frames.problem)
+        return frames
     except ImageError:
         return Frames()
     except Exception as error:  # damaged headers fail with nearly every type of exception there is
-        return _uncounted(path, error)
+        return _checked(path, f"they cannot be counted ({type(error).__name__})")
 
 
 def frame_hash(sha256: str, frame: int) -> str:
@@ -62,14 +65,13 @@ def frame_hash(sha256: str, frame: int) -> str:
     return sha256 if frame == 1 else hashlib.sha256(f"{sha256}#{frame}".encode()).hexdigest()
 
 
-def _uncounted(path: Path, error: Exception) -> Frames:
-    """Nothing more to tell of a file that cannot be read; otherwise others may hide behind the
-    picture that can."""
+def _checked(path: Path, problem: str) -> Frames:
+    """One frame and the problem, but nothing more to tell of a file that cannot be read at all."""
     try:
         read_image(path)
     except ImageError:
         return Frames()
-    return Frames(1, f"they cannot be counted ({type(error).__name__})")
+    return Frames(1, problem)
 
 
 def _tiff(file: BinaryIO, head: bytes) -> Frames:
