@@ -71,6 +71,28 @@ def test_every_frame_is_counted_and_read_by_its_number(kind: str, tmp_path: Path
         read_image(path, frame=4)
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_a_frame_does_not_depend_on_what_was_read_before(kind: str, tmp_path: Path) -> None:
+    """Going on from the frame before (a thread's habit) and starting from the first agree."""
+    rng = np.random.default_rng(4)
+    frames = []
+    for _ in range(8):  # patches on one page, so that frames are stored as differences
+        page = frames[-1].copy() if frames else Image.fromarray(RAMP).convert("RGB")
+        page.paste(
+            int(rng.integers(0, 2**24)), tuple(int(v) for v in rng.integers(0, 60, 2)) + (99, 80)
+        )
+        frames.append(page)
+    options = {"WEBP": {"lossless": True}, "PNG": {"disposal": 2}}.get(kind, {"disposal": 2})
+    path = save_all(tmp_path / "x", frames, kind, **options)
+    apart = {}
+    for number in range(8, 0, -1):  # backwards: each starts from the first
+        apart[number] = read_image(path, frame=number)
+    for number in (1, 2, 3, 5, 6, 8, 4):
+        np.testing.assert_array_equal(read_image(path, frame=number), apart[number])
+    save_all(path, frames[::-1], kind, **options)
+    assert (read_image(path, frame=5) != apart[5]).any()  # the file has changed meanwhile
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"])
 def test_one_picture_is_one_frame(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "picture"

@@ -6,7 +6,10 @@ its bytes. The size is read from the header and judged before anything is decode
 
 from __future__ import annotations
 
+import io
+import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +39,9 @@ MIN_SIDE = 64
 """Pixels: below this no chromosome of a karyogram could be told from another."""
 
 _MAX_BYTES = 2 << 30
+_MOST_KEPT_BYTES = 256 << 20
+_ANIMATED = (GIF, WEBP, PNG)
+_animation = threading.local()
 
 
 # The plugins are called directly: Image.open would judge the size by a process-wide limit and
@@ -147,6 +153,8 @@ def _decode(path: Path, file: BinaryIO, max_pixels: int, frame: int) -> np.ndarr
     if kind == WEBP and head[12:16] == b"VP8X":  # Pillow takes memory for it on opening
         sides = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
         check_size(path, *sides, max_pixels)
+    if kind in _ANIMATED and frame > 1:
+        return _decode_later_frame(path, file, kind, max_pixels, frame - 1)
     if kind in _OPENERS:
         return _decode_with_pillow(path, _OPENERS[kind](file), max_pixels, frame - 1)
     raise ImageError(path, not_a_picture(head))
@@ -169,16 +177,41 @@ def _decode_tiff(path: Path, file: BinaryIO, max_pixels: int, frame: int) -> np.
 
 def _decode_with_pillow(path: Path, image: Image.Image, max_pixels: int, index: int) -> np.ndarray:
     with image:
+        return _frame(path, image, max_pixels, index)
+
+
+def _frame(path: Path, image: Image.Image, max_pixels: int, index: int) -> np.ndarray:
+    check_size(path, *image.size, max_pixels)
+    if index:
+        image.seek(index)
         check_size(path, *image.size, max_pixels)
-        if index:
-            image.seek(index)
-            check_size(path, *image.size, max_pixels)
-        image.load()
-        try:
-            upright = ImageOps.exif_transpose(image)
-        except Exception:  # damaged EXIF says nothing about orientation; the pixels are fine
-            upright = image
-        return _grey(upright)
+    image.load()
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF says nothing about orientation; the pixels are fine
+        upright = image
+    return _grey(upright)
+
+
+def _decode_later_frame(
+    path: Path, file: BinaryIO, kind: str, max_pixels: int, index: int
+) -> np.ndarray:
+    """Decode a frame behind the first of an animation, which builds on all those before it: a
+    thread that reads one after the other goes on from its last one."""
+    status = os.fstat(file.fileno())
+    same = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    before = getattr(_animation, "kept", None)
+    _animation.kept = None
+    if before is not None and before[0] == same and before[1].tell() < index:
+        image = before[1]
+    else:
+        del before
+        image = _OPENERS[kind](io.BytesIO(file.read()))
+    last = getattr(image, "n_frames", 1) - 1
+    grey = _frame(path, image, max_pixels, index)
+    if status.st_size <= _MOST_KEPT_BYTES and index < last:
+        _animation.kept = same, image
+    return grey
 
 
 def _grey(image: Image.Image) -> np.ndarray:
