@@ -99,8 +99,8 @@ def changed(
     for number, picture in enumerate(pictures):
         rng = np.random.default_rng([seed, number])
         path = folder / f"{number:05d}.png"
-        cv2.imwrite(str(path), change(read_image(picture.path), grade, rng))
-        found.append(replace(picture, path=path, sha256=sha256_of(path)))
+        cv2.imwrite(str(path), change(read_image(picture.path, frame=picture.frame), grade, rng))
+        found.append(replace(picture, path=path, frame=1, sha256=sha256_of(path)))
     return found
 
 

@@ -22,6 +22,7 @@ from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.data.manifest import read_manifest
 from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError, ScreeningError
+from screening.images.frames import frame_hash
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import case_hash
@@ -71,6 +72,7 @@ class LabelledPicture:
     patient: str
     simulated: bool
     sha256: str
+    frame: int = 1
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -141,7 +143,8 @@ def read_pictures(
                 source=source,
                 patient=patient,
                 simulated=abnormal and simulated,
-                sha256=sha256_of(item.path),
+                sha256=frame_hash(sha256_of(item.path), item.frame),
+                frame=item.frame,
                 groups={name: row.get(name) or "unknown" for name in grouping},
             )
         )
@@ -195,7 +198,8 @@ def score_pictures(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ScreeningError(f"cannot create the folder {folder} ({error.strerror})") from error
-    found = [Found(p.id, p.path, p.unit) for p in sorted(pictures, key=lambda p: p.id)]
+    ordered = sorted(pictures, key=lambda p: p.id)
+    found = [Found(p.id, p.path, p.unit, frame=p.frame) for p in ordered]
     options = options_hash(scorer.passes, args.seed)
     with Ledger(folder / FILE_NAME, bundle.hash, options) as ledger:
         ledger.begin({"data": str(args.data)}, datetime.now(UTC).isoformat(timespec="seconds"))

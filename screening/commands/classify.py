@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise ScreeningError(f"{target} exists: use --overwrite to replace it, or another --out")
     from screening.atomic import replace_files
     from screening.bundle import default_bundle, load_bundle
-    from screening.images.read import SUPPORTED_SUFFIXES
+    from screening.images.kinds import SUPPORTED_SUFFIXES
     from screening.native_log import native_log_filtered
     from screening.worklist.discover import discover
     from screening.worklist.progress import RunProgress

@@ -27,7 +27,12 @@ class Interrupted(ScreeningError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
-    parser.add_argument("folder", type=Path, help="folder of karyogram pictures, sub-folders too")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="folder of karyograms, sub-folders too; each "
+        "frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the second on",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--bundle", type=Path, help="trained model to use (default: the one that ships with it)"
@@ -156,5 +161,7 @@ def show(summary: Summary, settings: Settings) -> None:
     for status in (REJECTED, FAILED):
         if summary.statuses.get(status):
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
+    if summary.left_out:
+        console.print(f"Other files, not read: {escape(summary.left_out)}")
     console.print(f"Work list: [bold]{escape(str(settings.out / 'report.html'))}[/]")
     console.print("Research use only: suggestions for a person, not a diagnosis.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,23 +11,27 @@ from pathlib import Path
 from screening.classes import LABELS
 from screening.data.tables import Problems, read_table
 from screening.errors import ImageError, ManifestError
-from screening.images.read import SUPPORTED_SUFFIXES, read_image
+from screening.images.kinds import SUPPORTED_SUFFIXES
+from screening.images.read import read_image
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One labelled karyogram: `id` as listed (relative, with /), `label` normal or abnormal."""
+    """One labelled karyogram: `id` as listed (relative, with /), `label` normal or abnormal,
+    `frame` of the file (from 1)."""
 
     id: str
     path: Path
     label: str
     case: str
+    frame: int = 1
 
 
 def read_manifest(location: Path | str) -> list[Item]:
     """Return the labelled karyograms of a CSV or of a folder with normal/ and abnormal/.
 
-    A CSV has the columns path (relative to the CSV), label and case. In folders the case is the
+    A CSV has the columns path (relative to the CSV), label and case; the first frame of a file is
+    read unless the path ends with another's number, `x.tif#2`. In folders the case is the
     sub-folder (normal/case/image.png), else the file stem: then give a CSV if a person has several
     images, since splits can keep together only what is named alike.
     Raises ManifestError with all problems: missing files, unknown labels, duplicates, no image.
@@ -47,7 +52,7 @@ def verify(items: Sequence[Item], threads: int = 4) -> None:
 
     def problem(item: Item) -> str | None:
         try:
-            read_image(item.path)
+            read_image(item.path, frame=item.frame)
         except ImageError as error:
             return str(error)
         return None
@@ -63,23 +68,31 @@ def verify(items: Sequence[Item], threads: int = 4) -> None:
 def _from_table(table: Path) -> list[Item]:
     problems = Problems(str(table))
     items: list[Item] = []
-    seen: dict[Path, int] = {}
+    seen: dict[tuple[Path, int], int] = {}
     for line, row in read_table(table, required=("path", "label", "case")):
-        path = table.parent / row["path"]
+        path, frame = _file_and_frame(table.parent / row["path"])
         if row["label"] not in LABELS:
             problems.add(
                 f"line {line}: expected the label {' or '.join(LABELS)}, received {row['label']!r}"
             )
         if not path.is_file():
             problems.add(f"line {line}: the file {row['path']} does not exist")
-        first = seen.setdefault(path.resolve(), line)
+        first = seen.setdefault((path.resolve(), frame), line)
         if first != line:
             problems.add(f"line {line}: {row['path']} is listed twice, first in line {first}")
-        items.append(Item(Path(row["path"]).as_posix(), path, row["label"], row["case"]))
+        items.append(Item(Path(row["path"]).as_posix(), path, row["label"], row["case"], frame))
     if not items:
         problems.add("it lists no image")
     problems.raise_if_any()
     return items
+
+
+def _file_and_frame(path: Path) -> tuple[Path, int]:
+    """Return `x.tif#2` as x.tif and 2, unless there is a file of that very name."""
+    name, _, number = path.name.rpartition("#")
+    if not name or not re.fullmatch(r"[1-9][0-9]{0,8}", number) or path.is_file():
+        return path, 1
+    return path.with_name(name), int(number)
 
 
 def _from_folders(folder: Path) -> list[Item]:

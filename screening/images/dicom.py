@@ -1,7 +1,8 @@
-"""DICOM files to grey arrays, through pydicom."""
+"""DICOM files to grey arrays, frame by frame, through pydicom."""
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import BinaryIO, SupportsFloat
@@ -16,34 +17,63 @@ from screening.errors import ImageError
 from screening.images.read import check_size, to_uint8
 
 
-def read_dicom(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
-    """Return the first frame as uint8 (h, w), as a viewer shows it: larger is lighter.
+def count_dicom(file: BinaryIO) -> tuple[int, str]:
+    """Return how many frames the header tells of (1 when it does not), and why there may be more,
+    "" when there are none. Raises what pydicom raises for a damaged header."""
+    dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    count = max(1, int(dataset.get("NumberOfFrames") or 1))
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_compressed or syntax.is_deflated:  # there a length tells nothing
+        return count, ""
+    start = file.tell()
+    behind = file.seek(0, io.SEEK_END) - start
+    sides = [int(dataset.get(name) or 0) for name in ("Rows", "Columns", "SamplesPerPixel")]
+    one = math.prod(sides) * int(dataset.get("BitsAllocated") or 0) // 8
+    if one and behind >= (count + 1) * one:
+        return count, f"its header tells of {count} frames, but pixels of more follow"
+    return count, ""
+
+
+def read_dicom(path: Path, file: BinaryIO, max_pixels: int, frame: int = 1) -> np.ndarray:
+    """Return one frame, counted from 1, as uint8 (h, w), as a viewer shows it: larger is lighter.
 
     The file's rescaling and its first linear window are applied (PS3.3 C.11.1 and C.11.2), a
     palette and colours become luma, MONOCHROME1 is inverted. Without a window more than 8 bits are
-    scaled as `read.to_uint8` does.
+    scaled as `read.to_uint8` does. Of several frames only the one asked for is read.
 
     Raises ImageError when there is no picture in the file, its size is wrong, or it is compressed
     in a way that needs a decoder that is not installed.
     """
-    dataset = pydicom.dcmread(file)
-    if "PixelData" not in dataset:
+    dataset, source = _opened(file)
+    if source is None:
         raise ImageError(path, "a DICOM file without a picture")
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     check_size(path, columns, rows, max_pixels)
     try:
-        frame = np.asarray(pixel_array(dataset, index=0))
+        pixels = np.asarray(pixel_array(source, index=frame - 1))
     except (RuntimeError, NotImplementedError) as error:  # pydicom's words for a missing decoder
         kind = dataset.file_meta.TransferSyntaxUID.name
         raise ImageError(
             path, f"a DICOM file whose pixels cannot be decoded ({kind}): export it uncompressed"
         ) from error
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        frame = apply_color_lut(frame, dataset)
-    grey = _luma(frame) if frame.ndim == 3 else _shown(frame, dataset)
+        pixels = apply_color_lut(pixels, dataset)
+    grey = _luma(pixels) if pixels.ndim == 3 else _shown(pixels, dataset)
     if grey.shape != (rows, columns):
         raise ImageError(path, "a DICOM file that is not a single picture")
     return 255 - grey if dataset.get("PhotometricInterpretation") == "MONOCHROME1" else grey
+
+
+def _opened(file: BinaryIO) -> tuple[pydicom.Dataset, pydicom.Dataset | BinaryIO | None]:
+    """Return the header, and from where pydicom takes a frame, None where there is none: the file
+    itself, so that the other frames stay on disk, or all of a deflated one."""
+    dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    if dataset.file_meta.TransferSyntaxUID.is_deflated:
+        file.seek(0)
+        dataset = pydicom.dcmread(file)
+        return dataset, dataset if "PixelData" in dataset else None
+    tag = file.read(4)
+    return dataset, file if tag in (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10") else None
 
 
 def _luma(frame: np.ndarray) -> np.ndarray:

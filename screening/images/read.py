@@ -1,4 +1,4 @@
-"""Picture files to grey arrays: PNG, JPEG, TIFF, BMP, GIF and DICOM, decided by content.
+"""Picture files to grey arrays: PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM, decided by content.
 
 Every file that cannot become a picture raises ImageError with a reason in plain words, whatever
 its bytes. The size is read from the header and judged before anything is decoded. Thread-safe.
@@ -7,7 +7,9 @@ its bytes. The size is read from the header and judged before anything is decode
 from __future__ import annotations
 
 import io
+import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,50 +17,66 @@ from typing import BinaryIO
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
 from PIL import TiffImagePlugin as TiffPlugin
+from PIL import WebPImagePlugin as WebPPlugin
 
 from screening.errors import ImageError
+from screening.images.kinds import (
+    BMP,
+    DICOM,
+    GIF,
+    HEAD_BYTES,
+    JPEG,
+    PNG,
+    TIFF,
+    WEBP,
+    kind_of,
+    not_a_picture,
+)  # fmt: skip
 from screening.images.quiet import quiet
+from screening.images.tiff_pages import tiff_pages
 
-SUPPORTED_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".dcm", ".dicom"}
-)
 MIN_SIDE = 64
 """Pixels: below this no chromosome of a karyogram could be told from another."""
 
 _MAX_BYTES = 2 << 30
+_MOST_KEPT_BYTES = 256 << 20
+_ANIMATED = (GIF, WEBP, PNG)
+_animation = threading.local()
+
 
 # The plugins are called directly: Image.open would judge the size by a process-wide limit and
 # warn or raise before the size can be named.
-_OPENERS: tuple[tuple[bytes, Callable[..., Image.Image]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
-    (b"II*\0", TiffPlugin.TiffImageFile),
-    (b"MM\0*", TiffPlugin.TiffImageFile),
-    (b"II+\0", TiffPlugin.TiffImageFile),
-    (b"MM\0+", TiffPlugin.TiffImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-)
-_TIFF = (b"II", b"MM")
+_OPENERS: dict[str, Callable[..., Image.Image]] = {
+    PNG: PngImagePlugin.PngImageFile,
+    JPEG: JpegImagePlugin.jpeg_factory,
+    TIFF: TiffPlugin.TiffImageFile,
+    BMP: BmpImagePlugin.BmpImageFile,
+    GIF: GifImagePlugin.GifImageFile,
+    WEBP: WebPPlugin.WebPImageFile,
+}
 
 
-def read_image(path: Path, max_pixels: int = 100_000_000, min_side: int = MIN_SIDE) -> np.ndarray:
-    """Return the first picture of a file as grey uint8 (h, w), 0–255, polarity as displayed.
+def read_image(
+    path: Path, max_pixels: int = 100_000_000, min_side: int = MIN_SIDE, frame: int = 1
+) -> np.ndarray:
+    """Return one picture of a file as grey uint8 (h, w), 0–255, polarity as displayed.
 
-    Colour becomes luma, transparency lies on white paper, EXIF orientation is applied. More than
-    8 bits are scaled by the range that the picture uses, because 16-bit files often hold 10 or 12
-    bits. Raises ImageError for anything that is not a readable picture of at least
-    `min_side` pixels on each side and at most `max_pixels` in all.
+    `frame` counts from 1, as `frames.count_frames` does. Colour becomes luma, transparency lies on
+    white paper, EXIF orientation is applied. More than 8 bits are scaled by the range that the
+    picture uses, because 16-bit files often hold 10 or 12 bits. Raises ImageError for anything that
+    is not a readable picture of at least `min_side` pixels on each side and at most `max_pixels` in
+    all.
     """
     path = Path(path)
-    file = _open(path)
-    with file, quiet():
+    with open_picture(path) as file, quiet():
         try:
-            grey = _decode(path, file, max_pixels)
+            grey = _decode(path, file, max_pixels, frame)
         except ImageError:
             raise
         except MemoryError as error:
             raise ImageError(path, "not enough memory to decode this picture") from error
+        except Image.DecompressionBombError as error:
+            raise ImageError(path, "far too many pixels; export it smaller") from error
         except Exception as error:
             # Decoders fail on damaged bytes with nearly every type of exception there is.
             raise ImageError(path, _damage(error)) from error
@@ -99,8 +117,8 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def _open(path: Path) -> BinaryIO:
-    """Return the open file, or say why there is none."""
+def open_picture(path: Path) -> BinaryIO:
+    """Return the open file; ImageError says why there is none."""
     try:
         if path.is_symlink() and not path.exists():
             raise ImageError(path, "a symbolic link to a file that does not exist")
@@ -122,35 +140,78 @@ def _open(path: Path) -> BinaryIO:
         raise ImageError(path, f"cannot be opened ({_words(error)})") from error
 
 
-def _decode(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
-    head = file.read(132)
+def _decode(path: Path, file: BinaryIO, max_pixels: int, frame: int) -> np.ndarray:
+    head = file.read(HEAD_BYTES)
     file.seek(0)
-    if head[128:132] == b"DICM":
+    kind = kind_of(head)
+    if kind == DICOM:
         from screening.images.dicom import read_dicom  # pydicom is slow to import and rarely needed
 
-        return read_dicom(path, file, max_pixels)
-    for signature, opener in _OPENERS:
-        if head.startswith(signature):
-            try:
-                return _decode_with_pillow(path, opener(file), max_pixels)
-            except ImageError:
-                raise
-            except Exception:
-                if not head.startswith(_TIFF):
-                    raise
-            return _decode_with_tifffile(path, file, max_pixels)
-    raise ImageError(path, _not_a_picture(head))
+        return read_dicom(path, file, max_pixels, frame)
+    if kind == TIFF:
+        return _decode_tiff(path, file, max_pixels, frame)
+    if kind == WEBP and head[12:16] == b"VP8X":  # Pillow takes memory for it on opening
+        sides = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+        check_size(path, *sides, max_pixels)
+    if kind in _ANIMATED and frame > 1:
+        return _decode_later_frame(path, file, kind, max_pixels, frame - 1)
+    if kind in _OPENERS:
+        return _decode_with_pillow(path, _OPENERS[kind](file), max_pixels, frame - 1)
+    raise ImageError(path, not_a_picture(head))
 
 
-def _decode_with_pillow(path: Path, image: Image.Image, max_pixels: int) -> np.ndarray:
+def _decode_tiff(path: Path, file: BinaryIO, max_pixels: int, frame: int) -> np.ndarray:
+    pages = tiff_pages(file, frame)
+    if len(pages.indices) < frame:
+        words = pages.problem or f"there is no page {frame}"
+        raise ImageError(path, f"the picture is damaged and cannot be decoded ({words})")
+    page = pages.indices[frame - 1]
+    file.seek(0)
+    try:
+        return _decode_with_pillow(path, TiffPlugin.TiffImageFile(file), max_pixels, page)
+    except ImageError:
+        raise
+    except Exception:  # of a layout that Pillow does not know, or damaged
+        return _decode_with_tifffile(path, file, max_pixels, page)
+
+
+def _decode_with_pillow(path: Path, image: Image.Image, max_pixels: int, index: int) -> np.ndarray:
     with image:
+        return _frame(path, image, max_pixels, index)
+
+
+def _frame(path: Path, image: Image.Image, max_pixels: int, index: int) -> np.ndarray:
+    check_size(path, *image.size, max_pixels)
+    if index:
+        image.seek(index)
         check_size(path, *image.size, max_pixels)
-        image.load()
-        try:
-            upright = ImageOps.exif_transpose(image)
-        except Exception:  # damaged EXIF says nothing about orientation; the pixels are fine
-            upright = image
-        return _grey(upright)
+    image.load()
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF says nothing about orientation; the pixels are fine
+        upright = image
+    return _grey(upright)
+
+
+def _decode_later_frame(
+    path: Path, file: BinaryIO, kind: str, max_pixels: int, index: int
+) -> np.ndarray:
+    """Decode a frame behind the first of an animation, which builds on all those before it: a
+    thread that reads one after the other goes on from its last one."""
+    status = os.fstat(file.fileno())
+    same = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    before = getattr(_animation, "kept", None)
+    _animation.kept = None
+    if before is not None and before[0] == same and before[1].tell() < index:
+        image = before[1]
+    else:
+        del before
+        image = _OPENERS[kind](io.BytesIO(file.read()))
+    last = getattr(image, "n_frames", 1) - 1
+    grey = _frame(path, image, max_pixels, index)
+    if status.st_size <= _MOST_KEPT_BYTES and index < last:
+        _animation.kept = same, image
+    return grey
 
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -174,13 +235,13 @@ def _straight_alpha(image: Image.Image) -> Image.Image:
     return image.convert("RGBA")
 
 
-def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
+def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int, index: int) -> np.ndarray:
     """Return uint8 (h, w) of a TIFF whose layout Pillow does not know (16-bit RGB and the like)."""
     import tifffile  # rarely needed
 
     file.seek(0)
-    with tifffile.TiffFile(io.BytesIO(file.read())) as tiff:
-        page = tiff.pages.first
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages[index]
         check_size(path, page.imagewidth, page.imagelength, max_pixels)
         samples = page.samplesperpixel
         if samples > 5 or page.size > 5 * max_pixels:
@@ -197,19 +258,6 @@ def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int) -> np.nda
     if grey.ndim == 3:
         grey = np.asarray(Image.fromarray(grey).convert("L")) if samples > 2 else grey[..., 0]
     return 255 - grey if inverted else grey
-
-
-def _not_a_picture(head: bytes) -> str:
-    kinds = "PNG, JPEG, TIFF, BMP, GIF or DICOM"
-    for signature, name in (
-        (b"%PDF", "a PDF document"),
-        (b"PK\x03\x04", "a ZIP archive or office document"),
-        (b"RIFF", "a WebP, AVI or WAV file"),
-    ):
-        if head.startswith(signature):
-            return f"{name}, not a picture of the kinds {kinds}"
-    text = all(byte in b"\t\n\r\f" or byte >= 32 for byte in head)
-    return f"{'a text file' if text else 'not a picture'}: its content is none of {kinds}"
 
 
 def _damage(error: Exception) -> str:

@@ -73,7 +73,7 @@ def load_pictures(
 
     def plain(item: Item) -> np.ndarray | None:
         try:
-            return letterbox(crop_margins(normalise(read_image(item.path))), size)
+            return letterbox(crop_margins(normalise(read_image(item.path, frame=item.frame))), size)
         except ImageError as error:
             problems.add(str(error))
             return None
@@ -104,7 +104,7 @@ def _varied(
     def vary(row: int, variant: int) -> np.ndarray:
         item, image = items[row], plain[row]
         if slots:
-            paper = normalise(read_image(item.path))
+            paper = normalise(read_image(item.path, frame=item.frame))
             placed = boxes.get(item.id) or (located(paper, locator) if locator else [])
             key = hashlib.sha256(f"{seed}/{variant}/{item.id}".encode()).digest()
             rng = np.random.default_rng(list(key[:8]))

@@ -2,7 +2,8 @@
 
 Nothing found here is ever silently dropped: a file that has the suffix of a picture but cannot be
 one (a folder named x.png, a broken link, a pipe) is listed with its problem and comes out as
-failed; a sub-folder that cannot be opened is listed too, because it may hide pictures.
+failed; a sub-folder that cannot be opened is listed too, because it may hide pictures. A file
+without the suffix of a picture is one by its content, or is left out by name.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from screening.errors import ScreeningError
+from screening.images.frames import MAX_FRAMES, Frames, count_frames
+from screening.images.kinds import DICOM, HEAD_BYTES, kind_of, surely_a_picture
 from screening.worklist.chromosome_files import FOLDER_NAME
 from screening.worklist.ledger import FILE_NAME
+from screening.worklist.left_out import DICOM_DIRECTORY, UNREADABLE, LeftOut, kind_by_name
 from screening.worklist.printable import printable
 
 CaseNamer = Callable[[str], str | None]
 _Identity = tuple[int, int]  # device and inode
 
-# Direction overrides can make a name read as another one on screen and in the report.
+_THREADS = 8  # of which each waits for the disk or the network most of the time
 
 
 class NothingToScreen(ScreeningError):
@@ -34,12 +39,15 @@ class NothingToScreen(ScreeningError):
 
 @dataclass(frozen=True)
 class Found:
-    """One entry of the work list: `problem` is empty for a file that can be tried."""
+    """One entry of the work list: `problem` is empty for what can be tried; `frame` of `frames` in
+    the file, counted from 1."""
 
     name: str  # relative to the folder, with /, printable, unique
     path: Path
     case: str
     problem: str = ""
+    frame: int = 1
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,13 @@ class Discovery:
     """Everything a folder holds: pictures by name, and what was left out and why."""
 
     images: tuple[Found, ...]
-    ignored: int  # files that are no pictures by their suffix, and hidden ones
+    left_out: LeftOut  # files that are no pictures, and hidden ones
     notes: tuple[str, ...]  # folders not entered, names that the case rule did not fit
+
+    @property
+    def ignored(self) -> int:
+        """Return how many files were left out."""
+        return self.left_out.count
 
 
 def case_namer(rule: str | None) -> CaseNamer:
@@ -82,11 +95,18 @@ def case_namer(rule: str | None) -> CaseNamer:
 
 
 def discover(
-    folder: Path, suffixes: Iterable[str], case_from: str | None = None, out: Path | None = None
+    folder: Path,
+    suffixes: Iterable[str],
+    case_from: str | None = None,
+    out: Path | None = None,
+    frames: bool = False,
 ) -> Discovery:
     """Return all pictures of `folder` and its sub-folders, sorted by name.
 
-    `suffixes` are lower case with their dot; `out` is left out when it lies inside the folder.
+    `suffixes` are lower case with their dot; `out` is left out when it lies inside the folder. With
+    `frames`, every frame of a file is listed: the first as the file, the others behind it as
+    `name#2` and so on, in the file's case. A file that is itself named so keeps its name; the frame
+    is then `name#2 (2)`, and a note says so.
     Raises ScreeningError when the folder cannot be opened or the case rule fits no picture, and
     NothingToScreen when there is no picture.
     """
@@ -94,10 +114,11 @@ def discover(
     _check_folder(folder)
     walk = _Walk(frozenset(suffixes), _identity(out) if out is not None else None)
     entries = sorted(walk.entries(folder), key=lambda entry: entry[0])
+    left_out = LeftOut.of(walk.left_out)
     if not entries:
         raise NothingToScreen(
             f"nothing to screen: expected pictures ({' '.join(sorted(suffixes))}) in {folder} or "
-            f"its sub-folders, found {walk.ignored} other files"
+            f"its sub-folders, found {left_out.count} other files"
         )
     images, unmatched = _name(entries, namer)
     if unmatched and unmatched == len(images):
@@ -111,7 +132,10 @@ def discover(
             f"--case-from {case_from!r} does not fit {unmatched} of {len(images)} names: their "
             "case is the sub-folder, else the file stem"
         )
-    return Discovery(tuple(images), walk.ignored, tuple(notes))
+    if frames:
+        images, renamed = _each_frame(images)
+        notes += renamed
+    return Discovery(tuple(images), left_out, tuple(notes))
 
 
 def _check_folder(folder: Path) -> None:
@@ -147,10 +171,8 @@ def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[
     unmatched = 0
     for raw, path, problem in entries:
         name = unique = printable(raw)
-        number = 2
-        while unique in used:  # two names that only differ in what had to be escaped
-            unique = f"{name} ({number})"
-            number += 1
+        if name in used:  # two names that only differ in what had to be escaped
+            unique = _unused(name, used)
         used.add(unique)
         case = namer(name)
         if case is None:
@@ -160,13 +182,50 @@ def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[
     return images, unmatched
 
 
+def _each_frame(files: Sequence[Found]) -> tuple[list[Found], list[str]]:
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="frames") as pool:
+        counted = list(
+            pool.map(lambda found: Frames() if found.problem else count_frames(found.path), files)
+        )
+    used = {found.name for found in files}
+    images: list[Found] = []
+    notes: list[str] = []
+    for found, frames in zip(files, counted, strict=True):
+        if frames.too_many:
+            problem = f"holds more than {MAX_FRAMES} pictures: split it into files of fewer"
+            images.append(replace(found, problem=problem))
+            continue
+        images.append(replace(found, frames=frames.count))
+        for frame in range(2, frames.count + 1 + bool(frames.problem)):
+            name = f"{found.name}#{frame}"
+            if name in used:
+                free = _unused(name, used)
+                notes.append(f"{name} is a file: picture {frame} in {found.name} is called {free}")
+                name = free
+            used.add(name)
+            problem = ""
+            if frame > frames.count:
+                problem = f"pictures may be missing behind {frames.count}: {frames.problem}"
+            images.append(
+                replace(found, name=name, frame=frame, frames=frames.count, problem=problem)
+            )
+    return images, notes
+
+
+def _unused(name: str, used: set[str]) -> str:
+    number = 2
+    while f"{name} ({number})" in used:
+        number += 1
+    return f"{name} ({number})"
+
+
 class _Walk:
-    """Goes through a folder; keeps count of what it leaves out."""
+    """Goes through a folder; keeps kind and name of what it leaves out."""
 
     def __init__(self, suffixes: frozenset[str], excluded: _Identity | None) -> None:
         self.suffixes = suffixes
         self.excluded = excluded
-        self.ignored = 0
+        self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
         # A stack instead of recursion: folders may nest deeper than Python's call limit.
         self.pending: list[tuple[Path, str, frozenset[_Identity]]] = []
@@ -195,7 +254,7 @@ class _Walk:
         name, path = prefix + entry.name, Path(entry.path)
         pictured = Path(entry.name).suffix.lower() in self.suffixes
         if entry.name.startswith("."):  # also "._x.png", the shadow files of macOS
-            self.ignored += 1
+            self._leave_out(name)
             return
         try:
             mode = entry.stat().st_mode
@@ -203,18 +262,40 @@ class _Walk:
             if pictured:
                 yield name, path, _stat_problem(entry, error)
             else:
-                self.ignored += 1
+                self._leave_out(name, UNREADABLE)
             return
         if stat.S_ISDIR(mode):
             if pictured:
                 yield name, path, "a folder, not a picture"
             self._enter(path, name, above)
         elif not pictured:
-            self.ignored += 1
+            if not stat.S_ISREG(mode):
+                self._leave_out(name)
+            elif self._is_picture(name, path):
+                yield name, path, ""
         elif not stat.S_ISREG(mode):  # opening a pipe would wait for ever
             yield name, path, "not a regular file (a pipe, socket or device)"
         else:
             yield name, path, ""
+
+    def _is_picture(self, name: str, path: Path) -> bool:
+        """Whether a file is a picture that its name does not tell of; left out if not."""
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError:
+            self._leave_out(name, UNREADABLE)
+            return False
+        if kind_of(head) == DICOM and path.name.upper() == "DICOMDIR":
+            self._leave_out(name, DICOM_DIRECTORY)
+            return False
+        if not surely_a_picture(head):
+            self._leave_out(name)
+            return False
+        return True
+
+    def _leave_out(self, name: str, kind: str = "") -> None:
+        self.left_out.append((kind or kind_by_name(name.rpartition("/")[2]), name))
 
     def _enter(self, path: Path, name: str, above: frozenset[_Identity]) -> None:
         identity = _identity(path)

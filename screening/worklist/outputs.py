@@ -27,6 +27,7 @@ from screening.uncertainty.certificate import certificate_sentence, not_covered
 from screening.uncertainty.shift import Drift, drift_from
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import Ledger
+from screening.worklist.left_out import LeftOut
 from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, triage_row
 from screening.worklist.tables import csv_text, jsonl_text
 
@@ -49,7 +50,7 @@ class RunFacts:
     finished: str
     seconds: float
     new: int
-    ignored: int
+    left_out: LeftOut
     notes: tuple[str, ...]
     info: BundleInfo | None = None
 
@@ -188,7 +189,10 @@ def run_text(
     record["warnings"] = list(trust.warnings)
     record["threshold"] = facts.rule.threshold
     record["min_confidence"] = facts.rule.min_confidence
-    record["ignored_files"] = record.pop("ignored")
+    del record["left_out"]
+    record["ignored_files"] = facts.left_out.count
+    record["ignored_kinds"] = facts.left_out.kinds
+    record["ignored_names"] = list(facts.left_out.names)
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +24,7 @@ from PIL import Image
 
 from screening.classes import FAILED, OK, REJECTED
 from screening.errors import ScreeningError
+from screening.images.frames import frame_hash
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.images.read import read_image
@@ -157,7 +160,7 @@ def prepare(found: Found, size: int, known: Mapping[str, str], locator: Locator)
 
 
 def _inspected(found: Found, blank: Picture, size: int, locator: Locator) -> Prepared:
-    page = Page.of(read_image(found.path))
+    page = Page.of(read_image(found.path, frame=found.frame))
     inspection = inspect(page, locator)
     quality = inspection.quality
     picture = replace(
@@ -198,7 +201,22 @@ def key_of(sha256: str) -> int:
 
 
 def _sha256(found: Found) -> str:
-    with found.path.open("rb") as file:
+    """The identity of a picture's content: of its file, and of its frame from the second on."""
+    if found.frames == 1 and found.frame == 1:
+        return _digest(found.path)
+    status = found.path.stat()
+    same = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return frame_hash(_digest_of_all(found.path, same), found.frame)
+
+
+@lru_cache(maxsize=16)
+def _digest_of_all(path: Path, same: tuple[int, ...]) -> str:
+    """The sha256 of a file of many frames, read once for all of them while it stays the `same`."""
+    return _digest(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from screening import __version__
 from screening.bundle_schema import BundleInfo
 from screening.errors import ScreeningError
+from screening.images.kinds import SUPPORTED_SUFFIXES
 from screening.images.normalise import VERSION
-from screening.images.read import SUPPORTED_SUFFIXES
 from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
@@ -59,13 +59,15 @@ class Settings:
 @dataclass(frozen=True)
 class Summary:
     """How a run ended: numbers of pictures by status and by route, and of those scored anew, and
-    what speaks against relying on the bundle's promise here."""
+    what speaks against relying on the bundle's promise here; `left_out`: other files in the folder,
+    in words, "" for none."""
 
     statuses: dict[str, int]
     routes: dict[str, int]
     new: int
     seconds: float
     warnings: tuple[str, ...] = ()
+    left_out: str = ""
 
     @property
     def exit_status(self) -> int:
@@ -95,7 +97,9 @@ def screen_folder(
     keeper = None
     if settings.save_chromosomes:
         keeper = partial(keep_chromosomes, settings.out / FOLDER_NAME)
-    discovery = discover(settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out)
+    discovery = discover(
+        settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out, frames=True
+    )
     with _open_ledger(settings, scorer.passes) as ledger:
         ledger.begin(_options(settings, scorer), started)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
@@ -121,7 +125,8 @@ def screen_folder(
                 "kept in its ledger, so free space or close the files and use --resume"
             ) from error
         ledger.finish(_now())
-    return Summary(statuses, routes, new, seconds, warnings)
+    left_out = str(discovery.left_out) if discovery.ignored else ""
+    return Summary(statuses, routes, new, seconds, warnings, left_out)
 
 
 def options_hash(passes: int, seed: int) -> str:
@@ -203,7 +208,7 @@ def _facts(
         finished=_now(),
         seconds=seconds,
         new=new,
-        ignored=discovery.ignored,
+        left_out=discovery.left_out,
         notes=discovery.notes,
         info=settings.info,
     )

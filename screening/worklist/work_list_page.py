@@ -77,5 +77,5 @@ def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
         ("seed", str(facts.options.get("seed", ""))),
         ("device", facts.device),
         ("started, finished (UTC)", f"{facts.started}, {facts.finished}"),
-        ("other files ignored", str(facts.ignored)),
+        ("other files ignored", str(facts.left_out)),
     )
