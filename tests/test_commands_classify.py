@@ -10,7 +10,7 @@ import pytest
 
 from screening.bundle import write_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
-from screening.classes import CHROMOSOMES
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME
 from screening.cli import main
 from screening.synthesis.drawn import draw_cell
 
@@ -54,7 +54,7 @@ def test_every_picture_has_a_line(bundle, pictures, tmp_path):
     assert len(rows) == 48
     good = [row for row in rows if not row["problem"]]
     assert len(good) == 46
-    assert {row["class"] for row in good} <= {*CHROMOSOMES, "none"}
+    assert {row["class"] for row in good} <= {*CHROMOSOMES, NOT_A_CHROMOSOME}
     assert all(0 <= float(row[name]) <= 1 for row in good for name in ("p", "confidence", "p_std"))
     assert float(good[0]["relative_length"]) == pytest.approx(8.4, rel=0.2)
     assert {row["image"] for row in rows if row["problem"]} == {"cell/blank.png", "cell/broken.png"}

@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scorer(data: Path, monkeypatch: pytest.MonkeyPatch) -> KnowingScorer:
     fake = KnowingScorer(data)
-    monkeypatch.setattr("screening.worklist.scorer.BundleScorer", lambda *_: fake)
+    monkeypatch.setattr("screening.assess.measurement.BundleScorer", lambda *_: fake)
     monkeypatch.setattr("screening.worklist.pipeline.inspect", accepted)
     return fake
 

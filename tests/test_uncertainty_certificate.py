@@ -138,7 +138,8 @@ def test_hashes_are_those_that_written_bundles_carry():
 
 def test_overlap_tells_images_from_cases_and_can_leave_calibration_out():
     info = BundleInfo(
-        name="b", created="2026-01-01", parts={}, data={TRAINED_ON: trained_on([("lab", "1")], ["aa", "ab"])},
+        name="b", created="2026-01-01", parts={},
+        data={TRAINED_ON: trained_on([("lab", "1")], ["aa", "ab"])},
         calibration=CalibrationInfo(
             scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
             images=("bb",), cases=(case_hash("lab", "2"),),

@@ -31,7 +31,7 @@ MIN_SIDE = 5
 
 @dataclass(frozen=True)
 class Named:
-    """One line of chromosomes.csv. `name`: class, NOT_A_CHROMOSOME, or "" when the picture could not
+    """One line of chromosomes.csv. `name`: class, NOT_A_CHROMOSOME, or "" when the file could not
     be read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes
     that vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in
     percent of the haploid autosomes, None when the case does not tell; `not_one`: probability that
