@@ -7,7 +7,6 @@ import pytest
 from pictures import picture, reading
 from screening import classes
 from screening.record import Verdict
-from screening.triage import policy
 from screening.triage.policy import Policy, Votes, decide
 
 
@@ -27,7 +26,7 @@ def check_review(got: Verdict, reason: str) -> None:
 def test_the_words_of_the_table():
     assert (classes.OK, classes.REJECTED, classes.FAILED) == ("ok", "rejected", "failed")
     assert classes.ROUTES == ("flag", "review", "low-priority")
-    assert (policy.CALIBRATED, policy.VOTES) == ("calibrated", "votes")
+    assert (classes.CALIBRATED, classes.VOTES) == ("calibrated", "votes")
 
 
 def test_the_numbers_of_the_votes_go_into_the_verdict():

@@ -117,10 +117,10 @@ def test_reasons(error, reason):
 def test_decoding(folder, tmp_path, monkeypatch, error, reason):
     read = pipeline.read_image
 
-    def read_image(path: Path) -> np.ndarray:
+    def read_image(path: Path, **options: int) -> np.ndarray:
         if path.match(ODD):
             raise error
-        return read(path)
+        return read(path, **options)
 
     monkeypatch.setattr(pipeline, "read_image", read_image)
     check_only_the_odd_one_failed(tmp_path, screen(folder, tmp_path), reason)
