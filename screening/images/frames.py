@@ -38,6 +38,7 @@ class Frames:
 
     @property
     def too_many(self) -> bool:
+        """Return whether the file holds more than MAX_FRAMES."""
         return self.count > MAX_FRAMES
 
 

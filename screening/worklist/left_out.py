@@ -36,6 +36,7 @@ class LeftOut:
 
     @property
     def count(self) -> int:
+        """Return how many files there are of all kinds."""
         return sum(self.kinds.values())
 
     def __str__(self) -> str:
