@@ -151,8 +151,8 @@ def _decode(path: Path, file: BinaryIO, max_pixels: int, frame: int) -> np.ndarr
     if kind == TIFF:
         return _decode_tiff(path, file, max_pixels, frame)
     if kind == WEBP and head[12:16] == b"VP8X":  # Pillow takes memory for it on opening
-        sides = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
-        check_size(path, *sides, max_pixels)
+        width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+        check_size(path, width, height, max_pixels)
     if kind in _ANIMATED and frame > 1:
         return _decode_later_frame(path, file, kind, max_pixels, frame - 1)
     if kind in _OPENERS:
@@ -242,6 +242,8 @@ def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int, index: in
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages[index]
+        if not isinstance(page, tifffile.TiffPage):  # only what was read without its own tags
+            raise ImageError(path, "a TIFF whose pages cannot be read one by one")
         check_size(path, page.imagewidth, page.imagelength, max_pixels)
         samples = page.samplesperpixel
         if samples > 5 or page.size > 5 * max_pixels:
