@@ -6,8 +6,8 @@ Changes the modules that the promise rests on in every way of scripts/mutant_ope
 change at a time, and runs the tests of the module that `make test` runs too. A change that no test
 notices survives: either a test is missing, or the change makes no difference, which is judged by
 hand, with the reason, in scripts/equivalent_mutants.yaml. MODULE is a part of a module's path. What
-was found is kept in build/ until the module or its tests change; writes reports/mutants.md from all
-that is kept and current.
+was found is kept in build/ until the module, what it imports or its tests change; reports/mutants.md
+is written from all that is kept and current.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from dataclasses import dataclass
 
 import mutant_runs
 import yaml
+from mutant_imports import ROOT, dependencies
 from mutant_operators import Mutant, mutants
-from mutant_runs import ROOT, SURVIVED, TIMED_OUT, TestsFail, Verdict
+from mutant_runs import SURVIVED, TIMED_OUT, TestsFail, Verdict
 from report_sections import commit
 
 REPORT = ROOT / "reports" / "mutants.md"
@@ -122,13 +123,14 @@ def _test_files(module: str) -> list[str]:
 
 
 def _key(module: str) -> str:
-    """A hash of all that a module's verdicts rest on: itself, its tests and what they share, and
-    the changes that are made."""
+    """A hash of all that a module's verdicts rest on: itself and what it imports of the package,
+    its tests and what they share, and the changes that are made."""
     tests = [ROOT / name for name in _test_files(module)]
     text = "".join(test.read_text("utf-8") for test in tests)
     helpers = [p for p in sorted((ROOT / "tests").glob("*.py")) if f"from {p.stem} import" in text]
     operators = ROOT / "scripts" / "mutant_operators.py"
-    files = [ROOT / module, *tests, *helpers, operators]
+    below = [ROOT / f"{name.replace('.', '/')}.py" for name in sorted(dependencies(module))]
+    files = [ROOT / module, *(p for p in below if p.exists()), *tests, *helpers, operators]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
@@ -198,7 +200,7 @@ def report(found: Sequence[Measured], command: str) -> str:
     lines = [
         "# Do the tests notice when the code is wrong?",
         f"Command: `python {command}`; commit {commit()} (“-dirty”: with changes not committed). "
-        "What was found earlier on the very same module and tests is kept, not run again.",
+        "What was found earlier on the very same module, imports and tests is kept, not run again.",
         "Each mutant is one small wrong change (`scripts/mutant_operators.py`); killed is one that "
         "a test of `make test` notices, by failing or by not ending. Equivalent ones make no "
         "difference that anybody could see, judged by hand with the reason in "

@@ -9,7 +9,6 @@ which lines, so a mutant meets only the tests that could notice it, the quickest
 
 from __future__ import annotations
 
-import ast
 import gc
 import importlib
 import importlib.abc
@@ -33,9 +32,9 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
+from mutant_imports import ROOT, dependents, dotted
 from mutant_operators import Mutant
 
-ROOT = Path(__file__).resolve().parents[1]
 KILLED, TIMED_OUT, SURVIVED, UNREACHED = "killed", "timed out", "survived", "not reached"
 LIBRARIES = (
     "numpy", "scipy.stats", "scipy.optimize", "scipy.ndimage", "sklearn.isotonic", "pydantic",
@@ -143,7 +142,7 @@ def _module_process(
             importlib.import_module(Path(test).stem)
         except Exception as error:
             raise TestsFail(f"{test} cannot be imported: {error!r}") from error
-    _let_go(dependents(module) | {_dotted(module)})
+    _let_go(dependents(module) | {dotted(module)})
     gc.collect()
     gc.freeze()
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
@@ -245,7 +244,7 @@ def _forked(
                 os.dup2(nothing.fileno(), stream)
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_limit, cpu_limit + 5))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        sys.meta_path.insert(0, _Instead(_dotted(module), str(ROOT / module), source))
+        sys.meta_path.insert(0, _Instead(dotted(module), str(ROOT / module), source))
         watcher = _Lines(str(ROOT / module)) if chosen is None else None
         order = _Order(chosen, watcher, usual or {})
         arguments = [*tests, "-x", "-q", "-m", "not slow", "--tb=no", "-p", "no:cacheprovider"]
@@ -349,34 +348,6 @@ class _Lines:
         if event == "line":
             self.now.add(frame.f_lineno)
         return self._line
-
-
-def dependents(module: str) -> set[str]:
-    """Return the dotted names of all modules of the package that lead to `module` by imports."""
-    imported_by: dict[str, set[str]] = defaultdict(set)
-    for path in (ROOT / "screening").rglob("*.py"):
-        own = _dotted(path.relative_to(ROOT).as_posix())
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                base = node.module or ""
-                names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-            else:
-                continue
-            for name in names:
-                imported_by[name].add(own)
-    found: set[str] = set()
-    waiting = [_dotted(module)]
-    while waiting:
-        new = imported_by[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return found
-
-
-def _dotted(module: str) -> str:
-    return module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _let_go(names: Iterable[str]) -> None:
