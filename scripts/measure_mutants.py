@@ -6,8 +6,8 @@ Changes the modules that the promise rests on in every way of scripts/mutant_ope
 change at a time, and runs the tests of the module that `make test` runs too. A change that no test
 notices survives: either a test is missing, or the change makes no difference, which is judged by
 hand, with the reason, in scripts/equivalent_mutants.yaml. MODULE is a part of a module's path. What
-was found is kept in build/ until the module, what it imports or its tests change; reports/mutants.md
-is written from all that is kept and current.
+was found is kept in build/ until the module, what it imports or its tests change; from all that is
+kept and current reports/mutants.md is written.
 """
 
 from __future__ import annotations
