@@ -179,7 +179,7 @@ class Picture:
         one that is damaged."""
         kept = dict(values)
         version = kept.pop("version", None)
-        if isinstance(version, int) and version != VERSION:
+        if version != VERSION:
             raise RecordError(
                 f"a record of version {version}, this version of screening reads {VERSION}: make "
                 "the results anew (--overwrite, or another --out or --keep), or use the version "

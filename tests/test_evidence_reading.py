@@ -182,7 +182,7 @@ def test_two_exchanged_chromosomes_are_misplaced_not_aneuploid():
     assert got.p_normal > 0.95
     wrong = [(o.name, o.position) for o in got.chromosomes if o.misplaced]
     assert sorted(wrong) == [("4", "5"), ("5", "4")]
-    assert any("stands in the slot" in note for note in heard(got, drawn.page).notes)
+    assert any("stands in the position" in note for note in heard(got, drawn.page).notes)
 
 
 def test_litter_is_left_out_and_a_missing_chromosome_is_a_doubt():

@@ -47,9 +47,9 @@ def test_every_chromosome_has_its_box_in_thumbnail_pixels():
 @pytest.mark.parametrize(
     ("changes", "cell", "kind", "words"),
     [({}, (), "fine", "chromosome 9, probability 0.97"),
-     ({"position": "8"}, (), "fine", "stands in slot 8"),
+     ({"position": "8"}, (), "fine", "stands in position 8"),
      ({"doubtful": True}, (), "doubtful", "doubtful to read"),
-     ({"position": "8", "misplaced": True}, (), "misplaced", "slot 8, not its own"),
+     ({"position": "8", "misplaced": True}, (), "misplaced", "position 8, not its own"),
      ({"misplaced": True}, ("-9",), "loss", "fewer of this class"),
      ({"doubtful": True}, ("+8", "+9"), "gain doubtful", "more of this class"),
      ({"name": "?", "doubtful": True}, (), "doubtful", "reads as no class")],
@@ -120,7 +120,7 @@ def test_hostile_captions_and_names_stay_text():
 
 
 def test_a_picture_takes_at_most_60_kb():
-    crops = tuple((f"chromosome {i}, reads as 21 (0.55), stands in slot 22", jpeg()) for i in range(46))  # noqa: E501  # fmt: skip
+    crops = tuple((f"chromosome {i}, reads as 21 (0.55), stands in position 22", jpeg()) for i in range(46))  # noqa: E501  # fmt: skip
     placed = tuple(replace(p, doubtful=True, misplaced=True) for p in evidence().chromosomes)
     one = replace(judged("a.png", reading=evidence(chromosomes=placed), crops=crops),
                   thumbnail=jpeg((320, 240))[: 6 * 1024])  # fmt: skip

@@ -125,7 +125,7 @@ def test_the_chromosomes_to_look_at_come_in_order_of_need(page, located):
     named[9] = Chromosome("21", 0.97, "21")
     crops = noteworthy(Reading(tuple(named), gains_and_losses=("+21",)), page, found)
     assert [caption for caption, _ in crops] == [
-        "21 (0.97)", "9 (0.98), in slot 8", "6 (0.30)", "5 (0.55)",
+        "21 (0.97)", "9 (0.98), in position 8", "6 (0.30)", "5 (0.55)",
     ]  # fmt: skip
     for _, jpeg in crops:
         assert 0 < size_of(jpeg)[1] <= CROP_HEIGHT

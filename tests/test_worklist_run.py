@@ -240,7 +240,7 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
     """However many pictures, at most a window of them is in memory, and several threads work."""
     lock, state = threading.Lock(), {"begun": 0, "scored": 0, "ahead": 0, "threads": set()}
 
-    def prepare(found: pipeline.Found, size: int, known: object, locator: object) -> Prepared:
+    def prepare(found: pipeline.PictureFile, size: int, known: object, locator: object) -> Prepared:
         with lock:
             state["begun"] += 1
             state["ahead"] = max(state["ahead"], state["begun"] - state["scored"])
@@ -257,7 +257,7 @@ def test_decoding_runs_ahead_of_the_model_but_only_so_far(
             return answer
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
-    images = [pipeline.Found(f"{i:05d}", tmp_path, "c") for i in range(400)]
+    images = [pipeline.PictureFile(f"{i:05d}", tmp_path, "c") for i in range(400)]
     with Ledger(tmp_path / FILE_NAME, "b", "o") as ledger:
         scorer = Counting(delay=0.002)
         run_pipeline(images, scorer, ledger, locator(), batch_size=8, workers=3)

@@ -187,7 +187,7 @@ def score_pictures(
     What the ledger already holds for this bundle and these options is not computed again.
     """
     from screening.karyogram.locate import Locator
-    from screening.worklist.discover import Found
+    from screening.worklist.discover import PictureFile
     from screening.worklist.ledger import FILE_NAME, Ledger
     from screening.worklist.pipeline import run_pipeline
     from screening.worklist.progress import RunProgress
@@ -199,7 +199,7 @@ def score_pictures(
     except OSError as error:
         raise ScreeningError(f"cannot create the folder {folder} ({error.strerror})") from error
     ordered = sorted(pictures, key=lambda p: p.id)
-    found = [Found(p.id, p.path, p.unit, frame=p.frame) for p in ordered]
+    found = [PictureFile(p.id, p.path, p.unit, frame=p.frame) for p in ordered]
     options = options_hash(scorer.passes, args.seed)
     with Ledger(folder / FILE_NAME, bundle.hash, options) as ledger:
         ledger.begin({"data": str(args.data)}, datetime.now(UTC).isoformat(timespec="seconds"))

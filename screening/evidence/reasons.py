@@ -47,7 +47,7 @@ def doubts_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
     if unsure and reading.p_normal < limits.normal_anyway:
         doubts.append("an object left out may be a chromosome")
     if reading.misplaced() > limits.most_misplaced:
-        doubts.append(f"{reading.misplaced()} chromosomes stand in another chromosome's slot")
+        doubts.append(f"{reading.misplaced()} chromosomes stand in another chromosome's position")
     return tuple(doubts)
 
 
@@ -67,7 +67,7 @@ def notes_of(reading: Reading, poor: bool, limits: Doubts) -> tuple[str, ...]:
     if 0 < len(doubtful) <= limits.most_doubtful:
         notes.append(f"doubtful to read: {_list(doubtful)}")
     notes += [
-        f"a chromosome {one.name} stands in the slot of {one.position}"
+        f"a chromosome {one.name} stands in the position of {one.position}"
         for one in reading.chromosomes
         if one.misplaced
     ][: limits.most_misplaced]

@@ -19,9 +19,9 @@ _CHANGES = {
 def overlay(reading: Reading, size: tuple[int, int]) -> Markup:
     """Return an SVG to lay over a thumbnail of `size` (width, height) px; empty for size 0.
 
-    Each box has a hover text: class, probability, slot. Noteworthy ones are drawn last, over the
-    others, with the class above them. The box's class is its state, for the style sheet: `gain` or
-    `loss`, else `misplaced`, else `fine`, and `doubtful` besides.
+    Each box has a hover text: class, probability, position. Noteworthy ones are drawn last, over
+    the others, with the class above them. The box's class is its state, for the style sheet: `gain`
+    or `loss`, else `misplaced`, else `fine`, and `doubtful` besides.
     """
     width, height = size
     if not (width and height and reading.chromosomes):
@@ -58,7 +58,7 @@ def described(one: Chromosome, changes: Sequence[str]) -> str:
     ]
     if one.position:
         own = ", not its own" if one.misplaced else ""
-        parts.append(f"stands in slot {one.position}{own}")
+        parts.append(f"stands in position {one.position}{own}")
     change = change_of(one, changes)
     if change:
         parts.append(_CHANGES[change])

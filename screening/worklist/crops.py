@@ -42,7 +42,7 @@ def _rank(one: Chromosome, changed: set[str]) -> float:
 
 
 def _caption(one: Chromosome) -> str:
-    where = f", in slot {one.position}" if one.position and one.position != one.name else ""
+    where = f", in position {one.position}" if one.position and one.position != one.name else ""
     name = "not one chromosome" if one.name == NOT_A_CHROMOSOME else one.name
     return f"{name} ({one.probability:.2f}){where}"
 

@@ -38,7 +38,7 @@ class NothingToScreen(ScreeningError):
 
 
 @dataclass(frozen=True)
-class Found:
+class PictureFile:
     """One entry of the work list: `problem` is empty for what can be tried; `frame` of `frames` in
     the file, counted from 1."""
 
@@ -54,7 +54,7 @@ class Found:
 class Discovery:
     """Everything a folder holds: pictures by name, and what was left out and why."""
 
-    images: tuple[Found, ...]
+    images: tuple[PictureFile, ...]
     left_out: LeftOut  # files that are no pictures, and hidden ones
     notes: tuple[str, ...]  # folders not entered, names that the case rule did not fit
 
@@ -165,8 +165,8 @@ def _identity(path: Path) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[Found], int]:
-    images: list[Found] = []
+def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[PictureFile], int]:
+    images: list[PictureFile] = []
     used: set[str] = set()
     unmatched = 0
     for raw, path, problem in entries:
@@ -178,17 +178,17 @@ def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[
         if case is None:
             unmatched += 1
             case = _parent_or_stem(name)
-        images.append(Found(unique, path, case, problem))
+        images.append(PictureFile(unique, path, case, problem))
     return images, unmatched
 
 
-def _each_frame(files: Sequence[Found]) -> tuple[list[Found], list[str]]:
+def _each_frame(files: Sequence[PictureFile]) -> tuple[list[PictureFile], list[str]]:
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="frames") as pool:
         counted = list(
             pool.map(lambda found: Frames() if found.problem else count_frames(found.path), files)
         )
     used = {found.name for found in files}
-    images: list[Found] = []
+    images: list[PictureFile] = []
     notes: list[str] = []
     for found, frames in zip(files, counted, strict=True):
         if frames.too_many:

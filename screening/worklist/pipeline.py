@@ -32,7 +32,7 @@ from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
 from screening.record import Picture
 from screening.worklist.crops import noteworthy
-from screening.worklist.discover import Found
+from screening.worklist.discover import PictureFile
 from screening.worklist.guard import is_out_of_memory, reason_of
 from screening.worklist.ledger import Ledger
 from screening.worklist.reader import ReadCell
@@ -96,7 +96,7 @@ class Prepared:
 
 
 def run_pipeline(
-    images: Sequence[Found],
+    images: Sequence[PictureFile],
     scorer: Scorer,
     ledger: Ledger,
     locator: Locator,
@@ -125,7 +125,7 @@ def run_pipeline(
         advance(len(scored) + len(settled))
         settled.clear()
 
-    def work(found: Found) -> Prepared:
+    def work(found: PictureFile) -> Prepared:
         return prepare(found, scorer.size, known, locator)
 
     new = 0
@@ -142,7 +142,7 @@ def run_pipeline(
     return new
 
 
-def prepare(found: Found, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
+def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
     """Return `found` read, judged and made ready for a model of `size` px.
 
     Never raises for one picture. `known` maps names to the content hashes that the ledger holds.
@@ -159,7 +159,7 @@ def prepare(found: Found, size: int, known: Mapping[str, str], locator: Locator)
         return Prepared(replace(blank, reason=reason_of(error)))
 
 
-def _inspected(found: Found, blank: Picture, size: int, locator: Locator) -> Prepared:
+def _inspected(found: PictureFile, blank: Picture, size: int, locator: Locator) -> Prepared:
     page = Page.of(read_image(found.path, frame=found.frame))
     inspection = inspect(page, locator)
     quality = inspection.quality
@@ -200,7 +200,7 @@ def key_of(sha256: str) -> int:
     return int(sha256[:16], 16) >> 1
 
 
-def _sha256(found: Found) -> str:
+def _sha256(found: PictureFile) -> str:
     """The identity of a picture's content: of its file, and of its frame from the second on."""
     if found.frames == 1 and found.frame == 1:
         return _digest(found.path)
@@ -221,7 +221,10 @@ def _digest(path: Path) -> str:
 
 
 def _in_order(
-    images: Sequence[Found], work: Callable[[Found], Prepared], workers: int, window: int
+    images: Sequence[PictureFile],
+    work: Callable[[PictureFile], Prepared],
+    workers: int,
+    window: int,
 ) -> Iterator[Prepared]:
     """`work` of every image, in the order of `images`, at most `window` of them begun at once."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")

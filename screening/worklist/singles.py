@@ -15,7 +15,7 @@ from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
 from screening.reading_settings import ReadingSettings
-from screening.worklist.discover import Found
+from screening.worklist.discover import PictureFile
 from screening.worklist.guard import reason_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Named:
 
 
 def name_singles(
-    images: Sequence[Found],
+    images: Sequence[PictureFile],
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool = True,
@@ -68,7 +68,7 @@ def name_singles(
     with that, each one's relative length and its company help to tell its class, and the network
     adapts to the cell's look.
     """
-    cases: dict[str, list[Found]] = defaultdict(list)
+    cases: dict[str, list[PictureFile]] = defaultdict(list)
     for found in images:
         cases[found.case].append(found)
     for case, group in cases.items():
@@ -77,7 +77,7 @@ def name_singles(
 
 def _case(
     case: str,
-    group: Sequence[Found],
+    group: Sequence[PictureFile],
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool,
@@ -117,7 +117,7 @@ def _case(
         )
 
 
-def _picture(found: Found) -> tuple[np.ndarray, str]:
+def _picture(found: PictureFile) -> tuple[np.ndarray, str]:
     """The chromosome's picture and "", or nothing and what is wrong with it."""
     none = np.empty((0, 0), np.uint8)
     if found.problem:

@@ -21,7 +21,7 @@ class CellReading:
         "layout": "order of the chromosomes",
         "lengths": "lengths against the order",
         "doubtful": "doubtful chromosomes",
-        "misplaced": "chromosomes in another’s slot",
+        "misplaced": "chromosomes in another’s position",
         "rejected": "objects left out",
         "misread": "bands that are hard to read",
     }
