@@ -63,8 +63,8 @@ def test_mirrored_and_upside_down_pages_are_noticed():
     drawn = draw(chromosomes(sex="XY"), groups=False)
     p, page = say(drawn.names, 0.95), drawn.page
     mirrored = page.boxes * (-1, 1, 1, 1)
-    assert align_of(p, mirrored, page.rows).reading == MIRRORED
-    assert align_of(p, mirrored, 9 - page.rows).reading == UPSIDE_DOWN
+    assert align_of(p, mirrored, page.rows).orientation == MIRRORED
+    assert align_of(p, mirrored, 9 - page.rows).orientation == UPSIDE_DOWN
     for rows in (page.rows, 9 - page.rows):
         assert align_of(p, mirrored, rows).score < 0.05
 

@@ -261,7 +261,7 @@ def of_layout(s: ReadingSettings) -> Iterator[Any]:
     read.append((both, drawn.page))
     for p, page in read:
         got = align_best([likelihood(p, s.rates)], np.zeros(1), page, s.rates, s.layout)[1]
-        yield (got.slot, got.around, got.score, got.reading)
+        yield (got.slot, got.around, got.score, got.orientation)
 
 
 def of_placement(s: ReadingSettings) -> Iterator[Any]:
