@@ -70,6 +70,25 @@ def test_modules_are_small_and_load_tensorflow_only_where_it_is_needed(path):
         assert not heavy, f"{relative} imports {heavy} when it is imported"
 
 
+def test_no_module_imports_itself_in_a_circle():
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
+    needs: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        top = ast.Module(ast.parse(path.read_text("utf-8")).body, [])
+        top.body = [n for n in top.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        named = {one.removesuffix(".__init__") for one in imports(top)}
+        needs[name] = {m for m in modules if m != name and (m in named or _holds(m, named))}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    assert not needs
+
+
+def _holds(module: str, named: set[str]) -> bool:
+    """Whether one of the names is something in the module."""
+    return any(one.rpartition(".")[0] == module for one in named)
+
+
 def _for_types(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
 
