@@ -47,14 +47,15 @@ class FilePart(_Strict):
 class FusionInfo(_Strict):
     """How a bundle joins its parts into one score and what it asks of the cell's reading.
 
-    `intercept` and `weights` by feature, in log-odds towards abnormal (see `evidence.fusion`). A
-    picture is put last only if the posterior of a normal complement is at least `min_p_normal` and
-    its layout score at least `min_layout`; it is flagged only if enough passes reach
-    `flag_threshold` (None: the bundle's threshold), else reviewed.
+    `intercept` and `weights` by feature, in log-odds towards abnormal, no feature counting beyond
+    ±`limit` (see `evidence.fusion`). A picture is put last only if the posterior of a normal
+    complement is at least `min_p_normal` and its layout score at least `min_layout`; it is flagged
+    only if enough passes reach `flag_threshold` (None: the bundle's threshold), else reviewed.
     """
 
     intercept: float
     weights: dict[str, float]
+    limit: float = Field(default=8.0, gt=0)
     flag_threshold: float | None = Field(default=None, gt=0, lt=1)
     min_p_normal: float = Field(default=0.5, ge=0, le=1)
     min_layout: float = Field(default=0.0, ge=0, le=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,9 +74,18 @@ def test_one_label_alone_is_refused():
 
 def test_only_pictures_that_were_accepted_and_read_are_fitted():
     pictures = [picture(0.9, -1.0), picture(0.9, 1.0, status="rejected"), Picture("b", "b")]
-    x, y = features_of(pictures, [True, False, False], ("network", "reading", "misread"))
+    config = FusionConfig(features=("network", "reading", "misread"))
+    x, y = features_of(pictures, [True, False, False], config)
     np.testing.assert_allclose(x, [[0.0, -1.0, 0.0]], atol=1e-6)
     assert y.tolist() == [1.0]
+
+
+def test_features_count_within_the_limit_that_the_fusion_then_has():
+    config = FusionConfig(features=("reading",), limit=2.0, penalty=0.0, stray=0.0)
+    every = replace(picture(0.9, 0.0), features={"reading": (1.0, 9.0)})
+    x, y = features_of([picture(0.9, 5.0), picture(0.9, -9.0), every], [True, False, True], config)
+    np.testing.assert_array_equal(x, [[2.0], [-2.0], [1.5]])
+    assert fit(*drawn(500, (1.0,)), config).limit == 2.0
 
 
 @pytest.mark.parametrize(

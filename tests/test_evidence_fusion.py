@@ -61,15 +61,25 @@ def test_no_part_alone_decides_beyond_its_range():
         at, beyond = (passes({"reading": f * end}) for f in (1, 100))
         np.testing.assert_array_equal(at, beyond)
         assert not np.array_equal(at, passes({"reading": 0.99 * end}))
-    assert bounded(9.0) == 8.0 and bounded(-9.0) == -8.0 and bounded(-7.5) == -7.5
+    assert bounded(9.0, 8.0) == 8.0 and bounded(-9.0, 8.0) == -8.0 and bounded(-7.5, 8.0) == -7.5
+
+
+def test_the_limit_is_the_fusions_own_and_holds_for_every_pass():
+    tight = Fusion(-0.5, FUSION.weights, limit=2.0)
+    np.testing.assert_array_equal(passes({"reading": 2.0}, tight), passes({"reading": 7.0}, tight))
+    assert contributions({"reading": 7.0}, tight)["reading"] == pytest.approx(0.4 * 2.0)
+    sure = np.array([1e-6, 0.5, 1 - 1e-6])
+    np.testing.assert_allclose(
+        passes({}, tight, sure), [sigmoid(-0.5 + 0.7 * odds) for odds in (-2, 0, 2)], rtol=1e-6
+    )
 
 
 def test_log_odds():
     p = np.array([0.2, 0.5, 0.9, 0.001])
     np.testing.assert_allclose(log_odds(p), np.log(p / (1 - p)), rtol=1e-12)
-    np.testing.assert_array_equal(log_odds(np.array([0.0, 1.0, 1e-5, 1 - 1e-5])), [-8, 8, -8, 8])
-    assert log_odds(0.5) == 0 and log_odds(0.9996) < 8 and log_odds(0.9997) == 8
-    assert log_odds(np.float32(1.0)) == 8
+    ends = log_odds(np.array([0.0, 1.0, 1e-6, 1 - 1e-6]))
+    np.testing.assert_allclose(ends, np.log(1e6) * np.array([-1, 1, -1, 1]), rtol=1e-6)
+    assert log_odds(0.5) == 0 and log_odds(np.float32(1.0)) == ends[1]
 
 
 def test_contributions_add_up_to_the_log_odds_of_the_score():

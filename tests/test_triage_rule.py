@@ -338,9 +338,9 @@ def test_the_rule_of_a_bundle():
 def test_the_rule_of_a_bundle_that_joins_parts():
     fusion = FusionInfo(
         intercept=0.25, weights=dict(FUSION.weights), flag_threshold=0.5, min_p_normal=0.6,
-        min_layout=0.4,
+        min_layout=0.4, limit=6.0,
     )  # fmt: skip
-    joined = Fusion(FUSION.intercept, FUSION.weights, ("homologs",))
+    joined = Fusion(FUSION.intercept, FUSION.weights, ("homologs",), 6.0)
     expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5)
     assert Rule.of(info(fusion=fusion)) == expected
     assert Rule.of(info(fusion=fusion, certificate=CERTIFICATE)) == expected

@@ -106,7 +106,7 @@ def fusion(context: Context) -> None:
     lines = (context.of("looks") / LOOKS).read_text("utf-8").splitlines()
     pictures = [Picture.from_dict(json.loads(line)) for line in lines]
     abnormal = [row["label"] == ABNORMAL for row in rows]
-    x, y = fusing.features_of(pictures, abnormal, config.features)
+    x, y = fusing.features_of(pictures, abnormal, config)
     raising = only_raising(witnesses_of(context.settings.witnesses))
     fitted = fusing.fit(x, y, config, raising)
     rule, reached = fusing.choose(pictures, abnormal, fitted, config)
@@ -121,6 +121,7 @@ def fusion(context: Context) -> None:
             "rule": VOTES,
             "fusion": FusionInfo(
                 intercept=fitted.intercept, weights=dict(fitted.weights),
+                limit=fitted.limit,
                 min_p_normal=rule.min_p_normal, min_layout=rule.min_layout,
                 flag_threshold=rule.flag_threshold,
             ),

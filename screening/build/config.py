@@ -235,7 +235,8 @@ class ScoringConfig(Strict):
 class FusionConfig(Strict):
     """How network and reading become one score, on validation patients; see `build.fusion`.
 
-    `features` of the witnesses that may have a weight; `penalty` on large weights;
+    `features` of the witnesses that may have a weight, none of which counts beyond ±`limit`
+    (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are put last, and `enough_cleared` of the normal ones is enough.
@@ -244,6 +245,7 @@ class FusionConfig(Strict):
     features: tuple[str, ...] = Field(
         default=("network", "reading", "count", "doubtful", "homologs"), min_length=1
     )
+    limit: float = Field(default=8.0, gt=0)
     penalty: float = Field(default=0.3, ge=0)
     most_network: float = Field(default=0.25, ge=0)
     stray: float = Field(default=0.003, ge=0, lt=0.5)

@@ -24,18 +24,22 @@ NETWORK = "network"
 
 
 def features_of(
-    pictures: Sequence[Picture], abnormal: Sequence[bool], names: Sequence[str]
+    pictures: Sequence[Picture], abnormal: Sequence[bool], config: FusionConfig
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (features (n, k), abnormal 0/1 (n,)) of the pictures that were accepted and read.
 
-    A feature of every pass counts by its mean, one that a picture does not have counts 0.
+    k features as `config` names and limits them. A feature of every pass counts by its mean, one
+    that a picture does not have counts 0.
     """
     read = [
         (picture, ill)
         for picture, ill in zip(pictures, abnormal, strict=True)
         if picture.status == OK and picture.reading is not None
     ]
-    x = [[float(bounded(p.features.get(name, 0.0)).mean()) for name in names] for p, _ in read]
+    names, limit = config.features, config.limit
+    x = [
+        [float(bounded(p.features.get(name, 0.0), limit).mean()) for name in names] for p, _ in read
+    ]
     return np.array(x).reshape(-1, len(names)), np.array([ill for _, ill in read], float)
 
 
@@ -70,7 +74,7 @@ def fit(
     bounds = [(None, None)] + [(0.0, limit) for limit in most]
     found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B")
     weights = {n: round(float(w), 4) for n, w in zip(names, found.x[1:], strict=True) if w > 1e-4}
-    return Fusion(round(float(found.x[0]), 4), weights, only_raise)
+    return Fusion(round(float(found.x[0]), 4), weights, only_raise, config.limit)
 
 
 def choose(

@@ -15,20 +15,20 @@ from scipy.special import expit
 
 from screening.record import Feature
 
-_CLIP = 8.0  # log-odds; beyond 1 in 3,000 no part is believed, so that none alone decides
-
 
 @dataclass(frozen=True)
 class Fusion:
     """`intercept` and `weights` by feature, in log-odds towards abnormal.
 
     Features that a picture does not have count 0: neutral by construction of every feature. What
-    the features in `only_raise` say never lowers the score.
+    the features in `only_raise` say never lowers the score. No feature counts beyond ±`limit`, so
+    that none alone decides.
     """
 
     intercept: float
     weights: Mapping[str, float]
     only_raise: tuple[str, ...] = ()
+    limit: float = 8.0
 
     def passes(self, features: Mapping[str, Feature], count: int) -> np.ndarray:
         """Return the fused p(abnormal) of each of `count` passes, float32 (count,).
@@ -52,16 +52,16 @@ class Fusion:
         }
 
     def _part(self, name: str, feature: Feature) -> np.ndarray:
-        part = self.weights[name] * bounded(feature)
+        part = self.weights[name] * bounded(feature, self.limit)
         return np.maximum(part, 0.0) if name in self.only_raise else part
 
 
 def log_odds(p: np.ndarray | float) -> np.ndarray:
-    """Return log(p / (1 - p)), within ±8."""
+    """Return log(p / (1 - p)), finite also at 0 and 1."""
     p = np.clip(np.asarray(p, np.float64), 1e-6, 1 - 1e-6)
-    return np.clip(np.log(p) - np.log1p(-p), -_CLIP, _CLIP)
+    return np.log(p) - np.log1p(-p)
 
 
-def bounded(feature: Feature) -> np.ndarray:
-    """Return a feature within ±8, the range in which the coefficients were fitted."""
-    return np.clip(np.asarray(feature, np.float64), -_CLIP, _CLIP)
+def bounded(feature: Feature, limit: float) -> np.ndarray:
+    """Return a feature within ±`limit`, the range in which the coefficients were fitted."""
+    return np.clip(np.asarray(feature, np.float64), -limit, limit)

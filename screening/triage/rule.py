@@ -73,7 +73,7 @@ class Rule:
             )
         known = info.fusion
         raising = only_raising(witnesses_of(info.witnesses))
-        fusion = Fusion(known.intercept, known.weights, raising)
+        fusion = Fusion(known.intercept, known.weights, raising, known.limit)
         flag = known.flag_threshold if flag is None else flag
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
