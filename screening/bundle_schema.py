@@ -99,8 +99,8 @@ class CalibrationInfo(_Strict):
     abnormal pictures. `points`: of every p(abnormal), how many normal and how many abnormal
     patients it stands for (see `uncertainty.venn_abers`). `scores`: score name to label to sorted
     scores, for comparing distributions. `unread` of `pictures` were not judged. `images` (sha256
-    of files) and `cases` (see `uncertainty.certificate.case_hash`):
-    what a measurement must not use again.
+    of files), their `labels`, `cases` (see `assess.recognise.case_hash`) and the names of their
+    `sources`: what a measurement must not use again, of every tuning so far.
     """
 
     scaling: dict[str, Any]
@@ -111,6 +111,8 @@ class CalibrationInfo(_Strict):
     pictures: int = Field(gt=0)
     images: tuple[str, ...]
     cases: tuple[str, ...]
+    labels: dict[str, str] = {}
+    sources: tuple[str, ...] = ()
 
 
 class BundleInfo(_Strict):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from screening.assess.labelled import read_pictures
+from screening.assess.recognise import recognise
 from screening.bundle import load_bundle
 from screening.cli import main
 
@@ -43,6 +45,8 @@ def test_a_trial_builds_a_bundle_that_screens_and_is_not_built_twice(tmp_path, c
     bundle = load_bundle(run / "bundle")
     assert {"segmenter", "arbiter", "screener", "classifier"} <= set(bundle.info.parts)
     assert bundle.info.fusion is not None and bundle.info.certificate is not None
+    taught = read_pictures(next(run.glob("*-pages")) / "validation" / "manifest.csv")
+    assert {s.content for s in recognise(bundle.info, taught)} == {True}
     assert "drawn elsewhere" not in bundle.info.data["sources"]
     made = {path: path.stat().st_mtime_ns for path in run.glob("*/DONE")}
     capsys.readouterr()

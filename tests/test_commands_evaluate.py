@@ -21,11 +21,11 @@ from labelled_fakes import (
 from screening.assess.evaluation import CaseRecord, PictureRecord, as_json
 from screening.assess.evaluation import evaluate as measure
 from screening.assess.evaluation_page import html_page, markdown_page, sections
+from screening.assess.recognise import case_hash
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.commands import evaluate
 from screening.errors import ManifestError, ScreeningError
 from screening.uncertainty.calibration import Temperature, to_json
-from screening.uncertainty.certificate import case_hash
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.5, min_confidence=0.8, passes=20, normal=100,
@@ -90,7 +90,9 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
     assert len(read_rows(out / "pictures.csv")) == 15 == len(read_rows(out / "cases.csv"))
     assert {row["route"] for row in read_rows(out / "cases.csv")} == {"flag", "low-priority"}
     assert len(list((out / "figures").glob("*.png"))) == 4
-    assert "7/7" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "7/7" in said and "Pictures known to the bundle: none; compared" in said
+    assert "0 files and 0 people that calibrated it" in report
     # A second evaluation of the same pictures computes nothing anew.
     scored = scorer.scored
     assert evaluate.run(parsed(evaluate, *words, "--quiet")) == 0 and scorer.scored == scored
@@ -104,14 +106,23 @@ def test_cases_seen_before_are_refused_or_named_on_every_page(data, scorer, tmp_
         tmp_path / "bundle", calibration=calibration((case_hash("lab", "c500"),))
     )
     words = ("--bundle", bundle.folder, "--data", data, "--out", tmp_path / "out", "--quiet")
-    with pytest.raises(ScreeningError, match="1 patients and 0 pictures .* --force"):
+    with pytest.raises(
+        ScreeningError,
+        match=r"k500.png \(case c500 of lab\).* --force",
+    ):
         evaluate.run(parsed(evaluate, *words))
     assert scorer.scored == 0 and not (tmp_path / "out").exists()
     assert evaluate.run(parsed(evaluate, *words, "--force", "--passes", 20)) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["forced"]
     for name in ("evaluation.html", "report.md"):
-        assert "Forced: 1 patients" in (tmp_path / "out" / name).read_text()
+        assert "Forced: this bundle has seen" in (tmp_path / "out" / name).read_text()
+    found = metrics["recognised"]["pictures"]
+    assert [(s["picture"], s["role"], s["case"]) for s in found] == [
+        ("k500.png", "calibrated", "case c500 of lab")
+    ]
+    rows = {row["image"]: row["recognised"] for row in read_rows(tmp_path / "out" / "pictures.csv")}
+    assert rows.pop("k500.png") == "calibrated: case c500 of lab" and not any(rows.values())
 
 
 def test_one_class_and_too_few_cases_are_refused(data, scorer, tmp_path):

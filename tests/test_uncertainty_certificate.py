@@ -1,4 +1,4 @@
-"""The certificate in words, whom it covers, and what a bundle has seen before."""
+"""The certificate in words and whom it covers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CertificateInfo
 from screening.uncertainty.certificate import (
-    TRAINED_ON,
-    case_hash,
     certificate_covers,
     certificate_sentence,
     data_hash,
     not_covered,
-    overlap,
-    trained_on,
 )
 
 CERTIFICATE = CertificateInfo(
@@ -66,20 +62,6 @@ def test_data_hash_ignores_order_and_nothing_else():
     assert data_hash([a, b]) == data_hash([b, a]) != data_hash([a])
 
 
-def test_overlap_counts_what_trained_and_what_calibrated():
-    info = BundleInfo(
-        name="b", created="2026-01-01", parts={},
-        data={TRAINED_ON: trained_on([("lab", "1"), ("lab", "1")], ["aa"])},
-        calibration=CalibrationInfo(
-            scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
-            images=("bb",), cases=(case_hash("lab", "2"),),
-        ),
-    )  # fmt: skip
-    cases = [case_hash("lab", "1"), case_hash("lab", "2"), case_hash("other", "2")]
-    assert overlap(info, ["aa", "bb", "cc", "cc"], cases) == (2, 2)
-    assert overlap(BundleInfo(name="b", created="x", parts={}), ["aa"], cases) == (0, 0)
-
-
 def test_the_whole_sentence_is_what_was_promised_and_nothing_more():
     assert certificate_sentence(CERTIFICATE) == (
         "At least 0.950 of abnormal cases are not put last, with 95 % confidence (60 abnormal "
@@ -123,28 +105,7 @@ def test_settings_that_are_not_covered_are_told_those_that_are():
     )
 
 
-def test_hashes_are_those_that_written_bundles_carry():
-    """Another way to hash would make every case of an old bundle look unseen."""
-    known = hashlib.sha256(b"lab\x001").hexdigest()[:16]
-    assert case_hash("lab", "1") == known and len(known) == 16
-    assert case_hash("la", "b1") != known
-    kept = trained_on([("lab", str(i)) for i in range(9)] * 2, ["cc", "aa", "bb", "aa"])
-    assert kept["images"] == ["aa", "bb", "cc"]
-    assert kept["cases"] == sorted({case_hash("lab", str(i)) for i in range(9)})
+def test_the_hash_of_the_data_is_that_of_its_lines():
     lines = f"{'1' * 64}\tnormal\tx\n{'2' * 64}\tabnormal\ty"
     pictures = [("2" * 64, "abnormal", "y"), ("1" * 64, "normal", "x")]
     assert data_hash(pictures) == hashlib.sha256(lines.encode()).hexdigest()
-
-
-def test_overlap_tells_images_from_cases_and_can_leave_calibration_out():
-    info = BundleInfo(
-        name="b", created="2026-01-01", parts={},
-        data={TRAINED_ON: trained_on([("lab", "1")], ["aa", "ab"])},
-        calibration=CalibrationInfo(
-            scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=2,
-            images=("bb",), cases=(case_hash("lab", "2"),),
-        ),
-    )  # fmt: skip
-    cases = [case_hash("lab", "1"), case_hash("lab", "2")]
-    assert overlap(info, ["aa", "ab", "bb"], cases) == (3, 2)
-    assert overlap(info, ["aa", "ab", "bb"], cases, calibration=False) == (2, 1)

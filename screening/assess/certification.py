@@ -20,6 +20,15 @@ from screening.assess.labelled import (
     score_pictures,
     units_of,
 )
+from screening.assess.recognise import (
+    RENAME,
+    TRAINED,
+    Sighting,
+    files_of,
+    recognise,
+    refuse_relabelled,
+    told,
+)
 from screening.bundle import MODEL_CARD, Bundle, rewrite_bundle
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.classes import CALIBRATED, VOTES
@@ -27,7 +36,7 @@ from screening.errors import ScreeningError
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
-from screening.uncertainty.certificate import certificate_sentence, data_hash, overlap
+from screening.uncertainty.certificate import certificate_sentence, data_hash
 from screening.uncertainty.risk_control import (
     Certificate,
     NotCertified,
@@ -130,16 +139,17 @@ def needs(args: Terms) -> str:
     )
 
 
-def refuse_training(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> None:
-    """Raise ScreeningError when pictures or patients have trained the bundle."""
-    images, cases = overlap(
-        bundle.info, [p.sha256 for p in pictures], [p.hash for p in pictures], calibration=False
-    )
-    if images or cases:
+def refuse_training(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> list[Sighting]:
+    """Return what has calibrated the bundle before; ScreeningError when pictures or patients have
+    trained it, or a manifest calls a known file by another label or case."""
+    sightings = recognise(bundle.info, pictures)
+    trained = [s for s in sightings if s.role == TRAINED]
+    if trained:
         raise ScreeningError(
-            f"{cases} patients and {images} pictures of the data have trained this bundle: a "
-            "promise takes patients that it never saw; leave them out"
+            f"{told(trained)}; a promise takes patients that it never saw: leave them out. {RENAME}"
         )
+    refuse_relabelled(sightings)
+    return sightings
 
 
 def certificate_of(
@@ -243,8 +253,9 @@ def calibration_of(
         scores=kept,
         unread=len(verdicts) - len(judged),
         pictures=len(verdicts),
-        images=tuple(sorted(p.sha256 for p in pictures)),
+        **files_of(pictures),
         cases=tuple(sorted({p.hash for p in pictures})),
+        sources=tuple(sorted({p.source for p in pictures} - {""})),
     )
 
 

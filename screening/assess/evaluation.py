@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from screening.assess.cost import Minutes, Workload, workload_curve
+from screening.assess.recognise import Sighting
 from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL, LOW_PRIORITY
 from screening.metrics import (
@@ -79,7 +80,8 @@ class Calibrated:
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Everything measured; see `evaluate`. `labels`, `scores`: of judged pictures, (n,), for the
-    figures; `wrong` and `confidence` likewise."""
+    figures; `wrong` and `confidence` likewise. `sightings`: pictures that the bundle had seen,
+    `compared`: with what, in words."""
 
     routing: list[RoutingSummary]
     ranking: list[tuple[str, float, int]]
@@ -97,6 +99,8 @@ class Evaluation:
     scaled: np.ndarray
     wrong: np.ndarray
     confidence: dict[str, np.ndarray]
+    sightings: Sequence[Sighting] = ()
+    compared: str = ""
 
 
 def evaluate(
@@ -174,6 +178,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     values["ranking"] = [
         {"group": group, "auroc": _plain(area), "cases": n} for group, area, n in evaluation.ranking
     ]
+    found = [_plain(sighting) for sighting in evaluation.sightings]
+    values["recognised"] = {"compared": evaluation.compared, "pictures": found}
     return values | {"prevalence": evaluation.prevalence, "simulated": evaluation.simulated}
 
 

@@ -16,6 +16,8 @@ from screening.uncertainty.selective import WORKLOADS, SelectiveRow
 
 TITLE = "Karyogram screening: evaluation"
 RESEARCH = "Research use only: figures of this data, not of your laboratory."
+SHOWN = 20
+"""How many recognised pictures the pages list; pictures.csv has all."""
 COST_RECALLS = (0.9, 0.95, 0.98, 0.99, 1.0)
 
 
@@ -33,6 +35,7 @@ class Section:
 def sections(evaluation: Evaluation, info: BundleInfo) -> list[Section]:
     """Return what the pages show, in order."""
     found = [_in_short(evaluation), _promise(evaluation, info), _routing(evaluation)]
+    found.append(_seen(evaluation))
     found += [_cost(evaluation), _ranking(evaluation), _calibration(evaluation)]
     found.append(_selective(evaluation))
     if evaluation.drift:
@@ -110,6 +113,21 @@ def _promise(evaluation: Evaluation, info: BundleInfo) -> Section:
     if evaluation.simulated:
         text.append(f"{evaluation.simulated} of the abnormal cases here are simulated.")
     return Section("Promise", tuple(text))
+
+
+def _seen(evaluation: Evaluation) -> Section:
+    return Section(
+        "Seen before",
+        (f"{seen_words(evaluation)}.",),
+        ("picture", "", "by") if evaluation.sightings else (),
+        tuple((s.picture, f"{s.role} the bundle", s.by) for s in evaluation.sightings[:SHOWN]),
+    )
+
+
+def seen_words(evaluation: Evaluation) -> str:
+    """Return how many of the pictures the bundle had seen, and with what they were compared."""
+    many = len(evaluation.sightings) or "none"
+    return f"Pictures known to the bundle: {many}; {evaluation.compared}"
 
 
 def _routing(evaluation: Evaluation) -> Section:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.special import expit
 
+from screening.assess.recognise import case_hash
 from screening.bundle import Bundle, sha256_of
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.data.manifest import read_manifest
@@ -25,7 +26,6 @@ from screening.errors import ManifestError, ScreeningError
 from screening.images.frames import frame_hash
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
-from screening.uncertainty.certificate import case_hash
 
 if TYPE_CHECKING:
     from screening.worklist.pipeline import Scorer
@@ -74,6 +74,7 @@ class LabelledPicture:
     sha256: str
     frame: int = 1
     groups: Mapping[str, str] = field(default_factory=dict)
+    case: str = ""
 
     @property
     def hash(self) -> str:
@@ -146,6 +147,7 @@ def read_pictures(
                 sha256=frame_hash(sha256_of(item.path), item.frame),
                 frame=item.frame,
                 groups={name: row.get(name) or "unknown" for name in grouping},
+                case=item.case,
             )
         )
     _refuse_duplicates(location, pictures)

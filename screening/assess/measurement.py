@@ -38,6 +38,14 @@ from screening.assess.labelled import (
     score_pictures,
     units_of,
 )
+from screening.assess.recognise import (
+    RENAME,
+    Sighting,
+    compared,
+    recognise,
+    refuse_relabelled,
+    told,
+)
 from screening.atomic import replace_files
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
@@ -45,7 +53,7 @@ from screening.record import Picture
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.calibration import from_json
-from screening.uncertainty.certificate import not_covered, overlap
+from screening.uncertainty.certificate import not_covered
 from screening.worklist.scorer import BundleScorer
 from screening.worklist.tables import CsvValue, csv_text
 
@@ -86,7 +94,7 @@ def measure(bundle: Bundle, settings: Settings) -> Evaluation:
     pictures = read_pictures(settings.data, settings.unit, settings.by)
     units = units_of(pictures)
     check_enough(units, LEAST, "an evaluation")
-    warnings = seen_before(bundle, pictures, settings.force)
+    sightings = seen_before(bundle, pictures, settings.force)
     rule = Rule.of(bundle.info, settings.min_confidence, settings.rule)
     scorer = BundleScorer(
         bundle, settings.passes, settings.seed, settings.device, settings.batch_size
@@ -108,28 +116,25 @@ def measure(bundle: Bundle, settings: Settings) -> Evaluation:
         settings.prevalence,
         Minutes(*settings.minutes),
     )
+    evaluation = replace(evaluation, sightings=sightings, compared=compared(bundle.info))
     starts = [THRESHOLDS[int(np.argmax(row))] if row.any() else None for row in last]
-    write(settings, bundle, rule, evaluation, shown, cases, starts, warnings)
+    write(settings, bundle, rule, evaluation, shown, cases, starts)
     return evaluation
 
 
-def seen_before(bundle: Bundle, pictures: Sequence[LabelledPicture], force: bool) -> list[str]:
-    """Return the warning when cases trained or calibrated the bundle, which `force` lets through.
+def seen_before(bundle: Bundle, pictures: Sequence[LabelledPicture], force: bool) -> list[Sighting]:
+    """Return the pictures that trained or calibrated the bundle, which only `force` lets through.
 
-    Raises ScreeningError without `force`.
+    Raises ScreeningError without `force`, and for known files that have another label or case here.
     """
-    images, patients = overlap(
-        bundle.info, [p.sha256 for p in pictures], [p.hash for p in pictures]
-    )
-    if not images and not patients:
-        return []
-    seen = f"{patients} patients and {images} pictures here have trained or calibrated this bundle"
-    if not force:
+    sightings = recognise(bundle.info, pictures)
+    refuse_relabelled(sightings)
+    if sightings and not force:
         raise ScreeningError(
-            f"{seen}: its figures would be too good. Leave them out, or use --force, and every "
-            "page says so"
+            f"{told(sightings)}; its figures would be too good. Leave them out, or use --force, "
+            f"and every page says so. {RENAME}"
         )
-    return [f"Forced: {seen}. These figures are too good and prove nothing."]
+    return sightings
 
 
 def records(
@@ -169,7 +174,6 @@ def write(
     shown: Sequence[PictureRecord],
     cases: Sequence[CaseRecord],
     starts: Sequence[float | None],
-    warnings: Sequence[str],
 ) -> None:
     """Write metrics.json, the tables, the figures and the pages; the page last."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -184,13 +188,16 @@ def write(
         ("passes, seed", f"{settings.passes}, {settings.seed}"),
         ("date (UTC)", date),
     )
+    found = evaluation.sightings
+    warnings = [f"Forced: {told(found)}. These figures are too good and prove nothing."]
+    warnings *= bool(found)
     figures = draw_figures(evaluation, "; ".join(warnings))
     parts = sections(evaluation, bundle.info)
-    told = [*warnings, *doubts(bundle, rule, settings.passes, evaluation)]
+    warned = [*warnings, *doubts(bundle, rule, settings.passes, evaluation)]
     metrics = {
         "tool": "screening", "version": __version__, "intended_use": "research use only",
-        "bundle": bundle.hash, "date": date, "forced": list(warnings),
-        "warnings": told,
+        "bundle": bundle.hash, "date": date, "forced": warnings,
+        "warnings": warned,
         "rule": rule.name, "threshold": rule.threshold, "min_confidence": rule.min_confidence,
         "passes": settings.passes, "seed": settings.seed,
         "cases": len(cases), "pictures": len(shown),
@@ -205,8 +212,8 @@ def write(
             {
                 **tables(evaluation, shown, cases, starts),
                 "metrics.json": json.dumps(metrics, indent=1, ensure_ascii=False) + "\n",
-                "report.md": markdown_page(parts, facts, told),
-                "evaluation.html": html_page(parts, facts, told, figures),
+                "report.md": markdown_page(parts, facts, warned),
+                "evaluation.html": html_page(parts, facts, warned, figures),
             },
         )
     except OSError as error:
@@ -235,6 +242,7 @@ def tables(
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
     names = tuple(confidence)
     wrong = iter(evaluation.wrong)
+    known = {s.picture: f"{s.role}: {s.by}" for s in evaluation.sightings}
     pictures: list[dict[str, CsvValue]] = []
     for p in shown:
         judged = bool(len(p.p))
@@ -243,7 +251,8 @@ def tables(
             {"image": p.image, "case": p.case, "patient": p.patient, "abnormal": int(p.abnormal),
              "route": p.route, "p_abnormal": float(p.p.mean()) if judged else None,
              "predicted": predicted,
-             **{name: float(next(confidence[name])) if judged else None for name in names}}
+             **{name: float(next(confidence[name])) if judged else None for name in names},
+             "recognised": known.get(p.image)}
         )  # fmt: skip
     routed = [
         {"case": c.case, "patient": c.patient, "abnormal": int(c.abnormal),
@@ -262,9 +271,8 @@ def tables(
          "minutes": w.minutes, "npv": _cell(w.npv), "npv_low": _cell(w.npv_low)}
         for w in evaluation.cost
     ]  # fmt: skip
-    columns = ("image", "case", "patient", "abnormal", "route", "p_abnormal", "predicted", *names)
     return {
-        "pictures.csv": csv_text(columns, pictures),
+        "pictures.csv": csv_text(tuple(pictures[0]), pictures),
         "cases.csv": csv_text(tuple(routed[0]), routed),
         "confidences.csv": csv_text(header, ranked),
         "cost.csv": csv_text(tuple(cost[0]), cost),

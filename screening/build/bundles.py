@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from screening.assess.certification import Terms, earned, scored, write_tuned
+from screening.assess.labelled import read_pictures
+from screening.assess.recognise import TRAINED_ON, files_of, trained_on
 from screening.build import fusion as fusing
 from screening.build.classifier import CLASSIFIER, temperature_in
 from screening.build.data import records_of, split_in
@@ -25,7 +27,7 @@ from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.rule import judge
-from screening.uncertainty.certificate import TRAINED_ON, certificate_sentence, trained_on
+from screening.uncertainty.certificate import certificate_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
@@ -114,8 +116,11 @@ def fusion(context: Context) -> None:
     scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
     area = auroc(*(np.array(column, float) for column in zip(*scores, strict=True)))
     bundle = load_bundle(context.of("parts") / BUNDLE)
+    shown = read_pictures(context.of("pages") / context.settings.pages.fusion / MANIFEST)
+    taught = bundle.info.data[TRAINED_ON] | files_of(shown)
     info = bundle.info.model_copy(
         update={
+            "data": bundle.info.data | {TRAINED_ON: taught},
             "threshold": rule.threshold,
             "min_confidence": rule.min_confidence,
             "rule": VOTES,

@@ -82,7 +82,10 @@ def check(args: argparse.Namespace) -> None:
 
 def show(evaluation: Evaluation, out: Path) -> None:
     """Print the two shares that matter and where the page lies."""
+    from screening.assess.evaluation_page import seen_words
+
     here = evaluation.here
     print(f"Abnormal cases not put last: {here.recall}")
     print(f"Normal cases put last: {here.cleared}")
+    print(f"{seen_words(evaluation)}.")
     print(f"Page: {out / 'evaluation.html'}")

@@ -87,13 +87,13 @@ def ready(config: TrainConfig) -> Devices:
 def _seen(job: TrainingRun) -> dict[str, Any]:
     """Return, for the bundle, whose pictures taught or chose it: measuring it refuses them."""
     from screening.assess.labelled import read_pictures
+    from screening.assess.recognise import TRAINED_ON, trained_on
     from screening.data.split import TRAIN, VALIDATION
-    from screening.uncertainty.certificate import TRAINED_ON, trained_on
 
     used = {item.id for part in (TRAIN, VALIDATION) for item in job.parts[part]}
     pictures = [p for p in read_pictures(job.config.data.manifest) if p.id in used]
     cases = [(picture.source, picture.patient) for picture in pictures]
-    return {TRAINED_ON: trained_on(cases, [picture.sha256 for picture in pictures])}
+    return {TRAINED_ON: trained_on(cases, pictures)}
 
 
 def settings(args: argparse.Namespace) -> TrainConfig:

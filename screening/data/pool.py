@@ -33,6 +33,9 @@ FEWEST_FOR_A_SCALE = 6
 
 _WHOLE = 46
 
+POOLED = "pooled-"
+"""Stands before the case of a pooled cell's first person."""
+
 STAIN_SHARE = 0.7
 """How much of the difference in darkness to the anchor cell is taken away: people's cells differ
 within one laboratory too, and a perfect match would not look real."""
@@ -205,7 +208,7 @@ def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Genera
             break
     chromosomes = tuple(c for name in CHROMOSOMES for c in taken[name])
     cell = anchor.cell
-    return Metaphase(chromosomes, cell.source, f"pooled-{cell.case}", f"{cell.cell}-{number}")
+    return Metaphase(chromosomes, cell.source, f"{POOLED}{cell.case}", f"{cell.cell}-{number}")
 
 
 def _match(chromosome: Chromosome, own: _Looks, anchor: _Looks) -> Chromosome:

@@ -1,15 +1,12 @@
-"""The certificate of a bundle in words, and which cases a measurement must not use again."""
+"""The certificate of a bundle in words, and what it covers."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 
-from screening.bundle_schema import BundleInfo, CertificateInfo
+from screening.bundle_schema import CertificateInfo
 from screening.uncertainty.risk_control import rounded_down
-
-TRAINED_ON = "seen"
-"""Key of BundleInfo.data: {"images": [sha256 of files], "cases": [case_hash]} of training."""
 
 
 def certificate_sentence(certificate: CertificateInfo | None) -> str:
@@ -75,37 +72,7 @@ def not_covered(
     )
 
 
-def case_hash(source: str, case: str) -> str:
-    """Return a name for a case that can be compared but not read: sha256, 16 digits."""
-    return hashlib.sha256(f"{source}\0{case}".encode()).hexdigest()[:16]
-
-
-def trained_on(
-    cases: Iterable[tuple[str, str]], images: Iterable[str] = ()
-) -> dict[str, list[str]]:
-    """Return what to keep under TRAINED_ON: hashes of (source, case) of all that trained, and of
-    their files."""
-    hashed = sorted({case_hash(source, case) for source, case in cases})
-    return {"images": sorted(set(images)), "cases": hashed}
-
-
 def data_hash(pictures: Iterable[tuple[str, str, str]]) -> str:
     """Return the sha256 of (file's sha256, label, case) of each picture, in any order."""
     lines = sorted("\t".join(picture) for picture in pictures)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def overlap(
-    info: BundleInfo, images: Iterable[str], cases: Iterable[str], calibration: bool = True
-) -> tuple[int, int]:
-    """Return how many images (sha256) and cases (case_hash) the bundle has seen before.
-
-    Seen are those that trained it, where its maker listed them under `data`, and unless
-    `calibration` is false those that calibrated it.
-    """
-    trained = info.data.get(TRAINED_ON, {})
-    seen_images, seen_cases = set(trained.get("images", ())), set(trained.get("cases", ()))
-    if calibration and info.calibration is not None:
-        seen_images |= set(info.calibration.images)
-        seen_cases |= set(info.calibration.cases)
-    return len(set(images) & seen_images), len(set(cases) & seen_cases)
