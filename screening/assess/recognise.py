@@ -24,7 +24,7 @@ NAMED = 5
 
 RENAME = (
     "If these are other people whose cases have the same names by chance, put a word of your own "
-    "before each name"
+    "before each name, as in mylab-12"
 )
 
 
@@ -127,7 +127,7 @@ def told(sightings: Sequence[Sighting]) -> str:
             )
     names = ", ".join(map(str, sightings[:NAMED]))
     more = f" and {len(sightings) - NAMED} more" if len(sightings) > NAMED else ""
-    return f"this bundle has seen what is in the data: {' and '.join(counts)}: {names}{more}"
+    return f"this bundle has seen some of these: {' and '.join(counts)}: {names}{more}"
 
 
 def compared(info: BundleInfo) -> str:
