@@ -37,7 +37,6 @@ _TRIAGE = (
     "triage", "triage_rule", "triage_policy", "triage_cases", "triage_findings",
     "uncertainty_venn_abers",
 )  # fmt: skip
-_WORKLIST = ("worklist_run", "worklist_tables", "worklist_ledger", "worklist_guard")
 TESTS: dict[str, tuple[str, ...]] = {
     "screening/triage/cases.py": _TRIAGE,
     "screening/triage/findings.py": _TRIAGE,
@@ -51,8 +50,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "screening/data/split.py": ("data_split",),
     "screening/synthesis/simulate.py": ("synthesis_simulate",),
     "screening/worklist/ledger.py": ("worklist_ledger",),
-    "screening/worklist/pipeline.py": _WORKLIST,
-    "screening/worklist/outputs.py": _WORKLIST,
+    "screening/worklist/pipeline.py": ("worklist_pipeline",),
+    "screening/worklist/outputs.py": ("worklist_outputs",),
 }
 """The tests that are to notice a change of each module: tests/test_<name>.py."""
 

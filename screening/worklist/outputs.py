@@ -19,7 +19,7 @@ from pathlib import Path
 from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
-from screening.classes import FAILED, LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
+from screening.classes import LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
 from screening.record import Picture
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule, judge
@@ -148,10 +148,8 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
 
 
 def _fault_of_all(pictures: Sequence[Picture]) -> str:
-    tried = [picture for picture in pictures if picture.status != REJECTED]
-    if len(tried) < 2 or any(picture.status != FAILED for picture in tried):
-        return ""
-    return shared_fault(picture.judged.reasons[0] for picture in tried)
+    reasons = [picture.judged.reasons[0] for picture in pictures if picture.status != REJECTED]
+    return shared_fault(reasons) if len(reasons) > 1 else ""
 
 
 def run_text(
