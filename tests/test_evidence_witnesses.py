@@ -14,10 +14,10 @@ from screening.errors import BundleError
 from screening.evidence import witness
 from screening.evidence.fusion import Fusion
 from screening.evidence.reading import read_cell
-from screening.evidence.reasons import TONED_MARK
 from screening.evidence.witnesses import KNOWN, labels_of, only_raising, witnesses_of
 from screening.reading_settings import ReadingSettings
 from screening.triage.rule import Rule, judge
+from screening.words import TONED_MARK
 
 SETTINGS = ReadingSettings()
 P = np.array([0.1, 0.5, 0.999999999], np.float32)

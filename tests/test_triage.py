@@ -111,7 +111,7 @@ def test_the_gates_of_a_rule_on_the_reading_keep_from_the_end_of_the_list():
     assert routed().route == "low-priority"
     unsure, disordered = routed(p_normal=0.49), routed(layout_score=0.79)
     assert unsure.route == disordered.route == "review"
-    assert "probability of only 0.49" in unsure.reasons[1]
+    assert "has a probability of 0.49" in unsure.reasons[1]
     assert "order of a karyogram" in disordered.reasons[1]
     for value in (float("nan"), -1.0):
         assert routed(p_normal=value).route == routed(layout_score=value).route == "review"
@@ -205,7 +205,7 @@ def test_cells_of_both_sexes_are_noticed():
     assert found.mosaic and "XX in 2, XY in 1: a chimera, or pictures of two persons?" in found.text
 
 
-def test_cells_that_differ_are_never_put_last():
+def test_cells_that_differ_are_never_low_priority():
     def cell(k: str | None, route: str = "low-priority", **changes: object) -> Picture:
         told = {"karyotypes": ((k, 0.97),), "gains_and_losses": read(k)[0].changes} if k else {}
         seen = reading(**(told | changes)) if k else None

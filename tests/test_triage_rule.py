@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pictures import picture, reading
+from screening import words
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo, FusionInfo
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion, log_odds
@@ -67,7 +68,7 @@ def test_without_passes_it_is_reviewed(p):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.5, -0.5])
-def test_a_score_that_is_no_probability_is_never_put_last(value):
+def test_a_score_that_is_no_probability_is_never_low_priority(value):
     """NaN reaches no threshold, so it would vote normal."""
     got = judged(np.r_[np.full(9, 0.01), value])
     assert (got.route, got.p_abnormal) == ("review", None)
@@ -134,10 +135,10 @@ def test_the_least_confidence_is_enough(least):
 # The gates of a picture that was read.
 
 
-def test_a_normal_cell_without_doubt_is_put_last_with_its_findings():
+def test_a_normal_cell_without_doubt_is_low_priority_with_its_findings():
     got = judged(0.01, read=evidence(notes=("a note",)))
     assert got.route == "low-priority"
-    assert got.reasons == ("looks normal in 10 of 10 passes", "a note")
+    assert got.reasons == (words.normal_by_votes(10, 10), "a note")
 
 
 def test_the_count_of_objects_is_asked_only_where_nothing_was_read():
@@ -172,7 +173,7 @@ def test_the_least_probability_of_a_normal_complement(p_normal, route, fusion):
     rule = Rule(min_p_normal=0.75, fusion=fusion)
     got = judged(0.001, rule, evidence(p_normal=p_normal))
     assert got.route == route and got.prediction == "normal"
-    told = any(reason.startswith("46,XX or 46,XY has a probability") for reason in got.reasons)
+    told = any("46,XX or 46,XY" in reason for reason in got.reasons)
     assert told == (route == "review")
 
 
@@ -185,7 +186,7 @@ def test_doubts_and_warnings_keep_a_picture_from_the_end_but_not_from_a_flag():
     doubtful = evidence(doubts=("a doubt",), notes=("a note",))
     got = judged(0.01, read=doubtful)
     assert got.route == "review"
-    assert got.reasons == ("looks normal in 10 of 10 passes", "a note", "a doubt")
+    assert got.reasons == (words.normal_by_votes(10, 10), "a note", "a doubt")
     assert judged(0.01, read=evidence(), warnings=("too blurred",)).route == "review"
     assert judged(0.99, read=doubtful, warnings=("too blurred",)).route == "flag"
     both = judged(0.01, Rule(min_layout=0.5), evidence(doubts=("a",), layout_score=0.1, p_normal=0))
@@ -204,7 +205,7 @@ def test_a_flag_needs_its_share_of_passes_at_its_own_threshold(least):
     got = judged(too_few, rule)
     assert (got.route, got.prediction) == ("review", "abnormal")
     assert got.votes == got.confidence == 1
-    said = f"not sure enough to flag: {10 * needed - 10}% of the passes reach 0.75"
+    said = words.kept_from_flag(needed / 10 - 0.1, 0.75, least)
     assert got.reasons == ("looks abnormal in 10 of 10 passes", said)
     assert judged(too_few, Rule(0.25, least)).route == "flag"
 
@@ -241,13 +242,13 @@ def test_calibrated_label_and_confidence_are_those_of_the_mean():
 def test_calibrated_routes_and_words():
     low = told(0.0)
     assert (low.route, low.prediction) == ("low-priority", "normal")
-    assert low.reasons == ("looks normal: probability at least 0.97",)
+    assert low.reasons == (words.by_calibration("low-priority", 0, 0.0244),)
     high = told(1.0)
     assert (high.route, high.prediction) == ("flag", "abnormal")
-    assert high.reasons == ("looks abnormal: probability at least 0.97",)
+    assert high.reasons == (words.by_calibration("flag", 0.9756, 1),)
 
 
-def test_more_probably_abnormal_is_never_put_last():
+def test_more_probably_abnormal_is_never_low_priority():
     got = told(0.75, threshold=0.9)
     assert (got.route, got.prediction, got.votes) == ("review", "abnormal", 0)
     assert judged(0.75, Rule(0.9)).route == "low-priority"
@@ -256,7 +257,7 @@ def test_more_probably_abnormal_is_never_put_last():
 def test_more_probably_normal_is_never_flagged():
     got = told(0.1, threshold=0.05)
     assert (got.route, got.prediction, got.votes) == ("review", "normal", 0)
-    assert got.reasons[0].endswith("put last: 10 of 10 passes reach 0.05")
+    assert got.reasons[1] == words.kept_from_low_priority(0, 0.05, 0.8)
     assert judged(0.1, Rule(0.05)).route == "flag"
 
 
@@ -267,51 +268,66 @@ def test_votes_for_normal_that_are_enough_by_a_hair():
             p = votes(abnormal, low=0.0, high=0.1)
             got = told(p, threshold=0.05, min_confidence=least)
             assert (got.route, got.prediction) == (route, "normal")
-            assert ("not sure enough to be put last" in got.reasons[0]) == (route == "review")
+            assert ("not surely enough for low priority" in got.reasons[-1]) == (route == "review")
 
 
-class Sure(VennAbers):
-    """Says abnormal with the lower end of its probability at `p`."""
+class Ends(VennAbers):
+    """Says a probability of abnormal between `low` and `high` for every score."""
 
-    def sureness(self, score: float):  # type: ignore[no-untyped-def]
-        from screening.uncertainty.venn_abers import Sureness
-
-        return Sureness(True, score)
+    def interval(self, score: float) -> tuple[float, float]:
+        return self.points[0][1:]
 
 
-def test_a_flag_needs_a_lower_end_above_one_half():
-    sure = Sure(CALIBRATED.points)
-    assert told(0.5, venn_abers=sure).route == "review"
-    got = told(0.53125, venn_abers=sure)
-    assert got.route == "flag" and got.reasons == ("looks abnormal: probability at least 0.53",)
-    unsure = told(0.5, venn_abers=sure).reasons
-    assert unsure == ("more probably abnormal than normal, but not sure enough to flag: "
-                      "probability at least 0.50",)  # fmt: skip
+def ends(low: float, high: float) -> VennAbers:
+    return Ends(((0.0, low, high), (1.0, 1.0, 1.0)))
 
 
-def test_probabilities_in_words_are_never_rounded_up():
-    got = told(0.999, venn_abers=Sure(CALIBRATED.points))
-    assert got.reasons == ("looks abnormal: probability at least 0.99",)
+def test_a_flag_needs_all_of_the_interval_above_one_half():
+    assert told(0.9, venn_abers=ends(0.5, 0.9)).route == "review"
+    got = told(0.9, venn_abers=ends(0.53125, 0.9))
+    assert (got.route, got.confidence, got.interval) == ("flag", 0.53125, (0.53125, 0.9))
+    assert got.reasons == (words.by_calibration("flag", 0.53125, 0.9),)
+    got = told(0.9, venn_abers=ends(0.4, 0.9))
+    assert (got.route, got.prediction) == ("review", "abnormal")
+    assert got.reasons == (words.by_calibration("review", 0.4, 0.9),)
+
+
+def test_low_priority_needs_all_of_the_interval_under_one_half():
+    """A confidence under one half in normal is no reason to look later."""
+    got = told(0.0, venn_abers=ends(0.01, 0.49))
+    assert (got.route, got.confidence, got.interval) == ("low-priority", 0.51, (0.01, 0.49))
+    assert got.reasons == (words.by_calibration("low-priority", 0.01, 0.49),)
+    for high in (0.5, 0.9):
+        got = told(0.0, venn_abers=ends(0.01, high))
+        assert (got.route, got.prediction) == ("review", "normal")
+        assert got.reasons == (words.by_calibration("review", 0.01, high),)
+
+
+def test_why_it_is_not_flagged_is_said_where_too_few_passes_agree():
+    got = told(votes(7, low=0.2), venn_abers=ends(0.6, 0.9))
+    assert (got.route, got.prediction) == ("review", "abnormal")
+    assert got.reasons[1] == words.kept_from_flag(0.7, 0.3, 0.8)
+    assert told(votes(8, low=0.2), venn_abers=ends(0.6, 0.9)).route == "flag"
 
 
 def test_doubts_stand_behind_the_calibrated_words_and_still_count():
     rule = Rule(0.3, venn_abers=CALIBRATED)
     got = judged(0.0, rule, evidence(doubts=("a doubt",), notes=("a note",)))
     assert got.route == "review"
-    assert got.reasons == ("looks normal: probability at least 0.97", "a note", "a doubt")
+    assert got.reasons == (words.by_calibration("review", 0, 0.0244), "a note", "a doubt")
     got = judged(1.0, rule, evidence(notes=("a note",)))
-    assert got.reasons == ("looks abnormal: probability at least 0.97", "a note")
+    assert got.reasons == (words.by_calibration("flag", 0.9756, 1), "a note")
 
 
 def test_the_threshold_for_flag_holds_under_the_calibrated_rule_too():
     p = votes(7, low=0.9, high=1.0)
     got = told(p, flag_threshold=0.95)
     assert (got.route, got.prediction) == ("review", "abnormal")
-    assert got.reasons[-1].startswith("not sure enough to flag: 70%")
+    assert got.reasons[-1] == words.kept_from_flag(0.7, 0.95, 0.8)
     assert told(p).route == "flag"
     # Nobody asks why a picture that looks normal was not flagged.
     got = told(0.1, threshold=0.05, flag_threshold=0.9)
-    assert got.prediction == "normal" and len(got.reasons) == 1
+    assert got.prediction == "normal" and not any("flag" in reason for reason in got.reasons)
 
 
 # From a bundle.

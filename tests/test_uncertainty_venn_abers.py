@@ -126,10 +126,10 @@ def test_the_calibrated_rule_puts_last_and_flags_only_what_the_votes_would(thres
 
 def test_words_and_numbers_of_the_calibrated_rule():
     low, unsure, middle, high = (decided(c, True) for c in (0.02, 0.45, 0.65, 0.99))
-    assert low.route == "low-priority" and low.reasons[0].startswith("looks normal: probability")
+    assert low.route == "low-priority" and low.reasons[0].startswith("no sign of")
     assert unsure.route == "review" and unsure.prediction == "normal" and unsure.votes < 0.5
-    assert "not sure enough to be put last" in unsure.reasons[0]
-    assert middle.route == "review" and "not sure enough to flag" in middle.reasons[0]
+    assert "not surely enough for low priority" in unsure.reasons[1]
+    assert middle.route == "review" and middle.reasons[0].startswith("cannot be told")
     assert high.route == "flag" and high.confidence < 1 and high.votes == 1
     p = np.full(50, 0.4)
     normal = judge(Rule(0.3, flag_threshold=0.5, venn_abers=CALIBRATED), picture(p=p))

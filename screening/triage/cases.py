@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from screening import words
 from screening.classes import ABNORMAL, FAILED, OK, REJECTED, REVIEW, ROUTES
 from screening.record import Case, Picture, Reading
 from screening.triage.findings import CellKaryotype, find
@@ -41,7 +42,7 @@ def _case(name: str, pictures: Sequence[Picture], rule: Rule) -> Case:
         failed=sum(picture.status == FAILED for picture in pictures),
         abnormal=abnormal,
         p_abnormal=max(known, default=None),
-        summary=_sentence(len(judged), abnormal, len(pictures) - len(judged)),
+        summary=words.case_summary(len(judged), abnormal, len(pictures) - len(judged)),
         findings=findings.text,
     )
 
@@ -54,14 +55,3 @@ def _cell(reading: Reading | None, rule: Rule) -> CellKaryotype | None:
     if probability < _MOST_PROBABLE:
         return None
     return CellKaryotype(karyotype, reading.gains_and_losses)
-
-
-def _sentence(judged: int, abnormal: int, unread: int) -> str:
-    if not judged:
-        return "no picture could be judged"
-    cells = "1 cell" if judged == 1 else f"{judged} cells"
-    verb = "looks" if abnormal == 1 else "look"
-    said = f"{abnormal} of {cells} {verb} abnormal"
-    if unread:
-        said += f", {unread} more could not be judged"
-    return said

@@ -3,7 +3,7 @@
 The rule is the thesis' (Chu, KTH 2020): the label that most dropout passes vote for is the
 prediction, its share of the votes is the confidence, and under a minimum the picture goes to a
 person. Around it stands what a screening tool owes: nothing that was not judged is ever normal, a
-tie is abnormal, and a picture with a known doubt is never put last.
+tie is abnormal, and a picture with a known doubt is never low-priority.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from screening import words
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
 from screening.record import Picture, Verdict
 
@@ -37,9 +38,9 @@ class Policy:
     """`min_confidence`: the vote share under which nobody is told "normal" or "abnormal" (0.5–1).
 
     `expected_objects`: of the pictures whose chromosomes were not read one by one, only those with
-    exactly as many separate chromosome-like objects may be put last. The whole-image network hardly
-    sees one small chromosome more or less, the count does; where homologs touch it is low although
-    nothing is missing, and a person looks. None switches the check off.
+    exactly as many separate chromosome-like objects may be low-priority. The whole-image network
+    hardly sees one small chromosome more or less, the count does; where homologs touch it is low
+    although nothing is missing, and a person looks. None switches the check off.
     """
 
     min_confidence: float = 0.8
@@ -67,7 +68,7 @@ def decide(
     if picture.status != OK:
         return Verdict(REVIEW, reasons=(picture.reason or "could not be judged",))
     if votes is None or votes.passes < 1 or not math.isfinite(votes.mean):
-        return Verdict(REVIEW, reasons=("the model gave no usable answer",))
+        return Verdict(REVIEW, reasons=(words.NO_ANSWER,))
     abnormal = votes.share >= 0.5
     won = max(votes.share, 1 - votes.share)
     sure = policy.enough(won)
@@ -93,20 +94,14 @@ def _count_doubt(objects: int | None, expected: int | None) -> list[str]:
     if expected is None or objects == expected:
         return []
     if objects is None:
-        return ["the chromosomes were not counted"]
-    found = f"{objects} separate objects of chromosome size, expected {expected}"
-    if objects > expected:
-        return [f"{found}: a chromosome too many, or a fragment?"]
-    return [f"{found}: homologs that touch, or a missing chromosome?"]
+        return [words.NOT_COUNTED]
+    return [words.objects_counted(objects, expected)]
 
 
 def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool) -> str:
     if not sure:
         needed = math.ceil(policy.min_confidence * votes.passes - 1e-9)
-        return (
-            f"the model does not know: {votes.abnormal} of {votes.passes} passes say abnormal, "
-            f"{needed} would have to agree"
-        )
+        return words.undecided(votes.abnormal, votes.passes, needed)
     if abnormal:
-        return f"looks abnormal in {votes.abnormal} of {votes.passes} passes"
-    return f"looks normal in {votes.passes - votes.abnormal} of {votes.passes} passes"
+        return words.abnormal_by_votes(votes.abnormal, votes.passes)
+    return words.normal_by_votes(votes.passes - votes.abnormal, votes.passes)

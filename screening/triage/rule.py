@@ -8,12 +8,12 @@ them the confidence, and under the minimum confidence a picture goes to review.
 
 calibrated: the votes' rule, of which two things are taken back. The prediction is the label that is
 more probable by the calibration cases, the confidence the lower end of its Venn–Abers probability
-(`uncertainty.venn_abers`). What the votes would put last goes to review unless normal is the more
-probable label. What they would flag goes to review unless that lower end is above one half.
-So whatever the calibrated rule puts last or flags, the votes alone would have too: `screening tune`
-certifies the votes, and what it promises of them (few abnormal cases last, few normal cases
-flagged) holds for both rules, although the probabilities come from the very cases that earned the
-certificate.
+(`uncertainty.venn_abers`). What the votes would make low-priority goes to review unless all of its
+interval is under one half, what they would flag unless all of it is above.
+So whatever the calibrated rule makes low-priority or flags, the votes alone would have too:
+`screening tune` certifies the votes, and what it promises of them (few abnormal cases low-priority,
+few normal cases flagged) holds for both rules, although the probabilities come from the very cases
+that earned the certificate.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from screening import words
 from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL, CALIBRATED, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, VOTES
 from screening.errors import ScreeningError
@@ -31,7 +32,6 @@ from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.predict.statistics import summarise
 from screening.record import Picture, Reading, Verdict
 from screening.triage.policy import Policy, Votes, decide
-from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.venn_abers import VennAbers
 
 
@@ -39,8 +39,9 @@ from screening.uncertainty.venn_abers import VennAbers
 class Rule:
     """`threshold`: a pass votes abnormal at it or above. `min_confidence`: the vote share under
     which a picture goes to a person. `fusion`: how the network and the cell's reading are joined
-    (None: the network's passes alone). A picture that was read is put last only with a posterior of
-    a normal complement of at least `min_p_normal` and a layout score of at least `min_layout`.
+    (None: the network's passes alone). A picture that was read is low-priority only with a
+    posterior of a normal complement of at least `min_p_normal` and a layout score of at least
+    `min_layout`.
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
     from (None: the rule of votes)."""
@@ -123,32 +124,26 @@ def _told_by(
     `voted`: the same before the threshold for flag was asked.
     """
     sureness = venn_abers.sureness(votes.mean)
-    last_by_votes = Policy(rule.min_confidence).enough(1 - votes.share)
-    least = f"probability at least {rounded_down(sureness.at_least, 2)}"
+    low, high = venn_abers.interval(votes.mean)
     route, others = verdict.route, verdict.reasons[1:]
+    share = votes.share if sureness.abnormal else 1 - votes.share
+    kept_from = words.kept_from_flag
     if sureness.abnormal:
-        sure = route == FLAG and sureness.at_least > 0.5
-        route = FLAG if sure else REVIEW
-        words = f"looks abnormal: {least}"
-        if not sure:
-            words = f"more probably abnormal than normal, but not sure enough to flag: {least}"
+        route = FLAG if route == FLAG and low > 0.5 else REVIEW
     else:
         # Nobody asks why a picture that looks normal was not flagged.
-        others = voted.reasons[1:]
-        route = LOW_PRIORITY if route == LOW_PRIORITY else REVIEW
-        words = f"looks normal: {least}"
-        if not last_by_votes:
-            words = (
-                f"more probably normal than abnormal ({least}), but not sure enough to be put "
-                f"last: {votes.abnormal} of {votes.passes} passes reach {rule.threshold:.2g}"
-            )
+        others, kept_from = voted.reasons[1:], words.kept_from_low_priority
+        route = LOW_PRIORITY if route == LOW_PRIORITY and high < 0.5 else REVIEW
+    if not Policy(rule.min_confidence).enough(share):
+        others = (kept_from(share, rule.threshold, rule.min_confidence), *others)
     return replace(
         verdict,
         route=route,
         prediction=ABNORMAL if sureness.abnormal else NORMAL,
-        votes=votes.share if sureness.abnormal else 1 - votes.share,
+        votes=share,
         confidence=sureness.at_least,
-        reasons=(words, *others),
+        interval=(low, high),
+        reasons=(words.by_calibration(route, low, high), *others),
     )
 
 
@@ -159,7 +154,7 @@ def _flagged_only_above(rule: Rule, verdict: Verdict) -> Verdict:
     share = float((verdict.p.astype(np.float64) >= rule.flag_threshold).mean())
     if Policy(rule.min_confidence).enough(share):
         return verdict
-    reason = f"not sure enough to flag: {share:.0%} of the passes reach {rule.flag_threshold:.2f}"
+    reason = words.kept_from_flag(share, rule.flag_threshold, rule.min_confidence)
     return replace(verdict, route=REVIEW, reasons=(*verdict.reasons, reason))
 
 
@@ -169,9 +164,7 @@ def _doubts(rule: Rule, reading: Reading | None) -> tuple[str, ...]:
         return ()
     doubts = []
     if reading.layout_score < rule.min_layout or not math.isfinite(reading.layout_score):
-        doubts.append("the chromosomes do not follow the order of a karyogram")
+        doubts.append(words.OUT_OF_ORDER)
     if not reading.p_normal >= rule.min_p_normal:
-        doubts.append(
-            f"46,XX or 46,XY has a probability of only {reading.p_normal:.2f} by the chromosomes"
-        )
+        doubts.append(words.normal_improbable(reading.p_normal, rule.min_p_normal))
     return tuple(doubts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from screening import words
 from screening.evidence.reading import log_ratio
-from screening.evidence.reasons import TONED_MARK, doubts_of, notes_of
+from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
 from screening.evidence.witness import Sight, Testimony
 from screening.reading_settings import ReadingSettings
@@ -40,7 +41,7 @@ class CellReading:
         if page is not None and page.areas is not None:
             doubts += size_doubts(reading.chromosomes, page.areas, settings.sizes)
         if page is not None and page.marks:
-            doubts += (TONED_MARK,)
+            doubts += (words.TONED_MARK,)
         looks = settings.looks
         features = {
             "reading": log_ratio(1 - reading.p_normal, reading.p_normal, limits),

@@ -1,0 +1,257 @@
+"""Sentences that people read, each saying exactly what was judged, and numbers as they read them.
+
+Whatever is said about a verdict, its probability, its scope, its chromosomes or its case comes from
+here, so that no two places say two things. A sentence holds no "; ", which stands between the
+reasons of a table. Numbers are never rounded towards certainty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from screening.classes import FLAG, LOW_PRIORITY, REVIEW
+
+GAIN_OR_LOSS = "a gain or loss of a whole chromosome"
+"""What abnormal means: all that the weights, the calibration and the certificate know of."""
+NOT_JUDGED = "structural changes not judged"
+RESEARCH_USE = (
+    "Research use only: suggestions for a person, not a diagnosis. Low priority means look later, "
+    "never that a case is normal."
+)
+SCOPE = (
+    "Judged: gains and losses of whole chromosomes, each picture as one G-banded cell. Not judged: "
+    "structural changes, mosaics, other stains."
+)
+MEANINGS: Mapping[str, str] = {
+    FLAG: "looks abnormal: look at these first",
+    REVIEW: "not sure, poor picture, or not judged",
+    LOW_PRIORITY: f"no sign of {GAIN_OR_LOSS}, {NOT_JUDGED}: look later",
+}
+NO_ANSWER = "the model gave no usable answer"
+NOT_COUNTED = "the chromosomes were not counted"
+OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
+
+
+# Numbers.
+
+
+def probability(p: float) -> str:
+    """Return such as 0.97, never rounded up; <0.01 and >0.99 at the ends, for nothing is surer.
+
+    ValueError for what is no probability.
+    """
+    p = _probable(p)
+    if p < 0.01:
+        return "<0.01"
+    return ">0.99" if p >= 0.995 else f"{_down(p):.2f}"
+
+
+def stated(p: float) -> str:
+    """Return `probability` within a sentence: "a probability of 0.97", "above 0.99"."""
+    short = probability(p)
+    words = {"<": "a probability below ", ">": "a probability above "}
+    return words[short[0]] + short[1:] if short[0] in words else f"a probability of {short}"
+
+
+def interval(low: float, high: float) -> str:
+    """Return "between 0.02 and 0.06", rounded outwards; the ends of the scale are 0 and 1."""
+    if not _probable(low) <= _probable(high):
+        raise ValueError(f"expected low <= high, received {low} and {high}")
+    lower = "0" if low < 0.01 else f"{min(_down(low), 0.99):.2f}"
+    upper = "1" if high > 0.99 else f"{max(-_down(-high), 0.01):.2f}"
+    return f"about {lower}" if lower == upper else f"between {lower} and {upper}"
+
+
+def percent(share: float) -> str:
+    """Return a share (0–1) in percent, never rounded up: 99.6 % is not 100 %."""
+    whole = math.floor(100 * _probable(share) + 1e-9)
+    return "<1 %" if share and not whole else f"{whole} %"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 cell", "3 cells"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def adding_up(parts: Sequence[float]) -> tuple[tuple[str, ...], str]:
+    """Return numbers with sign and one decimal, and their sum, such that the printed add up.
+
+    Each lies less than 0.1 from its number (the method of largest remainders).
+    """
+    if not all(map(math.isfinite, parts)):
+        raise ValueError(f"expected finite numbers, received {list(parts)}")
+    tenths = [math.floor(10 * part) for part in parts]
+    total = round(10 * math.fsum(parts))
+    ups = sorted(range(len(parts)), key=lambda i: tenths[i] - 10 * parts[i])
+    for i in ups[: total - sum(tenths)]:
+        tenths[i] += 1
+    return tuple(f"{n / 10:+.1f}" for n in tenths), f"{total / 10:+.1f}"
+
+
+# Verdicts.
+
+
+def abnormal_by_votes(votes: int, passes: int) -> str:
+    """Return that enough passes voted abnormal."""
+    return f"looks abnormal in {votes} of {counted(passes, 'pass')}"
+
+
+def normal_by_votes(votes: int, passes: int) -> str:
+    """Return that enough passes voted normal, and what normal covers."""
+    return f"no sign of {GAIN_OR_LOSS} in {votes} of {counted(passes, 'pass')}, {NOT_JUDGED}"
+
+
+def undecided(abnormal: int, passes: int, needed: int) -> str:
+    """Return that too few passes agree."""
+    return (
+        f"the model does not know: {abnormal} of {counted(passes, 'pass')} "
+        f"{'says' if abnormal == 1 else 'say'} abnormal, {needed} would have to agree"
+    )
+
+
+def by_calibration(route: str, low: float, high: float) -> str:
+    """Return what the calibration cases say: a probability of abnormal between `low` and `high`.
+
+    ValueError for a flag unless abnormal is more probable than not all over the interval, for low
+    priority unless normal is.
+    """
+    found = f"probability of {GAIN_OR_LOSS} {interval(low, high)}"
+    if (route == FLAG and not low > 0.5) or (route == LOW_PRIORITY and not high < 0.5):
+        raise ValueError(f"{route} does not go with a probability {interval(low, high)}")
+    if route == LOW_PRIORITY:
+        return f"no sign of {GAIN_OR_LOSS}: probability {interval(low, high)}, {NOT_JUDGED}"
+    if route == FLAG:
+        return f"looks abnormal: {found}"
+    if low > 0.5:
+        return f"more probably abnormal than normal: {found}"
+    if high < 0.5:
+        return f"more probably normal than abnormal: {found}, {NOT_JUDGED}"
+    return f"cannot be told: {found}, {NOT_JUDGED}"
+
+
+def kept_from_flag(share: float, threshold: float, needed: float) -> str:
+    """Return that too few passes reach the threshold for flag."""
+    return (
+        f"not surely enough to flag: {percent(share)} of the passes reach "
+        f"{threshold:.4g}, {percent(needed)} would have to"
+    )
+
+
+def kept_from_low_priority(share: float, threshold: float, needed: float) -> str:
+    """Return that too few passes stay under the threshold for low priority."""
+    return (
+        f"not surely enough for low priority: {percent(share)} of the passes stay under "
+        f"{threshold:.4g}, {percent(needed)} would have to"
+    )
+
+
+def normal_improbable(p: float, least: float) -> str:
+    """Return that the chromosomes do not make a normal complement probable enough."""
+    if not 0 <= p <= 1:
+        return "the probability of 46,XX or 46,XY is not known"
+    return (
+        f"46,XX or 46,XY has {stated(p)} by the chromosomes, low priority needs {least:.4g} or more"
+    )
+
+
+def objects_counted(found: int, expected: int) -> str:
+    """Return that a picture shows another number of objects than a cell has chromosomes."""
+    said = f"{counted(found, 'separate object')} of chromosome size, expected {expected}"
+    if found > expected:
+        return f"{said}: a chromosome too many, or a fragment?"
+    return f"{said}: homologs that touch, or a missing chromosome?"
+
+
+# Chromosomes of a cell.
+
+NO_KARYOTYPE = "the chromosomes do not add up to a karyotype: too many gains and losses"
+TONED_MARK = "a mark among the chromosomes is toned like one: a marker chromosome?"
+UNREADABLE_ORDER = "the order of the chromosomes does not read as a karyogram"
+UNORDERED_LENGTHS = "the lengths of the chromosomes do not fall in the order of a karyogram"
+LEFT_OUT_CHROMOSOME = "an object left out may be a chromosome"
+POOR_BANDS = "the bands are hard to read: count and places carry the reading"
+
+
+def not_a_cell(objects: int) -> str:
+    """Return that what was found cannot be one cell."""
+    return f"{counted(objects, 'object')} found: not the chromosomes of one whole cell"
+
+
+def turned(orientation: str) -> str:
+    """Return that the page stands as `orientation` says."""
+    return f"the chromosomes stand as in a karyogram that is {orientation}"
+
+
+def other_number(found: int, expected: int) -> str:
+    """Return that the karyotype needs another number of chromosomes than were found."""
+    return (
+        f"{counted(found, 'chromosome')} found, {expected} expected: homologs that touch, or a "
+        "chromosome that was not found"
+    )
+
+
+def doubtful(names: Sequence[str]) -> str:
+    """Return which chromosomes are doubtful to read, few enough for low priority."""
+    return f"doubtful to read: {_listed(names)}"
+
+
+def too_doubtful(names: Sequence[str]) -> str:
+    """Return which chromosomes could not be told, too many for low priority."""
+    return f"{counted(len(names), 'chromosome')} could not be told: {_listed(names)}"
+
+
+def rejected(objects: int) -> str:
+    """Return how many objects were left out."""
+    return f"{counted(objects, 'object')} left out: not one chromosome"
+
+
+def too_rejected(objects: int) -> str:
+    """Return how many objects were left out, too many for low priority."""
+    return f"{counted(objects, 'object')} {_do(objects)} not look like one chromosome"
+
+
+def misplaced(name: str, position: str) -> str:
+    """Return where a chromosome stands that reads as another class."""
+    return f"a chromosome {name} stands in the position of {position}"
+
+
+def too_misplaced(n: int) -> str:
+    """Return how many chromosomes stand in another's position, too many for low priority."""
+    return f"{counted(n, 'chromosome')} {'stands' if n == 1 else 'stand'} in another's position"
+
+
+def karyotype(changes: Sequence[str], iscn: str, p: float) -> str:
+    """Return the gains and losses of the most probable karyotype."""
+    return f"{', '.join(changes)}: {iscn} with {stated(p)} by the chromosomes"
+
+
+# Cases.
+
+
+def case_summary(judged: int, abnormal: int, unread: int) -> str:
+    """Return how many of the judged cells look abnormal, and how many were not judged."""
+    if not judged:
+        return "no picture could be judged"
+    verb = "looks" if abnormal == 1 else "look"
+    said = f"{abnormal} of {counted(judged, 'cell')} {verb} abnormal"
+    return said + (f", {unread} more could not be judged" if unread else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name if n == 1 else f"{n} of {name}" for name, n in Counter(names).items())
+
+
+def _do(n: int) -> str:
+    return "does" if n == 1 else "do"
+
+
+def _down(p: float) -> float:
+    return math.floor(100 * p + 1e-9) / 100
+
+
+def _probable(p: float) -> float:
+    if not 0 <= p <= 1:
+        raise ValueError(f"expected a probability, 0 to 1, received {p}")
+    return p

@@ -1,0 +1,166 @@
+"""Every sentence, for extreme values: true as it stands, and English."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import re
+
+import pytest
+
+from screening import words
+from screening.classes import FLAG, LOW_PRIORITY, REVIEW
+
+PROBABILITIES = (0.0, 1e-9, 0.004, 0.01, 0.29, 0.5, 0.8999, 0.949, 0.99, 0.9949, 0.9999, 1.0)
+COUNTS = (0, 1, 2, 46)
+INTERVALS = [(a, b) for a in PROBABILITIES for b in PROBABILITIES if a <= b]
+NAMES = (["21"], ["21", "21"], ["21", "22", "21"])
+NO_PROBABILITY = (float("nan"), -0.001, 1.001, math.inf, -math.inf)
+
+
+def allowed(route: str, low: float, high: float) -> bool:
+    return (route != FLAG or low > 0.5) and (route != LOW_PRIORITY or high < 0.5)
+
+
+SENTENCES = {
+    "probability": [(p,) for p in PROBABILITIES],
+    "stated": [(p,) for p in PROBABILITIES],
+    "interval": INTERVALS,
+    "percent": [(p,) for p in PROBABILITIES],
+    "counted": itertools.product(COUNTS, ("cell", "pass")),
+    "adding_up": [],  # numbers, below
+    "abnormal_by_votes": [(n, n) for n in COUNTS],
+    "normal_by_votes": [(n, n) for n in COUNTS],
+    "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),
+    "by_calibration": [
+        (route, *ends)
+        for route, ends in itertools.product((FLAG, REVIEW, LOW_PRIORITY), INTERVALS)
+        if allowed(route, *ends)
+    ],
+    "kept_from_flag": itertools.product(PROBABILITIES, (0.0001, 0.04, 0.9997), (0.5, 0.8, 1.0)),
+    "kept_from_low_priority": itertools.product(PROBABILITIES, (0.0001, 0.9997), (0.5, 1.0)),
+    "normal_improbable": itertools.product((*PROBABILITIES, *NO_PROBABILITY), (0.5, 0.9, 0.995)),
+    "objects_counted": itertools.product(COUNTS, (46,)),
+    "not_a_cell": [(n,) for n in COUNTS],
+    "turned": [("upside down",)],
+    "other_number": itertools.product(COUNTS, (45, 46)),
+    "doubtful": [(names,) for names in NAMES],
+    "too_doubtful": [(names,) for names in NAMES],
+    "rejected": [(n,) for n in COUNTS],
+    "too_rejected": [(n,) for n in COUNTS],
+    "misplaced": [("21", "22")],
+    "too_misplaced": [(n,) for n in COUNTS],
+    "karyotype": itertools.product((("+21",), ("-X", "+8")), ("47,XX,+21",), PROBABILITIES),
+    "case_summary": itertools.product(COUNTS, COUNTS, COUNTS),
+}
+FUNCTIONS = {
+    name: value
+    for name, value in vars(words).items()
+    if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == words.__name__
+}
+CONSTANTS = [
+    text for name, value in vars(words).items() if name.isupper()
+    for text in ([value] if isinstance(value, str) else value.values())
+]  # fmt: skip
+PLURALS = re.compile(
+    r"\b1 (?:more )?(?:\w+ )?(?:cells|passes|objects|chromosomes|pictures|cases)\b"
+    r"|\b(?:0|[2-9]|\d\d+) (?:separate )?(?:cell|pass|object|chromosome|picture|case)\b"
+    r"|\b1 chromosome (?:stand|do) |\b1 object do |\b(?:[02-9]|\d\d+) \w+ (?:stands|does)\b"
+    r"|\b1 of \d+ \w+ (?:look|say|show) |\b(?:[02-9]|\d\d+) of \d+ \w+ (?:looks|says|shows) "
+)
+
+
+def rendered() -> list[str]:
+    sentences = list(CONSTANTS)
+    for name, cases in SENTENCES.items():
+        sentences += [FUNCTIONS[name](*case) for case in cases]
+    return sentences
+
+
+def test_every_sentence_is_rendered_here():
+    assert set(SENTENCES) == set(FUNCTIONS)
+
+
+def test_no_sentence_is_surer_than_anything_can_be():
+    sure = re.compile(r"\b[01]\.0+\b(?!\d)|only 0|nan|inf\b|-0\b|at least")
+    for sentence in rendered():
+        assert not sure.search(sentence), sentence
+
+
+def test_every_sentence_is_one_reason_in_english():
+    for sentence in rendered():
+        assert sentence == sentence.strip() and "; " not in sentence and "  " not in sentence
+        assert not PLURALS.search(sentence), sentence
+        assert not re.search(r"put last|cleared|slot", sentence), sentence
+
+
+def test_nothing_is_called_normal_without_what_normal_covers():
+    calm = re.compile(r"no sign|normal than abnormal|cannot be told:")
+    judged = [s for s in rendered() if calm.search(s)]
+    assert len(judged) > 50
+    for sentence in judged:
+        assert words.NOT_JUDGED in sentence and words.GAIN_OR_LOSS in sentence
+    assert not any(re.search("looks? normal", sentence) for sentence in rendered())
+
+
+@pytest.mark.parametrize(("low", "high"), INTERVALS)
+def test_a_verdict_never_contradicts_its_probability(low, high):
+    said = words.by_calibration(REVIEW, low, high)
+    assert ("more probably abnormal" in said) == (low > 0.5)
+    assert ("more probably normal" in said) == (high < 0.5)
+    assert words.interval(low, high) in said
+    for route in (FLAG, LOW_PRIORITY):
+        if allowed(route, low, high):
+            assert words.interval(low, high) in words.by_calibration(route, low, high)
+        else:
+            with pytest.raises(ValueError, match="does not go with"):
+                words.by_calibration(route, low, high)
+
+
+@pytest.mark.parametrize("p", NO_PROBABILITY)
+def test_what_is_no_probability_is_refused(p):
+    for render in (words.probability, words.stated, words.percent):
+        with pytest.raises(ValueError, match="expected a probability"):
+            render(p)
+    for ends in ((p, 0.5), (0.5, p), (p, p)):
+        with pytest.raises(ValueError, match="expected"):
+            words.interval(*ends)
+    assert words.normal_improbable(p, 0.9) == "the probability of 46,XX or 46,XY is not known"
+    with pytest.raises(ValueError, match="low <= high"):
+        words.interval(0.6, 0.5)
+
+
+def test_numbers_are_rounded_away_from_certainty():
+    shown = [words.probability(p) for p in PROBABILITIES]
+    assert shown == ["<0.01", "<0.01", "<0.01", "0.01", "0.29", "0.50", "0.89", "0.94", "0.99",
+                     "0.99", ">0.99", ">0.99"]  # fmt: skip
+    assert words.stated(0.97) == "a probability of 0.97"
+    assert words.stated(1) == "a probability above 0.99"
+    assert words.stated(0) == "a probability below 0.01"
+    assert words.interval(0.0201, 0.0599) == "between 0.02 and 0.06"
+    assert words.interval(0.02, 0.06) == "between 0.02 and 0.06"
+    assert words.interval(0, 0.001) == "between 0 and 0.01"
+    assert words.interval(0.9999, 1) == "between 0.99 and 1"
+    assert words.interval(0.5, 0.5) == "about 0.50" and words.interval(0, 1) == "between 0 and 1"
+    assert [words.percent(p) for p in (0, 1e-9, 0.29, 0.996, 1)] == [
+        "0 %", "<1 %", "29 %", "99 %", "100 %",
+    ]  # fmt: skip
+    for low, high in INTERVALS:
+        ends = [float(end) for end in re.findall(r"[\d.]+", words.interval(low, high))]
+        assert ends[0] <= low + 1e-9 and high - 1e-9 <= ends[-1]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(), (0.0,), (1.97, 0.43, -5.41), (0.04, 0.04, 0.04), (-0.05, 0.05), (-8.0, 8.0, 1e-12),
+     (0.25, 0.25, 0.25, 0.25), (1.97, *[-0.149] * 9)],
+)  # fmt: skip
+def test_printed_parts_add_up_to_the_printed_sum(parts):
+    shown, total = words.adding_up(parts)
+    assert math.isclose(sum(map(float, shown)), float(total), abs_tol=1e-9)
+    assert abs(float(total) - sum(parts)) <= 0.05 + 1e-9
+    assert all(abs(float(text) - part) < 0.1 for text, part in zip(shown, parts, strict=True))
+    for odd in NO_PROBABILITY[:1] + NO_PROBABILITY[3:]:
+        with pytest.raises(ValueError, match="finite"):
+            words.adding_up((*parts, odd))
