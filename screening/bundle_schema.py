@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from screening import __version__
 from screening.classes import LABELS
 from screening.reading_settings import ReadingSettings
 
 SCHEMA: Literal[2] = 2
+Scope = Literal["numerical", "labelled"]
 
 
 class _Strict(BaseModel):
@@ -65,12 +66,16 @@ class CertificateInfo(_Strict):
     """What is promised of a bundle's threshold and what earned the promise.
 
     With probability `confidence` over the draw of calibration cases, at least `recall` of abnormal
-    cases are not put last while a pass votes abnormal at `threshold` or a lower one, the minimum
-    confidence is `min_confidence` or higher, and `passes` passes vote. `bound`: lower bound of the
-    recall at this threshold alone. `abnormal` cases of `patients` patients, `simulated` of them
-    made by simulation, and `normal` cases; `missed` abnormal and `cleared` normal cases put last.
+    cases of the `scope` are not of low priority while a pass votes abnormal at `threshold` or a
+    lower one, the minimum confidence is `min_confidence` or higher, and `passes` passes vote.
+    `scope`: gains and losses of whole chromosomes, or whatever the labels called abnormal.
+    `looks`: how often these people have been looked at for a promise, this time included. `bound`:
+    lower bound of the recall at this threshold alone. `abnormal` cases of `patients` people,
+    `simulated` of them made by simulation, and `normal` cases, `composed` of them made of single
+    chromosomes; `missed` abnormal and `low_priority` normal cases are of low priority.
     With `flag_threshold`, at most `most_false_flags` of normal cases have passes that vote for flag
-    at it. `data_hash`: sha256 of pictures, labels and cases; `date` in UTC.
+    at it. `data_hash`: sha256 of pictures, labels and cases; `date` in UTC. Values that no count
+    of people can have earned are refused.
     """
 
     recall: float = Field(gt=0, lt=1)
@@ -84,12 +89,42 @@ class CertificateInfo(_Strict):
     abnormal: int = Field(gt=0)
     patients: int = Field(gt=0)
     simulated: int = Field(ge=0)
+    composed: int = Field(default=0, ge=0)
     missed: float = Field(ge=0)
-    cleared: int = Field(ge=0)
+    low_priority: int = Field(ge=0)
     bound: float = Field(ge=0, le=1)
+    scope: Scope = "labelled"
+    looks: int = Field(default=1, ge=1)
     method: str
     date: str
     data_hash: str
+
+    @model_validator(mode="after")
+    def _earned(self) -> CertificateInfo:
+        """Raise ValueError that names every field which contradicts another."""
+        # Nobody missed is the best that people can show, and no method makes more of it.
+        most = (1 - self.confidence) ** (1 / self.patients)
+        flag = self.flag_threshold
+        wrong = [
+            f"{name}: expected {expected}, received {getattr(self, name):g}"
+            for name, fits, expected in (
+                ("patients", self.patients <= self.abnormal, f"at most abnormal, {self.abnormal}"),
+                ("simulated", self.simulated <= self.abnormal, f"at most {self.abnormal}"),
+                ("composed", self.composed <= self.normal, f"at most {self.normal}"),
+                ("low_priority", self.low_priority <= self.normal, f"at most {self.normal}"),
+                ("missed", self.missed <= self.patients, f"at most patients, {self.patients}"),
+                ("recall", self.recall <= self.bound + 1e-9, f"at most bound, {self.bound:g}"),
+                ("bound", self.bound <= most + 1e-9, f"at most {most:.4f} of these patients"),
+                ("flag_threshold", flag is None or flag >= self.threshold,
+                 f"at least threshold, {self.threshold:g}"),
+            )
+            if not fits
+        ]  # fmt: skip
+        if (flag is None) != (self.most_false_flags is None):
+            wrong.append("flag_threshold and most_false_flags: expected both or neither")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class CalibrationInfo(_Strict):

@@ -14,6 +14,7 @@ from screening.images.page import Page
 from screening.karyogram.locate import ARBITER, Locator
 from screening.reading_settings import Rates, ReadingSettings
 from shipped import FINDER, finder_files
+from test_uncertainty_certificate import CERTIFICATE
 
 PART = PartInfo(
     backbone="tiny", preprocessing="ink", size=16, dropout=0.5,
@@ -80,6 +81,21 @@ def test_the_settings_of_the_reading_are_under_the_hash_and_checked(bundle, mode
         (changed.folder / "DONE").write_text(sha256_of(path))
         with pytest.raises(BundleError, match=rf"reading\.rates\.{name}"):
             load_bundle(changed.folder)
+
+
+def test_a_certificate_edited_by_hand_is_refused_by_field_even_when_signed_anew(bundle, model):
+    path = bundle.folder / "bundle.json"
+    info = bundle.info.model_copy(update={"certificate": CERTIFICATE})
+    write_bundle(bundle.folder, info, {"screener": model}, "# Model card\n", {})
+    content = json.loads(path.read_text())
+    for field, value in {"recall": 0.99, "patients": 90, "bound": 0.999}.items():
+        edited = content | {"certificate": content["certificate"] | {field: value}}
+        path.write_text(json.dumps(edited))
+        with pytest.raises(BundleError, match="match"):
+            load_bundle(bundle.folder)
+        (bundle.folder / "DONE").write_text(sha256_of(path))
+        with pytest.raises(BundleError, match=f"certificate: .*{field}: expected at most"):
+            load_bundle(bundle.folder)
 
 
 def test_a_part_outside_the_folder_is_refused(bundle, model, tmp_path):

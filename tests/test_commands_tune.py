@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from labelled_fakes import (
     KnowingScorer,
@@ -72,7 +73,7 @@ def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, 
     tuned = load_bundle(bundle.folder)
     certificate, calibration = tuned.info.certificate, tuned.info.calibration
     assert certificate is not None and calibration is not None
-    assert certificate.abnormal == 12 == certificate.normal and certificate.cleared == 12
+    assert certificate.abnormal == 12 == certificate.normal and certificate.low_priority == 12
     assert certificate.missed == 0 and certificate.bound == pytest.approx(0.05 ** (1 / 12))
     assert tuned.info.threshold == certificate.threshold
     assert 0.1 < tuned.info.threshold < 0.95
@@ -236,7 +237,7 @@ def test_a_promise_that_saves_nothing_says_so():
     results |= {u.name: result(0.9999, u.name) for u in units if not u.abnormal}
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
     certificate, threshold, words = certification.certificate_of(units, results, Rule(), args)
-    assert certificate is not None and certificate.cleared == 0 and "saves no work" in words
+    assert certificate is not None and certificate.low_priority == 0 and "saves no work" in words
     assert threshold <= 0.5
 
 
@@ -244,8 +245,8 @@ def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
     units = units_of(
         [
             SimpleNamespace(
-                id=str(i), unit=str(i), abnormal=i < 60, simulated=i < 60, hash=f"p{i % 30}",
-                sha256=str(i), groups={},
+                id=str(i), unit=str(i), abnormal=i < 60, simulated=i < 60, patient=f"p{i % 30}",
+                source=f"lab {i // 30}", sha256=str(i), composed=i >= 70,
             )
             for i in range(90)
         ]
@@ -254,10 +255,58 @@ def test_simulated_abnormalities_are_named_first_and_patients_counted_once():
     args = parsed(tune, "b", "--data", "d", "--recall", 0.9, "--passes", 20)
     certificate, _, words = certification.certificate_of(units, results, Rule(), args)
     assert certificate is not None and certificate.patients == 30 and certificate.abnormal == 60
+    assert (certificate.normal, certificate.composed) == (30, 20)
     assert words.startswith("Earned on simulated abnormalities")
     assert "betting" in certificate.method
     args = parsed(tune, "b", "--data", "d", "--recall", 0.95)
     assert "62 without a miss" in certification.certificate_of(units, results, Rule(), args)[2]
+
+
+def test_people_looked_at_before_are_counted_and_told(data, kept, scorer, tmp_path, capsys):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    words = ("--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept)
+    for look in (1, 2, 3):
+        assert tune.run(parsed(tune, bundle.folder, *words)) == 0
+        info = load_bundle(bundle.folder).info
+        assert info.certificate is not None and info.certificate.looks == look
+    assert "Earned at the third look at the same people" in capsys.readouterr().out
+    others = read_pictures(write_labelled(tmp_path / "others", 2, 2, first=50))
+    assert certification.looks_at(info, others) == 1
+    assert certification.looks_at(info, [*others, read_pictures(data)[0]]) == 4
+
+
+def test_pooled_cells_are_refused_by_name(data, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    rows = read_rows(data)
+    for row in rows:
+        row["path"] = str(data.parent / row["path"])
+    pooled = [row | {"pooled": "yes" if n == 3 else "no"} for n, row in enumerate(rows)]
+    named = [row | {"case": f"pooled-{row['case']}"} if n == 3 else row
+             for n, row in enumerate(rows)]  # fmt: skip
+    for changed in (pooled, named):
+        manifest = write_rows(tmp_path / "pooled.csv", changed)
+        with pytest.raises(ManifestError, match=r"1 problem .*\n.*k003.png shows a cell pooled"):
+            tune.run(parsed(tune, bundle.folder, "--data", manifest, "--recall", 0.7))
+    assert scorer.scored == 0
+
+
+def test_one_person_under_two_names_is_refused_by_the_content_of_the_pictures(
+    data, scorer, tmp_path
+):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    rows = [row | {"path": str(data.parent / row["path"])} for row in read_rows(data)]
+    with Image.open(rows[20]["path"]) as first:
+        first.save(tmp_path / "copy.tif")  # the same content in another file
+    copy = rows[20] | {"path": "copy.tif", "case": "new"}
+    manifest = write_rows(tmp_path / "twice.csv", [*rows, copy])
+    with pytest.raises(ManifestError, match="copy.tif of new and .*k020.png of c20 show the same"):
+        tune.run(parsed(tune, bundle.folder, "--data", manifest, "--recall", 0.7))
+    assert scorer.scored == 0
+    same = write_rows(tmp_path / "same.csv", [*rows, copy | {"case": "c20"}])
+    certification.refuse_two_names(same, read_pictures(same))
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
+    torn = write_rows(tmp_path / "torn.csv", [*rows, copy | {"path": "torn.png"}])
+    certification.refuse_two_names(torn, read_pictures(torn))
 
 
 def test_every_wrong_value_is_named_at_once():
@@ -301,7 +350,7 @@ def test_the_rule_asked_for_is_the_bundles_and_certified_alike(name, data, kept,
     assert tune.run(parsed(tune, bundle.folder, *words, "--quiet")) == 0
     info = load_bundle(bundle.folder).info
     assert info.rule == Rule.of(info).name == name
-    assert info.certificate is not None and info.certificate.cleared == 12
+    assert info.certificate is not None and info.certificate.low_priority == 12
     pictures = read_pictures(data)
     rule = Rule.of(info)
     results = {p.id: result(0.5, p.id) for p in pictures}  # between all that was seen

@@ -334,7 +334,7 @@ def test_the_threshold_for_flag_holds_under_the_calibrated_rule_too():
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.3, min_confidence=0.8, passes=20, normal=100,
-    abnormal=60, patients=60, simulated=60, missed=0, cleared=90, bound=0.951,
+    abnormal=60, patients=60, simulated=60, missed=0, low_priority=90, bound=0.951,
     method="exact binomial", date="2026-11-21T10:00:00+00:00", data_hash="ab" * 32,
 )  # fmt: skip
 
@@ -346,7 +346,7 @@ def info(**changes: object) -> BundleInfo:
 def test_the_rule_of_a_bundle():
     assert Rule.of(info()) == Rule(0.3, 0.7)
     assert Rule.of(info(), 0.9) == Rule(0.3, 0.9)
-    certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6})
+    certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6, "most_false_flags": 0.1})
     assert Rule.of(info(certificate=certified)).flag_threshold == 0.6
     assert Rule.of(info(certificate=CERTIFICATE)).flag_threshold is None
 
@@ -360,7 +360,7 @@ def test_the_rule_of_a_bundle_that_joins_parts():
     expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5)
     assert Rule.of(info(fusion=fusion)) == expected
     assert Rule.of(info(fusion=fusion, certificate=CERTIFICATE)) == expected
-    certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6})
+    certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6, "most_false_flags": 0.1})
     assert Rule.of(info(fusion=fusion, certificate=certified)).flag_threshold == 0.6
     calibration = CalibrationInfo(
         scaling={"kind": "identity"}, prevalence=0.5, points=CALIBRATED.points, scores={},

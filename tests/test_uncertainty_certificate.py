@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from screening.uncertainty.certificate import (
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.3, min_confidence=0.8, passes=100, normal=120,
-    abnormal=60, patients=60, simulated=0, missed=0, cleared=101, bound=0.951,
+    abnormal=60, patients=60, simulated=0, missed=0, low_priority=101, bound=0.951,
     method="exact binomial", date="2026-11-21T10:00:00+00:00", data_hash="ab" * 32,
 )  # fmt: skip
 
@@ -33,6 +34,65 @@ def test_the_sentence_names_promise_counts_and_date():
 def test_simulated_abnormalities_are_named_first(simulated, words):
     text = certificate_sentence(CERTIFICATE.model_copy(update={"simulated": simulated}))
     assert text.startswith("Earned") and words in text.split(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("simulated", "looks", "opening"),
+    [
+        (0, 1, "At least"),
+        (0, 2, "Earned at the second look at the same people (the confidence is that of a first "
+         "look): at least"),
+        (20, 3, "Earned in part on simulated abnormalities (20 of 60), at the third look at"),
+        (60, 4, "Earned on simulated abnormalities, not on patients' own, at the 4th look at"),
+    ],
+)  # fmt: skip
+def test_a_second_look_is_in_the_first_sentence(simulated, looks, opening):
+    changes = {"simulated": simulated, "looks": looks}
+    assert certificate_sentence(CERTIFICATE.model_copy(update=changes)).startswith(opening)
+
+
+def test_the_sentence_promises_no_more_than_what_was_abnormal_in_the_data():
+    text = certificate_sentence(CERTIFICATE.model_copy(update={"scope": "numerical"}))
+    assert " 0.950 of cases with a gain or loss of whole chromosomes are not " in text
+
+
+def test_normal_cases_that_were_composed_are_told():
+    text = certificate_sentence(CERTIFICATE.model_copy(update={"composed": 90}))
+    assert "; 120 normal cases, 90 composed of single chromosomes, 101 of them of low" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"recall": 0.952}, "recall: expected at most bound, 0.951, received 0.952"),
+        ({"patients": 61}, "patients: expected at most abnormal, 60, received 61"),
+        ({"simulated": 61}, "simulated: expected at most 60"),
+        ({"composed": 121}, "composed: expected at most 120"),
+        ({"low_priority": 121}, "low_priority: expected at most 120"),
+        ({"missed": 61}, "missed: expected at most patients, 60"),
+        ({"bound": 0.952}, "bound: expected at most 0.9513 of these patients"),
+        ({"patients": 59}, "bound: expected at most 0.9505"),
+        ({"flag_threshold": 0.2, "most_false_flags": 0.1}, "flag_threshold: expected at least"),
+        ({"flag_threshold": 0.5}, "flag_threshold and most_false_flags: expected both or neither"),
+        ({"most_false_flags": 0.5}, "flag_threshold and most_false_flags: expected both"),
+        ({"looks": 0}, "looks"),
+    ],
+)
+def test_a_certificate_that_nobody_can_have_earned_is_refused_by_field(changes, named):
+    with pytest.raises(ValidationError, match=re.escape(named)):
+        CertificateInfo(**{**CERTIFICATE.model_dump(), **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recall": 0.951, "bound": 0.951}, {"simulated": 60, "composed": 120},
+        {"low_priority": 120, "missed": 60}, {"bound": 0.05 ** (1 / 60)},
+        {"flag_threshold": 0.3, "most_false_flags": 0.1},
+    ],
+)  # fmt: skip
+def test_a_certificate_at_its_limits_is_taken(changes):
+    CertificateInfo(**{**CERTIFICATE.model_dump(), **changes})
 
 
 def test_no_certificate_promises_nothing():
@@ -64,10 +124,10 @@ def test_data_hash_ignores_order_and_nothing_else():
 
 def test_the_whole_sentence_is_what_was_promised_and_nothing_more():
     assert certificate_sentence(CERTIFICATE) == (
-        "At least 0.950 of abnormal cases are not put last, with 95 % confidence (60 abnormal "
-        "cases of 60 patients, 0 missed; 120 normal cases, 101 of them put last; exact binomial; "
-        "2026-11-21, data abababababab). It holds for cases like those, 100 passes, a minimum "
-        "confidence of 0.8 or more."
+        "At least 0.950 of cases like those that were labelled abnormal are not of low priority, "
+        "with 95 % confidence (60 abnormal cases of 60 people, 0 missed; 120 normal cases, 101 of "
+        "them of low priority; exact binomial; 2026-11-21, data abababababab). It holds for cases "
+        "like those, 100 passes, a minimum confidence of 0.8 or more."
     )
 
 

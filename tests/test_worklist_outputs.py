@@ -41,7 +41,7 @@ FACTS = RunFacts(
 )  # fmt: skip
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.5, min_confidence=0.8, passes=20, normal=100,
-    abnormal=60, patients=60, simulated=60, missed=0, cleared=90, bound=0.951,
+    abnormal=60, patients=60, simulated=60, missed=0, low_priority=90, bound=0.951,
     method="exact binomial", date="2026-11-21T10:00:00+00:00", data_hash="ab" * 32,
 )  # fmt: skip
 

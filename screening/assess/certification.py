@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from screening.assess.labelled import (
     score_pictures,
     units_of,
 )
+from screening.assess.recognise import CALIBRATED as LOOKED_AT
 from screening.assess.recognise import (
     RENAME,
     TRAINED,
@@ -30,13 +32,15 @@ from screening.assess.recognise import (
     told,
 )
 from screening.bundle import MODEL_CARD, Bundle, rewrite_bundle
-from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
+from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo, Scope
 from screening.classes import CALIBRATED, VOTES
-from screening.errors import ScreeningError
+from screening.data.tables import Problems
+from screening.errors import ImageError, ScreeningError
+from screening.images.read import read_image
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
-from screening.uncertainty.certificate import certificate_sentence, data_hash
+from screening.uncertainty.certificate import LABELLED, certificate_sentence, data_hash
 from screening.uncertainty.risk_control import (
     Certificate,
     NotCertified,
@@ -79,25 +83,38 @@ class Terms:
     quiet: bool = True
 
 
-def earned(bundle: Bundle, args: Terms, folder: Path) -> tuple[BundleInfo | None, str]:
+def earned(
+    bundle: Bundle,
+    args: Terms,
+    folder: Path,
+    before: BundleInfo | None = None,
+    scope: Scope = LABELLED,
+) -> tuple[BundleInfo | None, str]:
     """Return the bundle's info with a certified threshold and its calibration, and the outcome.
 
-    The info is None when nothing can be promised. `folder` keeps what was scored. ScreeningError:
-    data that cannot calibrate this bundle.
+    The info is None when nothing can be promised. `folder` keeps what was scored. `before`: of the
+    bundle whose certificate may have looked at the same people (None: this one); `scope`: what is
+    abnormal in the data, see `CertificateInfo`. ScreeningError: data that cannot calibrate this
+    bundle.
     """
     if args.at_most == OWN:
         args = _with(args, at_most=bundle.info.threshold)
     pictures = read_pictures(args.data, args.unit)
     units = units_of(pictures)
+    refuse_pooled(args.data, pictures)
     check_enough(units, LEAST, needs(args))
     refuse_training(bundle, pictures)
+    refuse_two_names(args.data, pictures)
     # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
     # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
     rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
     results = _scored(bundle, pictures, args, folder)
     shown = calibration_of(pictures, results, rule)
     venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
-    certificate, threshold, words = certificate_of(units, results, rule, args, venn_abers)
+    looks = looks_at(before or bundle.info, pictures)
+    certificate, threshold, words = certificate_of(
+        units, results, rule, args, venn_abers, scope=scope, looks=looks
+    )
     if certificate is None:
         return None, words
     changes = {
@@ -152,24 +169,63 @@ def refuse_training(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> list
     return sightings
 
 
+def refuse_pooled(location: Path, pictures: Sequence[LabelledPicture]) -> None:
+    """Raise ManifestError that names the pooled cells: a promise counts people, they are none."""
+    problems = Problems(str(location))
+    for picture in pictures:
+        if picture.pooled:
+            problems.add(f"{picture.id} shows a cell pooled from several people, no patient's")
+    problems.raise_if_any()
+
+
+def refuse_two_names(location: Path, pictures: Sequence[LabelledPicture]) -> None:
+    """Raise ManifestError that names the pictures which show the very same under two patients."""
+    problems = Problems(str(location))
+    first: dict[bytes, LabelledPicture] = {}
+    for picture in pictures:
+        try:
+            grey = read_image(picture.path, frame=picture.frame)
+        except ImageError:
+            continue  # scoring says so, and sends it to a person
+        content = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).digest()
+        other = first.setdefault(content, picture)
+        if other.patient != picture.patient:
+            problems.add(
+                f"{picture.id} of {picture.patient} and {other.id} of {other.patient} show the "
+                "same: one person would count twice"
+            )
+    problems.raise_if_any()
+
+
+def looks_at(before: BundleInfo, pictures: Sequence[LabelledPicture]) -> int:
+    """Return how often people of these have been looked at for a promise, this time included."""
+    certificate = before.certificate
+    known = any(s.role == LOOKED_AT for s in recognise(before, pictures))
+    return certificate.looks + 1 if certificate is not None and known else 1
+
+
 def certificate_of(
     units: Sequence[LabelledCase],
     results: Mapping[str, Picture],
     rule: Rule,
     args: Terms,
     venn_abers: VennAbers | None = None,
+    scope: Scope = LABELLED,
+    looks: int = 1,
 ) -> tuple[CertificateInfo | None, float, str]:
     """Return the certificate or None, the threshold it is for, and the outcome in words.
 
     `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
-    by the calibrated rule."""
+    by the calibrated rule. People are told apart by their names whatever the source: one who
+    stands under two sources counts once, and two who share a name count less than they could.
+    """
     at_most = float(args.at_most)
     thresholds = sorted({*THRESHOLDS, *([at_most] if at_most < 1 else [])})
     last, flagged = routes_along(units, results, rule, thresholds)
     # Testing goes up the path and stops at the first threshold that fails: this one must.
     last[:, np.asarray(thresholds) > at_most] = True
     abnormal = np.array([unit.abnormal for unit in units])
-    patients = [unit.patient for unit in units]
+    patients = [unit.pictures[0].patient for unit in units]
     ill = [p for p, yes in zip(patients, abnormal, strict=True) if yes]
     well = [p for p, yes in zip(patients, abnormal, strict=True) if not yes]
     promise = Promise(args.recall, args.confidence)
@@ -185,7 +241,8 @@ def certificate_of(
         return None, 0.0, f"{low}. The bundle is left as it was."
     flagging = flag if isinstance(flag, Certificate) else None
     runs = replace(rule, venn_abers=venn_abers)
-    cleared, _ = routes_along([u for u in units if not u.abnormal], results, runs, [low.threshold])
+    normal = [unit for unit in units if not unit.abnormal]
+    low_priority, _ = routes_along(normal, results, runs, [low.threshold])
     info = CertificateInfo(
         recall=args.recall,
         confidence=args.confidence,
@@ -194,13 +251,16 @@ def certificate_of(
         passes=args.passes,
         flag_threshold=flagging.threshold if flagging else None,
         most_false_flags=args.max_false_flags if flagging else None,
-        normal=int((~abnormal).sum()),
+        normal=len(normal),
         abnormal=low.cases,
         patients=len(set(ill)),
         simulated=sum(unit.abnormal and unit.simulated for unit in units),
+        composed=sum(all(p.composed for p in unit.pictures) for unit in normal),
         missed=round(low.missed, 6),
-        cleared=int(cleared.sum()),
+        low_priority=int(low_priority.sum()),
         bound=low.bound,
+        scope=scope,
+        looks=looks,
         method=low.method,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         data_hash=data_hash(
@@ -215,8 +275,8 @@ def certificate_of(
             f"\nNo threshold for flag: at most {args.max_false_flags:g} of normal cases flagged "
             f"cannot be certified with {flag.units} of them, {flag.needed} without one would do."
         )
-    if not info.cleared:
-        words += "\nThe promise is kept by putting no normal case last: it saves no work."
+    if not info.low_priority:
+        words += "\nThe promise is kept with no normal case of low priority: it saves no work."
     return info, low.threshold, words
 
 

@@ -21,6 +21,7 @@ from screening.assess.recognise import case_hash
 from screening.bundle import Bundle, sha256_of
 from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY
 from screening.data.manifest import read_manifest
+from screening.data.pool import is_pooled
 from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError, ScreeningError
 from screening.images.frames import frame_hash
@@ -62,7 +63,11 @@ class Scoring(Protocol):
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """One labelled karyogram of a manifest: whose it is, and to which groups it belongs."""
+    """One labelled karyogram of a manifest: whose it is, and to which groups it belongs.
+
+    `simulated`: its abnormality is; `composed`: a normal one made of single chromosomes;
+    `pooled`: it shows chromosomes of several people, so that it is no patient.
+    """
 
     id: str
     path: Path
@@ -75,6 +80,8 @@ class LabelledPicture:
     frame: int = 1
     groups: Mapping[str, str] = field(default_factory=dict)
     case: str = ""
+    pooled: bool = False
+    composed: bool = False
 
     @property
     def hash(self) -> str:
@@ -148,6 +155,8 @@ def read_pictures(
                 frame=item.frame,
                 groups={name: row.get(name) or "unknown" for name in grouping},
                 case=item.case,
+                pooled=row.get("pooled", "").lower() in _YES or is_pooled(patient),
+                composed=not abnormal and row.get("kind") in MADE,
             )
         )
     _refuse_duplicates(location, pictures)

@@ -20,14 +20,14 @@ from screening.build.runner import Context
 from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
 from screening.bundle import load_bundle, rewrite_bundle, write_bundle
-from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo
+from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo, Scope
 from screening.classes import ABNORMAL, VOTES
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.rule import judge
-from screening.uncertainty.certificate import certificate_sentence
+from screening.uncertainty.certificate import LABELLED, NUMERICAL, certificate_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
@@ -137,15 +137,20 @@ def fusion(context: Context) -> None:
     context.say(f"threshold {rule.threshold:g}, validation {json.dumps(reached)}")
 
 
-def certificate(context: Context) -> None:
-    """Earn the promise on calibration patients; without one the bundle promises nothing."""
+def certificate(context: Context, before: BundleInfo | None = None) -> None:
+    """Earn the promise on calibration patients; without one the bundle promises nothing.
+
+    `before`: of the bundle whose parts were given, which may have been certified on them.
+    """
     asked = context.settings
     bundle = load_bundle(context.of("fusion") / BUNDLE)
     terms = Terms(
         data=context.of("pages") / asked.pages.certificate / MANIFEST,
         passes=asked.scoring.passes, workers=context.workers, **dict(asked.certificate),
     )  # fmt: skip
-    info, words = earned(bundle, terms, context.folder / "scored")
+    shown = asked.pages.parts[asked.pages.certificate]
+    scope: Scope = LABELLED if shown.get("structural") else NUMERICAL
+    info, words = earned(bundle, terms, context.folder / "scored", before, scope)
     context.say(words)
     if info is None:
         rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE)

@@ -135,10 +135,10 @@ class BaseConfig(Strict):
 
 class SetsConfig(Strict):
     """Karyograms per cell composed inside each part (and `unseen`), by kind; `pooled`: cells pooled
-    from sources of single crops, by part."""
+    from sources of single crops, by part (not for calibration: a promise counts people)."""
 
     parts: dict[Literal["train", "validation", "calibration", "test", "unseen"], Counts]
-    pooled: dict[Literal["train", "validation", "calibration", "test"], int] = {}
+    pooled: dict[Literal["train", "validation", "test"], int] = {}
 
     @field_validator("parts")
     @classmethod

@@ -20,7 +20,7 @@ from screening.data.chromosomes import (
     load_cell,
     read_cells,
 )
-from screening.data.pool import pool_apart, pool_cells
+from screening.data.pool import pool_cells
 from screening.data.split import CALIBRATION, PARTS, Split
 from screening.errors import ManifestError
 from screening.synthesis.drawn import draw_cell
@@ -95,12 +95,12 @@ def taught(records: Sequence[CellRecord], sources: SourcesConfig) -> list[CellRe
 
 
 def part_cells(
-    records: Sequence[CellRecord], split: Split, part: str, config: BuildConfig, apart: bool = False
+    records: Sequence[CellRecord], split: Split, part: str, config: BuildConfig
 ) -> dict[str, list[Metaphase]]:
     """Return the complete normal cells of a part, pooled ones included, and its aneuploid cells.
 
-    `part`: of the split, or `unseen`: all normal cells of the sources left out. `apart`: no person
-    is in two pooled cells, which are fewer then.
+    `part`: of the split, or `unseen`: all normal cells of the sources left out. Calibration has no
+    pooled cells: a promise counts people.
     """
     sources = config.sources
     if part == UNSEEN:
@@ -109,11 +109,11 @@ def part_cells(
     chosen = split.select(taught(records, sources), part)
     normal = [load_cell(r) for r in chosen if r.label == NORMAL]
     rng = np.random.default_rng(PARTS.index(part))
-    for source in sources.pooled:
+    for source in sources.pooled if part != CALIBRATION else ():
         crops = [r for r in chosen if r.source == source]
         if crops:
             count = next((n for name, n in config.sets.pooled.items() if name == part), 0)
-            normal += pool_apart(crops, rng) if apart else pool_cells(crops, count, rng)
+            normal += pool_cells(crops, count, rng)
     return {COMPOSED: normal, REAL: [load_cell(r) for r in chosen if r.label == ABNORMAL]}
 
 
@@ -138,11 +138,6 @@ def one_of_each(cells: dict[str, list[Metaphase]]) -> dict[str, list[Metaphase]]
     }
     real = {(c.source, c.case) for c in first[REAL]}
     return first | {COMPOSED: [c for c in first[COMPOSED] if (c.source, c.case) not in real]}
-
-
-def is_apart(part: str) -> bool:
-    """Return whether the cells of a part must share nobody: a promise counts people."""
-    return part == CALIBRATION
 
 
 def draw_data(folder: Path, config: DrawnConfig) -> Path:

@@ -17,7 +17,7 @@ metaphase spreads, or any diagnosis.
 
 ## Parts
 
-{_networks(info)}
+{_given(info)}{_networks(info)}
 - **Finding**: a segmentation network and an arbiter, `segmenter` and `arbiter` of this bundle.
 {_score(info)}
 ## Training
@@ -35,6 +35,11 @@ Run `screening evaluate` on karyograms of patients that this bundle never saw.
 
 {certificate}
 """
+
+
+def _given(info: BundleInfo) -> str:
+    whose = info.data.get("parts_of")
+    return f"Taken from bundle {whose[:12]}, not trained here.\n\n" if whose else ""
 
 
 def _networks(info: BundleInfo) -> str:

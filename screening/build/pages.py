@@ -18,10 +18,11 @@ import cv2
 
 from screening.atomic import replace_files
 from screening.build.config import KINDS, ONE, PLAIN, BuildConfig
-from screening.build.data import is_apart, one_of_each, part_cells
+from screening.build.data import one_of_each, part_cells
 from screening.build.runner import Context
 from screening.build.workers import each
 from screening.data.chromosomes import CellRecord
+from screening.data.pool import is_pooled
 from screening.data.split import CALIBRATION, Split
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.style import unworn
@@ -53,13 +54,13 @@ def compose_part(
 ) -> None:
     """Compose the pages of a part of pages (see `PagesConfig`) into `folder`, unless it is done.
 
-    Calibration patients show worn and good preparations, and share nobody.
+    Calibration patients show worn and good preparations; none of them is pooled.
     """
     if (folder / MANIFEST).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     people, _, look = part.partition("-")
-    cells = part_cells(records, split, people, config, is_apart(people))
+    cells = part_cells(records, split, people, config)
     if look == ONE:
         cells = one_of_each(cells)
     kinds = {KINDS[kind]: times for kind, times in counts.items()}
@@ -101,9 +102,11 @@ def _page(folder: Path, job: tuple[int, Entry, Metaphase, bool]) -> dict:
 
 
 def _write_manifest(folder: Path, rows: Sequence[Mapping]) -> None:
-    columns = ("path", "label", "case", "source", "kind", "abnormality")
+    columns = ("path", "label", "case", "source", "kind", "pooled", "abnormality")
     file = io.StringIO()
     table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
-    table.writerows({**row, "path": row["name"], "kind": CALLED[row["kind"]]} for row in rows)
+    for row in rows:
+        said = {"path": row["name"], "kind": CALLED[row["kind"]]}
+        table.writerow(dict(row) | said | {"pooled": "yes" if is_pooled(row["case"]) else "no"})
     replace_files(folder, {MANIFEST: file.getvalue()})

@@ -60,8 +60,8 @@ class Context:
 class Stage:
     """One step: its name, the stages and the sections of the settings that it reads, its work.
 
-    `run(context)` fills `context.folder`. `data`: whether it opens the data folder itself. Nothing
-    else may decide what comes out.
+    `run(context)` fills `context.folder`. `data`: whether it opens the data folder itself;
+    `given`: hash of a bundle that it takes something from. Nothing else may decide what comes out.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Stage:
     reads: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     data: bool = False
+    given: str = ""
 
 
 @dataclass(eq=False)
@@ -178,7 +179,8 @@ class Runner:
         for name in stage.reads:
             done = _read(self.folder(name) / DONE)
             reads[name] = done["outputs"] if done else None
-        return {
+        given = {"given": stage.given} if stage.given else {}
+        return given | {
             "settings": {section: self._dump[section] for section in stage.sections},
             "reads": reads,
             "data": self.data_hash if stage.data else None,
@@ -254,6 +256,8 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         said.append(f"other settings ({', '.join(changes[:_MOST_NAMED])}{more})")
     if was["data"] != now["data"]:
         said.append("other data")
+    if was.get("given") != now.get("given"):
+        said.append("other --parts")
     if was["version"] != now["version"]:
         said.append(f"made by version {was['version']}, this is {now['version']}")
     return said

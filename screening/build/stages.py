@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from screening.build import bundles, classifier, screener, segmenter
+from functools import partial
+
+from screening.build import bundles, classifier, given, screener, segmenter
 from screening.build.data import SPLIT, records_of
 from screening.build.runner import Context, Stage
+from screening.bundle import Bundle
 from screening.data.split import check_leaks, split_by_case
 
 
-def split(context: Context) -> None:
-    """Share the people out among the parts, and check that nobody and no picture is in two."""
+def split(context: Context, parts: Bundle | None = None) -> None:
+    """Share the people out among the parts, and check that nobody and no picture is in two.
+
+    Whoever has taught `parts`, a bundle that gives its networks, is in train.
+    """
     config = context.settings
     records = records_of(context.data, config.sources)
     made = split_by_case(records, config.split.fractions, config.split.seed)
+    if parts is not None:
+        made = given.apart_from(made, given.seen_by(parts), config.sources)
     check_leaks(made, records)
     (context.folder / SPLIT).write_text(made.to_json(), "utf-8")
 
 
 _FINDER = ("segmenter", "arbiter")
+
+
+def _fitted(parts: Bundle | None = None) -> tuple[Stage, ...]:
+    """What is fitted for the parts, whoever made them."""
+    before, whose = (None, "") if parts is None else (parts.info, parts.hash)
+    return (
+        Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
+        Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "scoring")),
+        Stage(
+            "fusion", bundles.fusion, ("pages", "parts", "looks"),
+            ("pages", "witnesses", "fusion"),
+        ),
+        Stage(
+            "certificate", partial(bundles.certificate, before=before), ("pages", "fusion"),
+            ("pages", "scoring", "certificate"), given=whose,
+        ),
+        Stage("bundle", bundles.finished, ("certificate",)),
+    )  # fmt: skip
+
 
 STAGES = (
     Stage("split", split, sections=("sources", "split"), data=True),
@@ -40,14 +67,22 @@ STAGES = (
         "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
         ("name", "sources", "screener", "reading", "witnesses"),
     ),
-    Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
-    Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "scoring")),
-    Stage("fusion", bundles.fusion, ("pages", "parts", "looks"), ("pages", "witnesses", "fusion")),
-    Stage(
-        "certificate", bundles.certificate, ("pages", "fusion"),
-        ("pages", "scoring", "certificate"),
-    ),
-    Stage("bundle", bundles.finished, ("certificate",)),
+    *_fitted(),
 )  # fmt: skip
 """Every stage; where the settings of one change, it and what reads it are done anew."""
 LAST = STAGES[-1].name
+
+
+def stages_of(parts: Bundle) -> tuple[Stage, ...]:
+    """Return the stages that fit score, threshold and certificate for the parts of a bundle."""
+    given.check_given(parts)
+    return (
+        Stage(
+            "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
+        ),
+        Stage(
+            "parts", partial(given.parts, parts), ("split",), ("sources", "witnesses"),
+            given=parts.hash,
+        ),
+        *_fitted(parts),
+    )  # fmt: skip

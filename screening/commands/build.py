@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the stages; what is done there is not done again",
     )  # fmt: skip
     parser.add_argument(
+        "--parts", type=Path, metavar="BUNDLE",
+        help="train nothing: take networks and reading from this bundle, and fit score, threshold "
+        "and certificate anew on people whom it never saw",
+    )  # fmt: skip
+    parser.add_argument(
         "--smoke", action="store_true",
         help="the settings of a trial: does every stage work? Without --data, drawn chromosomes",
     )  # fmt: skip
@@ -55,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     from screening.build.data import draw_data, listing_hash, records_of
     from screening.build.progress import BuildProgress
     from screening.build.runner import Runner
-    from screening.build.stages import LAST, STAGES
+    from screening.build.stages import LAST, STAGES, stages_of
+    from screening.bundle import load_bundle
+
+    stages = stages_of(load_bundle(args.parts)) if args.parts else STAGES
 
     try:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -64,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     progress = BuildProgress(args.out / "build.log", args.quiet)
     data = args.data
     if data is None:
-        progress.say("a trial: the chromosomes are drawn, the bundle has seen none")
+        progress.say("a trial: the chromosomes are drawn")
         data = draw_data(args.out / DRAWN, config.drawn)
     records_of(data, config.sources)
-    runner = Runner(STAGES, args.out, config, data, listing_hash(data), progress, args.workers)
+    runner = Runner(stages, args.out, config, data, listing_hash(data), progress, args.workers)
     runner.run(args.only, args.until, args.redo)
     if runner.is_done(LAST):
         bundle = publish(runner.folder(LAST), args.out / "bundle")
@@ -97,5 +105,6 @@ def _settings(args: argparse.Namespace) -> BuildConfig:
 
     tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
     config = read_build(args.config, known_depths())
-    check_onnx()
+    if args.parts is None:
+        check_onnx()
     return config.for_smoke(drawn=args.data is None) if args.smoke else config

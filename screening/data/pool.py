@@ -31,7 +31,7 @@ PLAUSIBLE_AREA = (0.6, 1.4)
 FEWEST_FOR_A_SCALE = 6
 """A cell with fewer usable chromosomes has no dependable scale and is left out."""
 
-_WHOLE = 46
+POOLED = "pooled-"
 
 POOLED = "pooled-"
 """Stands before the case of a pooled cell's first person."""
@@ -88,53 +88,9 @@ def pool_cells(
     return cells
 
 
-def pool_apart(records: Sequence[CellRecord], rng: np.random.Generator) -> list[Metaphase]:
-    """Return as many complete cells as can be pooled so that no person is in two of them.
-
-    Each starts from the next unused person and takes what is missing from as few others as will do,
-    none of them in a cell yet. Such cells are independent of one another, as whole patients are;
-    otherwise as `pool_cells`. Empty when the records lack a class.
-    """
-    looks = [look for look in map(_looks, records) if look is not None]
-    if not looks:
-        return []
-    vectors = np.array([look.vector() for look in looks])
-    vectors /= np.maximum(vectors.std(axis=0), 1e-6)
-    people = np.array([look.cell.case for look in looks])
-    owner = {c.origin: look.cell.case for look in looks for c in look.cell.chromosomes}
-    unused = np.ones(len(looks), bool)
-    cells: list[Metaphase] = []
-    for anchor in rng.permutation(len(looks)):
-        if not unused[anchor]:
-            continue
-        distance = np.linalg.norm(vectors - vectors[anchor], axis=1)
-        order = [int(i) for i in np.argsort(distance, kind="stable") if unused[i] and i != anchor]
-        male = bool(rng.random() < 0.5)
-        donors = _fewest(looks, int(anchor), order, male)
-        cell = _compose([looks[i] for i in donors], male, len(cells), rng)
-        if len(cell.chromosomes) == _WHOLE:
-            cells.append(cell)
-            taken = {owner[c.origin] for c in cell.chromosomes}
-            unused &= ~np.isin(people, list(taken))
-    return cells
-
-
-def _fewest(looks: Sequence[_Looks], anchor: int, order: Sequence[int], male: bool) -> list[int]:
-    """The anchor and few others that complete it: each time who brings most, of equals the nearest.
-
-    Who looks most alike would do less here: the fewer people a cell takes, the more cells will be.
-    """
-    wanted = _wanted(male)
-    donors, left = [anchor], list(order)
-    wanted -= Counter(c.name for c in looks[anchor].cell.chromosomes)
-    while wanted and left:
-        brings = [
-            (wanted & Counter(c.name for c in looks[i].cell.chromosomes)).total() for i in left
-        ]
-        best = left.pop(int(np.argmax(brings)))
-        donors.append(best)
-        wanted -= Counter(c.name for c in looks[best].cell.chromosomes)
-    return donors
+def is_pooled(case: str) -> bool:
+    """Return whether a case's name is that of a pooled cell, which is nobody's."""
+    return case.startswith(POOLED)
 
 
 def _wanted(male: bool) -> Counter[str]:

@@ -4,29 +4,47 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Final
 
-from screening.bundle_schema import CertificateInfo
+from screening.bundle_schema import CertificateInfo, Scope
 from screening.uncertainty.risk_control import rounded_down
+
+NUMERICAL: Final = "numerical"
+LABELLED: Final = "labelled"
+_SCOPES: dict[Scope, str] = {
+    NUMERICAL: "cases with a gain or loss of whole chromosomes",
+    LABELLED: "cases like those that were labelled abnormal",
+}
+"""Of which cases a certificate promises something, in words."""
+_TIMES = {2: "second", 3: "third"}
 
 
 def certificate_sentence(certificate: CertificateInfo | None) -> str:
-    """Return what is promised, in words; the first says so when abnormalities were simulated."""
+    """Return what is promised, in words.
+
+    The first sentence says when abnormalities were simulated, or the people looked at before.
+    """
     if certificate is None:
-        return "No certificate: nothing is promised about how many abnormal cases are put last."
+        return (
+            "No certificate: nothing is promised about how many abnormal cases are of low priority."
+        )
     c = certificate
+    earned = []
     if c.simulated == c.abnormal:
-        earned = "Earned on simulated abnormalities, not on patients' own: "
+        earned.append("on simulated abnormalities, not on patients' own")
     elif c.simulated:
-        earned = f"Earned in part on simulated abnormalities ({c.simulated} of {c.abnormal}): "
-    else:
-        earned = ""
-    first = "at" if earned else "At"
-    least = rounded_down(c.recall)
+        earned.append(f"in part on simulated abnormalities ({c.simulated} of {c.abnormal})")
+    if c.looks > 1:
+        earned.append(
+            f"at the {_TIMES.get(c.looks, f'{c.looks}th')} look at the same people (the confidence "
+            "is that of a first look)"
+        )
+    first = f"Earned {', '.join(earned)}: at" if earned else "At"
     text = (
-        f"{earned}{first} least {least} of abnormal cases are not put last, with "
-        f"{100 * c.confidence:g} % confidence ({c.abnormal} abnormal cases of {c.patients} "
-        f"patients, {_missed(c)}; {c.normal} normal cases, {c.cleared} of them put last; "
-        f"{c.method}; {c.date[:10]}, data {c.data_hash[:12]}). "
+        f"{first} least {rounded_down(c.recall)} of {_SCOPES[c.scope]} are not of low priority, "
+        f"with {100 * c.confidence:g} % confidence ({c.abnormal} abnormal cases of {c.patients} "
+        f"people, {_missed(c)}; {c.normal} normal cases, {_made(c)}{c.low_priority} of them of low "
+        f"priority; {c.method}; {c.date[:10]}, data {c.data_hash[:12]}). "
         f"It holds for cases like those, {c.passes} passes, a minimum confidence of "
         f"{c.min_confidence:g} or more."
     )
@@ -36,6 +54,11 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
             f"{c.flag_threshold:.4f})."
         )
     return text
+
+
+def _made(certificate: CertificateInfo) -> str:
+    composed = certificate.composed
+    return f"{composed} composed of single chromosomes, " if composed else ""
 
 
 def _missed(certificate: CertificateInfo) -> str:

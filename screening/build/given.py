@@ -1,0 +1,91 @@
+"""Parts that a finished bundle gives instead of being trained: whom they have seen, what is kept.
+
+What is fitted anew for them (score, threshold, certificate) must be fitted and measured on people
+that they never saw; a split of today's data may have put some of those elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+
+from screening import __version__
+from screening.assess.recognise import TRAINED_ON, case_hash
+from screening.build.config import SourcesConfig
+from screening.build.data import split_in
+from screening.build.runner import Context
+from screening.bundle import Bundle, rewrite_bundle
+from screening.data.split import CALIBRATION, TEST, TRAIN, VALIDATION, CaseKey, Split
+from screening.data.tables import Problems
+from screening.errors import BundleError
+
+BUNDLE = "bundle"
+NEEDED = ("screener", "classifier", "segmenter", "arbiter")
+_APART = "by case, whoever has taught the given parts in train"
+
+
+def check_given(bundle: Bundle) -> None:
+    """Raise BundleError unless the bundle has what a build makes and tells whom it has seen."""
+    missing = [name for name in NEEDED if name not in bundle.info.parts]
+    if missing or not seen_by(bundle):
+        lacks = ", ".join(missing) or "the list of those who taught it"
+        raise BundleError(
+            f"{bundle.folder}: expected a bundle with {', '.join(NEEDED)} and the list of those "
+            f"who taught it to take parts from, received one without {lacks}"
+        )
+
+
+def seen_by(bundle: Bundle) -> tuple[str, ...]:
+    """Return the people who taught a bundle or chose anything in it, as `case_hash` names them."""
+    return tuple(bundle.info.data.get(TRAINED_ON, {}).get("cases", ()))
+
+
+def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Split:
+    """Return the split with the people of `seen` in train.
+
+    Where a source's train and validation people are the very ones of `seen`, its split is that of
+    the given parts: its validation people chose there and may choose again. ManifestError names
+    whoever of a source of whole cells, or of one left out, would be measured and has been seen;
+    of pooled sources there are enough others.
+    """
+    hashes = {key: case_hash(*key) for key in made.assignments}
+    known = set(seen)
+    taught: dict[str, set[CaseKey]] = defaultdict(set)
+    saw: dict[str, set[CaseKey]] = defaultdict(set)
+    for key, part in made.assignments.items():
+        if part in (TRAIN, VALIDATION):
+            taught[key[0]].add(key)
+        if hashes[key] in known:
+            saw[key[0]].add(key)
+    problems = Problems("the data, for the given parts")
+    found = dict(made.assignments)
+    for source, people in saw.items():
+        for key in sorted(people):
+            part, measured = found[key], found[key] in (CALIBRATION, TEST)
+            if source in sources.leave_out or (measured and source not in sources.pooled):
+                problems.add(f"{'/'.join(key)} ({part}) has taught the given parts: leave it out")
+            elif measured or taught[source] != people:
+                found[key] = TRAIN
+    problems.raise_if_any()
+    return Split(found, made.seed, _APART)
+
+
+def parts(bundle: Bundle, context: Context) -> None:
+    """Write the given bundle without what is fitted anew; `data` tells whose parts they are."""
+    config, split_now = context.settings, split_in(context.of("split"))
+    info, taught = bundle.info, config.sources.train_on
+    choosing = {case_hash(*key) for key in split_now.part(VALIDATION) if key[0] in taught}
+    seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *choosing})}
+    changes = {
+        "created": date.today().isoformat(), "tool_version": __version__,
+        "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,
+        "metrics": {},
+        "data": info.data | {
+            "sources": sorted({*info.data.get("sources", ()), *taught}),
+            "left_out": ", ".join(sorted(config.sources.leave_out)),
+            "split": split_now.hash, "seed": split_now.seed,
+            "parts_of": bundle.hash, TRAINED_ON: seen,
+        },
+    }  # fmt: skip
+    rewrite_bundle(bundle, info.model_copy(update=changes), context.folder / BUNDLE)

@@ -1,0 +1,133 @@
+"""A build with the parts of a finished bundle: fitted and measured on whom these never saw."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from labelled_fakes import write_bundle_without_weights
+from screening.assess.recognise import case_hash
+from screening.build import given
+from screening.build.config import SourcesConfig, read_build
+from screening.build.data import SPLIT
+from screening.build.runner import Context
+from screening.build.stages import STAGES, stages_of
+from screening.bundle import Bundle, default_bundle, load_bundle
+from screening.cli import main
+from screening.data.split import Split
+from screening.errors import BundleError, ManifestError
+from test_uncertainty_certificate import CERTIFICATE
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
+SOURCES = SourcesConfig(train_on=("lab", "crops"), leave_out=("else",), pooled=("crops",))
+PARTS_OF_LAB = {"a": "train", "b": "validation", "c": "calibration", "d": "test"}
+
+
+def shared(**sources: dict[str, str]) -> Split:
+    keys = {(source, case): part for source, of in sources.items() for case, part in of.items()}
+    return Split(keys, seed=0)
+
+
+def hashes(*names: str) -> list[str]:
+    return [case_hash(*name.split("/")) for name in names]
+
+
+def giving(bundle: Bundle, **data: object) -> Bundle:
+    parts = bundle.info.parts | dict.fromkeys(given.NEEDED, next(iter(bundle.info.parts.values())))
+    info = bundle.info.model_copy(update={"parts": parts, "data": data})
+    return Bundle(bundle.folder, info, bundle.hash)
+
+
+def test_validation_people_choose_again_only_where_the_split_is_that_of_the_parts():
+    made = shared(lab=PARTS_OF_LAB)
+    seen = hashes("lab/a", "lab/b", "lab/gone")
+    assert given.apart_from(made, seen, SOURCES).assignments == made.assignments
+    # a has not taught: then b may have.
+    changed = given.apart_from(made, hashes("lab/b"), SOURCES)
+    assert changed.assignments["lab", "b"] == "train"
+    assert changed.hash != made.hash
+
+
+def test_people_of_pooled_sources_who_have_taught_are_measured_in_no_part():
+    parts = {**PARTS_OF_LAB, "e": "validation", "f": "calibration", "g": "test"}
+    seen = hashes("lab/a", "lab/b", "crops/b", "crops/c", "crops/d")
+    split = given.apart_from(shared(lab=PARTS_OF_LAB, crops=parts), seen, SOURCES)
+    assert {key[1] for key in split.part("train") if key[0] == "crops"} == set("abcd")
+    assert split.part("validation") == {("lab", "b"), ("crops", "e")}
+    assert split.part("calibration") == {("lab", "c"), ("crops", "f")}
+    assert split.part("test") == {("lab", "d"), ("crops", "g")}
+
+
+@pytest.mark.parametrize("name", ["lab/c", "lab/d", "else/a"])
+def test_people_of_whole_cells_who_have_taught_are_refused_by_name_where_they_are_measured(name):
+    made = shared(lab=PARTS_OF_LAB, **{"else": {"a": "train"}})
+    with pytest.raises(ManifestError, match=f"{name} .* has taught the given parts"):
+        given.apart_from(made, hashes("lab/a", "lab/b", name), SOURCES)
+
+
+def test_a_bundle_that_lacks_a_part_or_its_list_of_people_gives_none(tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    with pytest.raises(BundleError, match="received one without screener, classifier"):
+        stages_of(bundle)
+    with pytest.raises(BundleError, match="received one without the list of those who taught it"):
+        stages_of(giving(bundle))
+    assert [s.name for s in stages_of(giving(bundle, seen={"cases": ["x"]}))] == [
+        "split", "parts", "pages", "looks", "fusion", "certificate", "bundle",
+    ]  # fmt: skip
+
+
+def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
+    before = {"cases": ["x"], "images": ["y"]}
+    bundle = write_bundle_without_weights(
+        tmp_path / "bundle", certificate=CERTIFICATE, threshold=0.2,
+        data={"seen": before, "sources": ["first"], "split": "old"},
+    )  # fmt: skip
+    config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
+    now = shared(drawn=PARTS_OF_LAB)
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split" / SPLIT).write_text(now.to_json())
+    (tmp_path / "parts").mkdir()
+    folders = {"split": tmp_path / "split"}
+    given.parts(bundle, Context(tmp_path / "parts", config, tmp_path, folders))
+    made = load_bundle(tmp_path / "parts" / "bundle").info
+    assert made.certificate is None and made.fusion is None and made.files == bundle.info.files
+    assert made.data["seen"] == {"cases": sorted(["x", *hashes("drawn/b")]), "images": ["y"]}
+    assert made.data["sources"] == ["drawn", "first"] and made.data["split"] == now.hash
+    assert made.data["parts_of"] == bundle.hash and made.reading == bundle.info.reading
+    assert made.created != bundle.info.created
+
+
+def test_other_parts_are_another_build_and_their_certificate_is_remembered(tmp_path):
+    seen = {"seen": {"cases": ["x"]}}
+    one = giving(write_bundle_without_weights(tmp_path / "one", certificate=CERTIFICATE), **seen)
+    stages = {stage.name: stage for stage in stages_of(one)}
+    assert {stages[name].given for name in ("split", "parts", "certificate")} == {one.hash}
+    run = stages["certificate"].run
+    assert isinstance(run, partial) and run.keywords == {"before": one.info}
+    assert all(not stage.given for stage in STAGES)
+
+
+def test_parts_are_refused_before_anything_is_made(tmp_path, capsys):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    words = ["build", str(CONFIG), "--smoke", "--parts", str(bundle.folder)]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 1
+    assert "without screener, classifier" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
+    shipped, run = load_bundle(default_bundle()), tmp_path / "run"
+    words = ["--smoke", "--parts", str(shipped.folder), "--out", str(run), "--quiet"]
+    assert main(["build", str(CONFIG), *words]) == 0
+    made = load_bundle(run / "bundle").info
+    same = {name: made.files[name] for name in shipped.info.files}
+    assert same == shipped.info.files and made.reading == shipped.info.reading
+    assert made.fusion is not None and made.fusion != shipped.info.fusion
+    assert made.certificate is not None and made.certificate.looks == 1
+    assert made.data["parts_of"] == shipped.hash
+    assert set(shipped.info.data["seen"]["cases"]) < set(made.data["seen"]["cases"])
+    assert shipped.hash[:12] in (run / "bundle" / "MODEL_CARD.md").read_text("utf-8")
