@@ -17,6 +17,11 @@ from screening.triage.rule import Rule
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
+@pytest.fixture(autouse=True)
+def beside_one_another(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+
+
 def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None and spec.loader is not None
@@ -36,18 +41,22 @@ def test_simulated_breaks_agree_with_the_closed_form():
     )  # a threshold read off the sample breaks its recall about half of all times
 
 
-def test_real_splits_certify_one_half_and_count_the_other(tmp_path):
+@pytest.mark.parametrize(("people", "cells"), [(48, 22), (20, 50)])
+def test_pooled_cells_counted_as_people_break_the_promise_and_left_out_they_do_not(people, cells):
     guarantee = script("measure_guarantee")
-    rng = np.random.default_rng(0)
-    lines = ["case,patient,abnormal,simulated,route,p_abnormal,last_from"]
-    for i in range(400):
-        start = rng.uniform(0.5, 0.9) if i % 2 else rng.uniform(0.1, 0.3)
-        lines.append(f"c{i},p{i},{i % 2},1,flag,0.5,{start:.6f}")
-    lines.append("never,p400,1,1,flag,0.9,")
-    (tmp_path / "cases.csv").write_text("\n".join(lines) + "\n")
-    rows = guarantee.real_splits([tmp_path], 20, rng)
-    promised, certified, achieved = rows[2][0], rows[2][1], rows[2][2]
-    assert promised == 0.9 and certified.value == 1 and 0.85 < achieved <= 1 and rows[2][4] > 0.9
+    lines = guarantee.pooled(people, cells, 0, 400, np.random.default_rng(1))
+    counted, alone = ((line[5], line[6]) for line in lines)
+    assert counted[1] > 0.07 and alone[1] <= 0.05
+    for broken, exact in (counted, alone):
+        assert binomtest(broken.successes, broken.total, exact).pvalue > 1e-3
+    assert lines[1][3] == guarantee.earnable(people) < lines[0][3]
+    shared = guarantee.pooled(people, cells, 30, 400, np.random.default_rng(1))
+    assert shared[0][5].value > 0.06 > shared[1][5].value
+
+
+def test_what_people_earn_is_rounded_down_and_fixed_by_their_number():
+    guarantee = script("measure_guarantee")
+    assert [guarantee.earnable(n) for n in (20, 48, 58, 59, 299)] == [0.86, 0.93, 0.94, 0.95, 0.99]
 
 
 @pytest.mark.parametrize(
