@@ -109,18 +109,6 @@ def test_training_goes_on_where_it_stopped(cell, tmp_path):
     assert all(layer.dtype_policy.name == "float32" for layer in model.layers)
 
 
-def test_temperature_is_found_again():
-    from screening.train.calibration import temperature_of
-
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (6000, 25))
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    labels = np.array([rng.choice(25, p=row) for row in p])
-    found = temperature_of(2.5 * logits, labels)
-    assert found["temperature"] == pytest.approx(2.5, rel=0.08)
-    assert found["after"] < found["before"]
-
-
 def test_answers_are_probabilities_and_do_not_hang_on_company(classifier, cell):
     pictures = [c.image for c in cell.chromosomes[:9]]
     lengths = np.array([RELATIVE_LENGTH[c.name] for c in cell.chromosomes[:9]], np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from screening.models import backbones
-from screening.models.screener import HEAD, base_of, build_screener
+from screening.models.screener import HEAD_START, base_of, build_screener
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
@@ -46,7 +46,7 @@ def tiny_screener() -> keras.Model:
     x = keras.layers.Rescaling(-1 / 127.5, offset=2.0)(image)
     x = keras.layers.Conv2D(8, 8, 8, activation="relu")(x)
     x = keras.layers.Conv2D(8, 4, 4, activation="relu")(x)
-    x = keras.layers.Dropout(0.3, name=HEAD)(x)
+    x = keras.layers.Dropout(0.3, name=HEAD_START)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.BatchNormalization()(keras.layers.Dense(4, activation="relu")(x))
     x = keras.layers.Dense(1, activation="sigmoid", name="p_abnormal")(x)

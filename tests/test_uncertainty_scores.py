@@ -36,6 +36,14 @@ def test_temperature_undoes_an_exaggeration():
     np.testing.assert_allclose(scaling.apply(expit(3 * logit(p))), p, atol=0.03)
 
 
+def test_the_temperature_of_many_classes_is_found_again():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (6000, 25))
+    labels = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+    temperature, before, after = calibration.temperature_of(2.5 * logits, labels)
+    assert temperature == pytest.approx(2.5, rel=0.08) and after < before
+
+
 def test_beta_undoes_a_skewed_distortion_that_temperature_cannot():
     p, labels = drawn()
     # logit(p) = 2 log s - 0.5 log(1 - s) + 1 has s for every p: solved by bisection on a grid.

@@ -77,13 +77,14 @@ def temperature(context: Context) -> None:
     """Choose the temperature on pages of validation patients, each adapted to as `screen` does."""
     import keras
 
-    from screening.train.calibration import temperature_of
+    from screening.uncertainty.calibration import temperature_of  # brings scikit-learn
 
     model = keras.models.load_model(context.of("classifier") / CLASSIFIER)
     held_out = read_crops(context.of("crops") / _name((PAGES, VALIDATION, HELD_OUT)))
     share = context.settings.reading.chromosomes.adapted
     logits, labels = adapted_logits(model, held_out, share)
-    fitted = temperature_of(logits, labels)
+    found = (round(value, 4) for value in temperature_of(logits, labels))
+    fitted = dict(zip(("temperature", "before", "after"), found, strict=True))
     (context.folder / "temperature.json").write_text(json.dumps(fitted) + "\n", "utf-8")
     context.say(f"temperature {fitted['temperature']:g}")
 

@@ -11,7 +11,7 @@ from screening.models.backbones import PREPROCESSING, get_backbone
 from screening.models.weights import load_base_weights, preprocessing_for
 
 HIDDEN_UNITS = 256
-HEAD = "feature_dropout"
+HEAD_START = "feature_dropout"
 """The first layer behind the base; what enters it is the base's last map."""
 
 
@@ -56,7 +56,7 @@ def build_screener(
     )
     if weights is not None:
         load_base_weights(base, row, size, weights)
-    x = dropout_layer(dropout, name=HEAD)(base.output)
+    x = dropout_layer(dropout, name=HEAD_START)(base.output)
     x = keras.layers.GlobalAveragePooling2D(name="feature_mean")(x)
     x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
     x = keras.layers.BatchNormalization(name="hidden_norm")(x)
@@ -82,14 +82,4 @@ def preprocessed(images: keras.KerasTensor, mode: str) -> keras.KerasTensor:
 
 def base_of(screener: keras.Model) -> keras.Model:
     """Return the part before the head as a model of its own; it shares the layers."""
-    return keras.Model(screener.input, screener.get_layer(HEAD).input, name="base")
-
-
-def head_of(screener: keras.Model) -> keras.Model:
-    """Return the head as a model of its own on the base's last map; it shares the layers."""
-    start = next(i for i, layer in enumerate(screener.layers) if layer.name == HEAD)
-    features = keras.Input(screener.layers[start].input.shape[1:], name="features")
-    x = features
-    for layer in screener.layers[start:]:
-        x = layer(x)
-    return keras.Model(features, x, name="head")
+    return keras.Model(screener.input, screener.get_layer(HEAD_START).input, name="base")

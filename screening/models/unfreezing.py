@@ -12,13 +12,11 @@ import keras
 
 from screening.errors import ScreeningError
 from screening.models.backbones import BACKBONES, Backbone
+from screening.models.screener import HEAD_START
 
 HEAD = "head"
 RELATIVE = {"last-block": 0, "last-two-blocks": 1}
 """Depths that every base knows, as positions in `Backbone.stages`."""
-
-HEAD_START = "feature_dropout"
-"""First layer of the head in `models.screener.build_screener`."""
 
 
 @dataclass(frozen=True, eq=False)

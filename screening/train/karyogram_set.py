@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from screening.atomic import replace_files
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
 from screening.images.page import Page
@@ -244,8 +245,8 @@ def build_set(
                 tick(done, len(entries), f"karyograms of {folder.name}")
             for array in arrays.values():
                 array.flush()
-            index.write_text("\n".join(lines) + "\n")
-            progress.write_text(str(done))
+            # A kill between the two leaves an index that knows more than the progress, never less.
+            replace_files(folder, {index.name: "\n".join(lines) + "\n", progress.name: str(done)})
     return KaryogramSet(folder)
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from screening.models.screener import HEAD_START
 from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history
 from screening.train.karyogram_set import PAPER, KaryogramSet
 
 STATES = 3
 """A slot is usual (0), has a gain (1) or a loss (2)."""
-HEAD = "feature_dropout"
-"""The screener's first layer behind the base; the dense output hangs on what enters it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class SlotBatches(keras.utils.PyDataset):
 
 def slot_model(screener: keras.Model) -> keras.Model:
     """Return the screener with a second output "slots": logits (b, m, m, 3) on the last map."""
-    features = screener.get_layer(HEAD).input
+    features = screener.get_layer(HEAD_START).input
     slots = keras.layers.Conv2D(STATES, 1, dtype="float32", name="slots")(features)
     outputs = {"p_abnormal": screener.output, "slots": slots}
     return keras.Model(screener.input, outputs, name="slot_screener")

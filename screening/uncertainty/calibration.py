@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, logit
+from scipy.special import expit, log_softmax, logit
 from sklearn.isotonic import IsotonicRegression
 
 from screening.metrics import log_loss
@@ -126,6 +126,19 @@ def choose(
     return Choice(best, fit(best, scores, labels), losses)
 
 
+def temperature_of(logits: ArrayLike, labels: ArrayLike) -> tuple[float, float, float]:
+    """Return the temperature, 0.05–50, of least log loss for logits (n, classes), and the loss
+    before and after in nats; `labels` int (n,). Fit it on patients that trained nothing."""
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, int)
+
+    def loss(log_temperature: float) -> float:
+        log_p = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-log_p[np.arange(len(labels)), labels].mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(50)), method="bounded")
+    return float(np.exp(found.x)), loss(0.0), float(found.fun)
+
+
 def to_json(scaling: Scaling) -> dict[str, object]:
     """Return plain values for JSON: the kind and its numbers."""
     kind = next(name for name, cls in KINDS.items() if isinstance(scaling, cls))
@@ -153,12 +166,7 @@ def _fit_identity(scores: np.ndarray, labels: np.ndarray) -> Identity:
 
 def _fit_temperature(scores: np.ndarray, labels: np.ndarray) -> Temperature:
     odds = _log_odds(scores)
-
-    def loss(log_temperature: float) -> float:
-        return _cross_entropy(odds / np.exp(log_temperature), labels)
-
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(50)), method="bounded")
-    return Temperature(float(np.exp(found.x)))
+    return Temperature(temperature_of(np.stack([np.zeros_like(odds), odds], 1), labels)[0])
 
 
 def _fit_beta(scores: np.ndarray, labels: np.ndarray) -> Beta:
