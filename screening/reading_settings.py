@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from screening.classes import AUTOSOMES
+from screening.page_settings import ChromosomeReading, Gate, Marks
 from screening.setting_types import (
     Autosome,
     Between,
@@ -357,32 +358,11 @@ class Sizes(Group):
     like_one: Annotated[float, Field(lt=0)] = -0.6
 
 
-class ChromosomeReading(Group):
-    """How the chromosomes of a cell are classified together.
-
-    `adapted`: share of the network's normalisation that comes from the cell itself;
-    `fewest_to_adapt`: fewer pictures than this are no cell (what they have in common may be their
-    class). `wide`: median widths of the page up to which nothing is wide for one chromosome, and
-    `width_spread` how fast it gets improbable beyond, in logarithms. `one`: how sure the classifier
-    may be, at least and at most, that a piece is one chromosome when it judges a cutting.
-    `not_one`: probability of none from which a piece does not set the scale of the lengths;
-    `fewest_for_scale`: pieces whose classes may set it, by a factor within `rescale` (classes may
-    be wrong all in one direction).
-    """
-
-    adapted: Probability = 0.5
-    fewest_to_adapt: Count = 35
-    wide: Positive = 1.45
-    width_spread: Positive = 0.12
-    one: Between = (0.02, 0.98)
-    not_one: Probability = 0.5
-    fewest_for_scale: Count = 16
-    rescale: Between = (0.85, 1.18)
-
-
 class ReadingSettings(Group):
     """All settings of the reading, by what they govern."""
 
+    gate: Gate = Gate()
+    marks: Marks = Marks()
     rates: Rates = Rates()
     looks: Looks = Looks()
     prior: Prior = Prior()

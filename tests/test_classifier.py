@@ -11,7 +11,8 @@ import pytest
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH
 from screening.images.normalise import normalise
 from screening.karyogram.crops import CANVAS
-from screening.reading_settings import ChromosomeReading, ReadingSettings
+from screening.page_settings import ChromosomeReading
+from screening.reading_settings import ReadingSettings
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style

@@ -10,9 +10,12 @@ import pytest
 
 from screening.images.arrangement import Arrangement
 from screening.images.page import Page
+from screening.images.quality import Quality
 from screening.images.read import read_image
 from screening.karyogram import gate
 from screening.karyogram.gate import inspect
+from screening.karyogram.locate import Locator
+from screening.page_settings import Gate
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import Style, clinical_style, random_style
@@ -106,7 +109,23 @@ def test_turned_half_and_doubled_karyograms_do_not_pass_unnoticed(karyogram):
 
 def test_stout_chromosomes_in_falling_rows_need_no_axes():
     stout = Arrangement(4, 9, 0.4, 0.1, 2.2, float("nan"))
-    assert gate._not_arranged(stout, 46) == "" and gate._doubts(stout, 46) == []
+    assert gate._not_arranged(stout, 46) == "" and gate._doubts(stout, 46, Gate()) == []
     level = replace(stout, first_over_last=1.0)
     assert "metaphase" in gate._not_arranged(level, 46)
-    assert "many chromosomes are not upright" in gate._doubts(level, 46)
+    assert "many chromosomes are not upright" in gate._doubts(level, 46, Gate())
+
+
+def test_how_many_chromosomes_pass_is_the_bundles_to_say(karyogram):
+    usual = locator()
+    page = Page.of(karyogram.image)
+    count = inspect(page, usual).quality.objects
+
+    def seen(**limits: tuple[int, int]) -> Quality:
+        gate = Gate(**limits)
+        return inspect(page, Locator(usual.segmenter, usual.arbiter, gate)).quality
+
+    assert seen(one_cell=(count, count + 1)).ok and not seen(one_cell=(count + 1, 99)).ok
+    assert not seen(one_cell=(1, count - 1)).ok and seen(one_cell=(1, count)).ok
+    assert seen(usual=(count - 1, count)).warnings == seen(usual=(count, count + 1)).warnings == ()
+    assert "part of a karyogram" in seen(usual=(count + 1, 99)).warnings[0]
+    assert "two cells" in seen(usual=(1, count - 1)).warnings[0]

@@ -5,6 +5,7 @@ import numpy as np
 
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.page_settings import Marks
 
 UNIT = 20.0
 BLOB, LETTER, CAPTION = (100, 76, 20, 24), (130, 84, 14, 16), (100, 200, 20, 24)
@@ -32,7 +33,7 @@ def _page() -> tuple[np.ndarray, Located]:
 
 def test_only_the_toned_mark_in_line_is_found():
     paper, located = _page()
-    assert toned_marks(paper, located) == [BLOB]
+    assert toned_marks(paper, located, Marks()) == [BLOB]
 
 
 def test_a_mark_of_one_tone_is_print_and_an_empty_page_has_none():
@@ -40,5 +41,5 @@ def test_a_mark_of_one_tone_is_print_and_an_empty_page_has_none():
     x, y, w, h = BLOB
     window = paper[y : y + h, x : x + w]
     window[window < 255] = 30
-    assert toned_marks(paper, located) == []
-    assert toned_marks(paper, Located((), (), 0, (), 0.0)) == []
+    assert toned_marks(paper, located, Marks()) == []
+    assert toned_marks(paper, Located((), (), 0, (), 0.0), Marks()) == []

@@ -10,9 +10,9 @@ import pytest
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
+from screening.page_settings import ChromosomeReading
 from screening.predict import chromosomes
 from screening.predict.chromosomes import ChromosomeClassifier
-from screening.reading_settings import ChromosomeReading
 
 HOW = ChromosomeReading()
 

@@ -10,6 +10,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import UPRIGHT, Page, align_best
 from screening.evidence.weights import object_weights, with_print
+from screening.karyogram.locate import FoundChromosome, Located
+from screening.karyogram.marks import toned_marks
 from screening.reading_settings import Order, ReadingSettings
 from screening.record import Chromosome, Reading
 
@@ -389,11 +392,30 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
             yield module._choose(located, p, 2, how)[0]
 
 
+def of_marks(s: ReadingSettings) -> Iterator[Any]:
+    """Blobs beside a chromosome whose size, tone and place change step by step."""
+    unit, chromosome = 20.0, FoundChromosome(
+        30, 20, 20, 80, np.ones((80, 20), bool), np.array([[40, 20], [40, 100]], np.float32), 80.0,
+        20.0,
+    )  # fmt: skip
+    for side in (3, 6, 8, 12, 20, 30, 60, 80):
+        for dark, light in ((200, 60), (200, 150), (230, 20), (200, 190)):
+            for right, down in ((60, 0), (130, 0), (290, 0), (60, 8), (60, 14), (60, 20)):
+                paper = np.full((220, 420), 255, np.uint8)
+                y, x = 100 + down - side, 40 + right - side // 2
+                if y >= 0:
+                    tones = np.where(np.arange(side) % 6 < 3, dark, light).astype(np.uint8)
+                    paper[y : y + side, x : x + side] = 255 - tones[:, None]
+                    paper = cv2.GaussianBlur(paper, (0, 0), 1.0)
+                    box = (x - 1, y - 1, side + 2, side + 2)
+                    yield toned_marks(paper, Located((chromosome,), (), 1, (box,), unit), s.marks)
+
+
 GROUPS: dict[str, Callable[[ReadingSettings], Iterator[Any]]] = {
     "rates": of_rates, "looks": of_looks, "prior": of_prior, "layout": of_layout,
     "placement": of_placement, "assignment": of_assignment, "homologs": of_homologs,
     "conclusions": of_conclusions, "doubts": of_doubts, "sizes": of_sizes,
-    "chromosomes": of_chromosomes,
+    "chromosomes": of_chromosomes, "marks": of_marks,
 }  # fmt: skip
 
 
@@ -413,7 +435,10 @@ def told(value: Any) -> Any:
     return repr(value)
 
 
-SEEN_ELSEWHERE = {"chromosomes.adapted"}  # tests/test_classifier.py builds the network for it
+SEEN_ELSEWHERE = {
+    "chromosomes.adapted",  # tests/test_classifier.py builds the network for it
+    *(f"gate.{name}.{end}" for name in ("one_cell", "usual") for end in (0, 1)),  # karyogram_gate
+}
 
 
 @pytest.mark.parametrize(
@@ -429,4 +454,4 @@ def test_every_value_decides_something(path):
 
 
 def test_every_group_is_covered():
-    assert set(GROUPS) == set(ReadingSettings.model_fields)
+    assert {*GROUPS, "gate"} == set(ReadingSettings.model_fields)

@@ -82,7 +82,8 @@ def finder_files(context: Context) -> dict[str, bytes]:
 def locator_of(context: Context) -> Locator:
     """Return what finds chromosomes with the parts that this build has made."""
     files = finder_files(context)
-    return Locator(Segmenter(files[SEGMENTER]), Arbiter.from_json(files[ARBITER]))
+    gate = context.settings.reading.gate
+    return Locator(Segmenter(files[SEGMENTER]), Arbiter.from_json(files[ARBITER]), gate)
 
 
 def _pages(context: Context, kind: str) -> list[Path]:

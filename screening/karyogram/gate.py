@@ -14,11 +14,7 @@ from screening.images.arrangement import Arrangement, arrangement
 from screening.images.page import Page
 from screening.images.quality import Quality, assess
 from screening.karyogram.locate import Located, Locator
-
-FEWEST, MOST = 14, 115
-"""Chromosomes of a page that can be one cell: part of one, or a tetraploid one with dirt."""
-FEW, MANY = 40, 80
-"""Outside these a person is told: a cell has 46, now and then 45 or 47, rarely 69 or 92."""
+from screening.page_settings import Gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +37,11 @@ def inspect(page: Page, locator: Locator) -> Inspection:
         return Inspection(quality, None)
     located = locator.locate(page)
     count = len(located.chromosomes)
-    order = _arrangement(located)
-    reason = _not_one_cell(count) or _not_arranged(order, count)
+    order, limits = _arrangement(located), locator.gate
+    reason = _not_one_cell(count, limits) or _not_arranged(order, count)
     if reason:
         return Inspection(Quality(False, reason, count), located)
-    warnings = (*quality.warnings, *_doubts(order, count))
+    warnings = (*quality.warnings, *_doubts(order, count, limits))
     return Inspection(replace(quality, objects=count, warnings=warnings), located)
 
 
@@ -60,10 +56,10 @@ def _arrangement(located: Located) -> Arrangement:
     return arrangement(boxes, angle, elongation, other[~rule])
 
 
-def _not_one_cell(count: int) -> str:
-    if count > MOST:
+def _not_one_cell(count: int, limits: Gate) -> str:
+    if count > limits.one_cell[1]:
         return f"{count} objects, a cell has about 46 chromosomes: text, noise or several cells?"
-    if count < FEWEST:
+    if count < limits.one_cell[0]:
         what = "object looks" if count == 1 else "objects look"
         return f"{count} {what} like chromosomes, a karyogram has about 46: not a whole karyogram"
     return ""
@@ -97,12 +93,12 @@ def _ordered(order: Arrangement) -> bool:
     return order.rows >= 3 and order.first_over_last >= 1.5
 
 
-def _doubts(order: Arrangement, count: int) -> list[str]:
+def _doubts(order: Arrangement, count: int, limits: Gate) -> list[str]:
     """Return sentences about what makes the page hard to judge."""
     doubts = []
-    if count < FEW:
+    if count < limits.usual[0]:
         doubts.append(f"only {count} chromosomes found: part of a karyogram?")
-    if count > MANY:
+    if count > limits.usual[1]:
         doubts.append(f"{count} chromosomes found: two cells, or dirt on the page?")
     if order.rows == 2:
         doubts.append("only 2 rows found: part of a karyogram, or rows that touch")

@@ -11,21 +11,12 @@ import cv2
 import numpy as np
 
 from screening.karyogram.locate import Located
-
-_INK = 0.16
-"""Share of the darkest ink from which a pixel belongs to the mark."""
-_LOW, _HIGH = 0.4, 3.0
-"""Height and width of a mark, in chromosome widths."""
-_THICK, _SPREAD, _BETWEEN = 0.4, 0.1, 0.3
-"""Thickness in chromosome widths; standard deviation of the tones inside the edge and share of the
-pixels between a quarter and three quarters of the darkest. Of 264 normal validation pages 1 % have
-such a mark in line with chromosomes."""
-_EDGE = 0.08  # of a chromosome's width: blurred by the camera, in print too
-_LEVEL = 0.8  # chromosome widths by which feet in one row differ
-_BESIDE = 12  # chromosome widths
+from screening.page_settings import Marks
 
 
-def toned_marks(paper: np.ndarray, located: Located) -> list[tuple[int, int, int, int]]:
+def toned_marks(
+    paper: np.ndarray, located: Located, limits: Marks
+) -> list[tuple[int, int, int, int]]:
     """Return the boxes (x, y, w, h) among `located.print_boxes` that may be small chromosomes.
 
     `paper`: the page that was located, uint8 (h, w).
@@ -37,40 +28,40 @@ def toned_marks(paper: np.ndarray, located: Located) -> list[tuple[int, int, int
     for box in located.print_boxes:
         x, y, w, h = box
         sized = (
-            min(w, h) >= _LOW * located.chromosome_width
-            and max(w, h) <= _HIGH * located.chromosome_width
+            min(w, h) >= limits.sides[0] * located.chromosome_width
+            and max(w, h) <= limits.sides[1] * located.chromosome_width
         )
-        if sized and _in_line(box, located):
+        if sized and _in_line(box, located, limits):
             ink = 255 - paper[y : y + h, x : x + w].astype(np.float32)
             ink[bodies[y : y + h, x : x + w]] = 0
-            if _toned(ink, located.chromosome_width):
+            if _toned(ink, located.chromosome_width, limits):
                 found.append(box)
     return found
 
 
-def _in_line(box: tuple[int, int, int, int], located: Located) -> bool:
+def _in_line(box: tuple[int, int, int, int], located: Located, limits: Marks) -> bool:
     x, y, w, h = box
     unit = located.chromosome_width
     return any(
-        abs(one.x + one.w / 2 - x - w / 2) < _BESIDE * unit
-        and one.y < y + h / 2 < one.y + one.h + 0.3 * unit
-        and abs(one.y + one.h - y - h) < _LEVEL * unit
+        abs(one.x + one.w / 2 - x - w / 2) < limits.beside * unit
+        and one.y < y + h / 2 < one.y + one.h + limits.below * unit
+        and abs(one.y + one.h - y - h) < limits.level * unit
         for one in located.chromosomes
     )
 
 
-def _toned(ink: np.ndarray, unit: float) -> bool:
+def _toned(ink: np.ndarray, unit: float, limits: Marks) -> bool:
     darkest = max(float(ink.max()), 1.0)
-    mask = np.pad((ink > _INK * darkest).astype(np.uint8), 1)
+    mask = np.pad((ink > limits.ink * darkest).astype(np.uint8), 1)
     if np.count_nonzero(mask) < 10:
         return False
     thick = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) / unit
-    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(_EDGE * unit)))
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(limits.edge * unit)))
     core = ink[inner[1:-1, 1:-1] > 0]
     between = np.count_nonzero((ink > 0.25 * darkest) & (ink < 0.75 * darkest))
     return bool(
-        thick > _THICK
+        thick > limits.thick
         and core.size > 5
-        and float(core.std()) > _SPREAD * darkest
-        and between > _BETWEEN * np.count_nonzero(mask)
+        and float(core.std()) > limits.spread * darkest
+        and between > limits.between * np.count_nonzero(mask)
     )

@@ -27,9 +27,9 @@ from screening.karyogram.crops import (
 )
 from screening.karyogram.locate import Located
 from screening.models.classifier import length_features
+from screening.page_settings import ChromosomeReading
 from screening.predict.adapt import adapted
 from screening.predict.mc_dropout import McDropout
-from screening.reading_settings import ChromosomeReading
 
 PART = "classifier"
 

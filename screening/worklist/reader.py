@@ -87,7 +87,7 @@ def sight_of(
     p: np.ndarray | None = None,
 ) -> Sight:
     """Return what witnesses look at of a page whose chromosomes are found and classified."""
-    places = places_of(chosen, len(toned_marks(page.paper, chosen)))
+    places = places_of(chosen, len(toned_marks(page.paper, chosen, settings.marks)))
     reading = read_cell(classified.p, places, classified.relative, settings)
     return Sight(p, reading, places, classified.p, classified.relative, classified.crops)
 

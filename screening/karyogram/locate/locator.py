@@ -24,6 +24,7 @@ from screening.karyogram.locate.segments import (
     page_copy,
     typical_width,
 )
+from screening.page_settings import Gate
 
 SEGMENTER, ARBITER = "segmenter", "arbiter"
 """Names of the bundle's parts."""
@@ -37,11 +38,11 @@ _LEAST_MARK = 4  # px of ink: anything smaller is no letter
 class Locator:
     """Finds every chromosome of a page with a bundle's segmenter and arbiter.
 
-    One object serves any number of threads.
+    `gate`: how many of them `karyogram.gate` lets through. One object serves any number of threads.
     """
 
-    def __init__(self, segmenter: Segmenter, arbiter: Arbiter) -> None:
-        self.segmenter, self.arbiter = segmenter, arbiter
+    def __init__(self, segmenter: Segmenter, arbiter: Arbiter, gate: Gate) -> None:
+        self.segmenter, self.arbiter, self.gate = segmenter, arbiter, gate
 
     @staticmethod
     def of(bundle: Bundle) -> Locator:
@@ -49,9 +50,10 @@ class Locator:
         not fit this version."""
         segmenter = Segmenter(bundle.read_part(SEGMENTER))
         try:
-            return Locator(segmenter, Arbiter.from_json(bundle.read_part(ARBITER)))
+            arbiter = Arbiter.from_json(bundle.read_part(ARBITER))
         except (ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{bundle.folder}: its part {ARBITER!r} is no use: {error}") from None
+        return Locator(segmenter, arbiter, bundle.info.reading.gate)
 
     def locate(self, page: Page) -> Located:
         """Return the chromosomes of a normalised page of any resolution.

@@ -1,0 +1,73 @@
+"""Settings of a page: how many chromosomes can be one cell, what may be a marker, how the
+chromosomes that were found are classified together.
+
+A part of `reading_settings`, and so of a bundle.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from screening.setting_types import Between, Count, Group, Inner, Positive, Probability, rising
+
+Counts = Annotated[tuple[Count, Count], AfterValidator(rising)]
+
+
+class Gate(Group):
+    """How many chromosomes a page may show.
+
+    `one_cell`: fewer or more are refused (part of a cell; a tetraploid one with dirt); `usual`:
+    outside these a person is told (a cell has 46, now and then 45 or 47, rarely 69 or 92).
+    """
+
+    one_cell: Counts = (14, 115)
+    usual: Counts = (40, 80)
+
+
+class Marks(Group):
+    """When a mark that was taken for print may be a small chromosome; lengths in the page's median
+    chromosome widths.
+
+    `ink`: share of the darkest ink from which a pixel belongs to the mark; `sides`: least and most
+    of its height and width; `edge`: left out all round where tones are compared (blurred by the
+    camera, in print too). `thick`, `spread`, `between`: more than this of thickness, standard
+    deviation of the tones inside and share of the pixels between a quarter and three quarters of
+    the darkest (of 264 normal validation pages 1 % have such a mark in line with chromosomes).
+    `level`: by which feet in one row differ; `below`: how far under a foot its middle may be;
+    `beside`: how far from a chromosome.
+    """
+
+    ink: Inner = 0.16
+    sides: Between = (0.4, 3.0)
+    edge: Positive = 0.08
+    thick: Positive = 0.4
+    spread: Inner = 0.1
+    between: Inner = 0.3
+    level: Positive = 0.8
+    below: Positive = 0.3
+    beside: Positive = 12.0
+
+
+class ChromosomeReading(Group):
+    """How the chromosomes of a cell are classified together.
+
+    `adapted`: share of the network's normalisation that comes from the cell itself;
+    `fewest_to_adapt`: fewer pictures than this are no cell (what they have in common may be their
+    class). `wide`: median widths of the page up to which nothing is wide for one chromosome, and
+    `width_spread` how fast it gets improbable beyond, in logarithms. `one`: how sure the classifier
+    may be, at least and at most, that a piece is one chromosome when it judges a cutting.
+    `not_one`: probability of none from which a piece does not set the scale of the lengths;
+    `fewest_for_scale`: pieces whose classes may set it, by a factor within `rescale` (classes may
+    be wrong all in one direction).
+    """
+
+    adapted: Probability = 0.5
+    fewest_to_adapt: Count = 35
+    wide: Positive = 1.45
+    width_spread: Positive = 0.12
+    one: Between = (0.02, 0.98)
+    not_one: Probability = 0.5
+    fewest_for_scale: Count = 16
+    rescale: Between = (0.85, 1.18)
