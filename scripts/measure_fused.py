@@ -29,6 +29,7 @@ from screening.build.progress import BuildProgress
 from screening.build.runner import Context
 from screening.bundle import Bundle, load_bundle
 from screening.classes import LOW_PRIORITY, OK, REVIEW
+from screening.data.pool import is_pooled
 from screening.data.split import Split
 from screening.evidence.fusion import Fusion
 from screening.images.page import Page
@@ -110,7 +111,10 @@ def routers(rule: Rule) -> dict[str, Callable[[Look], str]]:
 def tables(name: str, looks: Sequence[Look], rule: Rule) -> Iterator[str]:
     """Yield one part's markdown."""
     labels = np.array([look.abnormal for look in looks], int)
-    groups = [f"{look.row['kind']}, {look.row['source']}" for look in looks]
+    groups = [
+        f"{row['kind']}, {row['source']}{', pooled' * is_pooled(row['case'])}"
+        for row in (look.row for look in looks)
+    ]
     yield f"## {name}\n"
     yield _scores(looks, labels, rule.fusion)
     yield _counts(looks)

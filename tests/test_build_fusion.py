@@ -100,7 +100,7 @@ def test_the_most_cautious_threshold_that_clears_enough(enough, expected):
     normal = [at(0.02 * (i + 1)) for i in range(40)]
     abnormal = [at(0.3 + 0.02 * i) for i in range(20)]
     config = FusionConfig(
-        features=("reading",), thresholds=(0.01, 0.5, 0.01), enough_cleared=enough,
+        features=("reading",), thresholds=(0.01, 0.5, 0.01), enough_low_priority=enough,
         most_missed=0.0,
     )  # fmt: skip
     labels = [False] * 40 + [True] * 20
@@ -108,7 +108,7 @@ def test_the_most_cautious_threshold_that_clears_enough(enough, expected):
     assert rule.threshold == pytest.approx(expected, abs=0.011)
     assert reached["missed"] == 0.0 and rule.flag_threshold == 0.5
     if enough < 1:
-        assert reached["cleared"] >= enough
+        assert reached["low priority"] >= enough
 
 
 def test_a_cells_crops_are_seen_together():

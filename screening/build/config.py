@@ -239,7 +239,7 @@ class FusionConfig(Strict):
     (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
-    are put last, and `enough_cleared` of the normal ones is enough.
+    are put last, and `enough_low_priority` of the normal ones is enough.
     """
 
     features: tuple[str, ...] = Field(
@@ -251,7 +251,7 @@ class FusionConfig(Strict):
     stray: float = Field(default=0.003, ge=0, lt=0.5)
     thresholds: tuple[float, float, float] = (0.01, 0.5, 0.005)
     most_missed: float = Field(default=0.004, ge=0, le=1)
-    enough_cleared: float = Field(default=0.92, ge=0, le=1)
+    enough_low_priority: float = Field(default=0.92, ge=0, le=1)
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
     min_p_normal: float = Field(default=0.9, ge=0, le=1)
     min_layout: float = Field(default=0.5, ge=0, le=1)

@@ -80,11 +80,11 @@ def fit(
 def choose(
     pictures: Sequence[Picture], abnormal: Sequence[bool], fusion: Fusion, config: FusionConfig
 ) -> tuple[Rule, dict[str, float]]:
-    """Return the rule and what it reaches on the pages: shares missed, flagged and cleared.
+    """Return the rule and what it reaches on the pages: shares missed, flagged and of low priority.
 
-    The most cautious threshold that clears enough normal pages: what simulated abnormalities would
-    allow beyond it is kept for those that nobody simulated. Or the highest at which nearly no
-    abnormal page is put last, when none clears enough.
+    The most cautious threshold that gives enough normal pages low priority: what simulated
+    abnormalities would allow beyond it is kept for those that nobody simulated. Or the highest at
+    which nearly no abnormal page gets it, when none does.
     """
     low, high, step = config.thresholds
     thresholds = np.round(np.arange(low, high, step), 4)
@@ -98,7 +98,7 @@ def choose(
         if threshold > thresholds[0] and shares["missed"] > config.most_missed:
             break
         chosen, reached = rule, shares
-        if shares["cleared"] >= config.enough_cleared:
+        if shares["low priority"] >= config.enough_low_priority:
             break
     return chosen, {name: round(share, 4) for name, share in reached.items()}
 
@@ -107,6 +107,6 @@ def _shares(routes: np.ndarray, abnormal: np.ndarray) -> dict[str, float]:
     return {
         "missed": float((routes[abnormal] == LOW_PRIORITY).mean()),
         "flagged": float((routes[abnormal] == FLAG).mean()),
-        "cleared": float((routes[~abnormal] == LOW_PRIORITY).mean()),
+        "low priority": float((routes[~abnormal] == LOW_PRIORITY).mean()),
         "normals flagged": float((routes[~abnormal] == FLAG).mean()),
     }
