@@ -123,6 +123,30 @@ def test_answers_are_probabilities_and_do_not_hang_on_company(classifier, cell):
     assert classifier.classify([], np.zeros(0)).p.shape == (0, NOT_A_CHROMOSOME_INDEX + 1)
 
 
+def test_a_pass_draws_one_network_for_the_whole_cell(classifier, cell):
+    pictures = [c.image for c in cell.chromosomes[:4]] + [cell.chromosomes[0].image]
+    lengths = np.full(5, 3.0, np.float32)
+    lengths[4] = np.nan
+    for whole in (True, False):
+        said = classifier.classify(pictures, lengths, cell=whole)
+        assert said.each.shape == (classifier.passes, 5, NOT_A_CHROMOSOME_INDEX + 1)
+        np.testing.assert_allclose(said.each.mean(0), said.p, atol=1e-6)
+    # With other masks than its company has, the first answers otherwise: alone it is its own key.
+    first = classifier.classify(pictures[:1], lengths[:1]).each[:, 0]
+    np.testing.assert_allclose(said.each[:, 0], first, atol=1e-6)
+    same = classifier.classify([pictures[0]] * 2, lengths[:2], cell=True).each
+    np.testing.assert_array_equal(same[:, 0], same[:, 1])
+    assert np.abs(same[:, 0] - first).max() > 1e-4
+    keys = []
+    predict = classifier._mc.predict
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier._mc, "predict", lambda x, k: keys.append(k) or predict(x, k))
+        classifier.classify(pictures, lengths, cell=True)
+        classifier.classify(pictures, lengths)
+    together, apart = keys
+    assert len(set(together)) == 1 and len(set(apart)) == 4
+
+
 def test_a_page_is_read_piece_by_piece(classifier, cell):
     rng = np.random.default_rng(8)
     paper = normalise(compose(cell, clinical_style(rng), rng).image)

@@ -14,7 +14,7 @@ from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.evidence import reading, witness
 from screening.evidence.assignment import MARKER_INDEX, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
-from screening.evidence.reading import read_cell
+from screening.evidence.reading import log_ratio, read_cell, read_passes
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots
 from screening.evidence.weights import tilted
 from screening.evidence.witness import Sight, hear
@@ -63,6 +63,24 @@ def test_sums_equal_those_over_all_assignments(seed):
     for counts, value in expected.items():
         assert sums[counts] == pytest.approx(value, rel=1e-9)
     assert (np.diff(got.log_weight) <= 1e-12).all()
+
+
+def test_further_weights_are_summed_over_the_same_assignments():
+    rng = np.random.default_rng(4)
+    weights, others = np.zeros((6, OPTIONS)), np.zeros((3, 6, OPTIONS))
+    for i in range(6):
+        some = rng.choice([0, 1, 2, MARKER_INDEX, NOTHING, PAIRS + 2], 1 + i % 4, replace=False)
+        weights[i, some] = rng.uniform(0.01, 1, len(some))
+        others[:, i, some] = rng.uniform(0.01, 1, (3, len(some)))
+    got = assignment_sums(weights, Assignment(states=10_000), others)
+    alone = assignment_sums(weights, Assignment(states=10_000))
+    np.testing.assert_array_equal(got.counts, alone.counts)
+    np.testing.assert_array_equal(got.log_weight[:, :1], alone.log_weight)
+    for k, other in enumerate(others):
+        expected = brute_force(other)
+        found = {tuple(c): w for c, w in zip(got.counts, got.log_weight[:, k + 1], strict=True)}
+        assert set(found) == set(expected)
+        assert all(found[c] == pytest.approx(np.log(w), rel=1e-9) for c, w in expected.items())
 
 
 def test_few_states_keep_the_heaviest_and_never_add_weight():
@@ -141,6 +159,41 @@ def test_known_pages(change, sex, iscn, accuracy):
         assert got.misread_rate <= 0.05
     else:
         assert got.misread_rate >= 0.2
+
+
+def test_a_pass_says_what_its_classes_say():
+    drawn = draw(chromosomes())
+    sure, doubts = say(drawn.names), say(drawn.names)
+    lost = drawn.names.index("13")
+    doubts[lost] = say(["14"])[0]  # three of 14, one of 13: by the looks of half of the passes
+    each = np.stack([sure, doubts] * 5)
+    p = each.mean(0)
+    got, odds = read_passes(p, each, drawn.page, drawn.lengths, SETTINGS)
+    alone = read_cell(p, drawn.page, drawn.lengths, SETTINGS)
+    assert got.karyotypes == alone.karyotypes and got.chromosomes == alone.chromosomes
+    assert odds.shape == (10,) and (odds[0::2] == odds[0]).all() and (odds[1::2] == odds[1]).all()
+    assert odds[0] < log_ratio(1 - got.p_normal, got.p_normal, SETTINGS.conclusions) < odds[1]
+    for k in range(2):
+        by_itself = read_cell(each[k], drawn.page, drawn.lengths, SETTINGS)
+        assert by_itself.misread_rate == got.misread_rate
+        own = log_ratio(1 - by_itself.p_normal, by_itself.p_normal, SETTINGS.conclusions)
+        assert odds[k] == pytest.approx(float(own), abs=0.3)
+
+
+@pytest.mark.parametrize(("change", "accuracy"), [("", 1.0), ("", 0.65), ("+21", 0.9), ("-7", 0.8)])
+def test_passes_that_agree_say_what_their_mean_says(change, accuracy):
+    drawn = draw(chromosomes(change))
+    p = say(drawn.names, accuracy)
+    got, odds = read_passes(p, np.stack([p] * 3), drawn.page, drawn.lengths, SETTINGS)
+    mean = log_ratio(1 - got.p_normal, got.p_normal, SETTINGS.conclusions)
+    np.testing.assert_allclose(odds, np.full(3, mean), rtol=1e-6)
+
+
+def test_no_pass_concludes_anything_of_what_is_no_cell():
+    drawn = draw(chromosomes()).part(np.arange(46) < 5)
+    p = say(drawn.names)
+    got, odds = read_passes(p, np.stack([p] * 3), drawn.page, None, SETTINGS)
+    assert not got.whole and odds.shape == (0,)
 
 
 def test_triploid_tetraploid_and_markers():

@@ -90,6 +90,16 @@ def test_the_network_speaks_pass_by_pass_and_finite():
         assert "network" not in witness.hear(KNOWN, sight(p=p), SETTINGS).features
 
 
+def test_the_reading_speaks_pass_by_pass_where_the_classes_differ():
+    (mean,) = (witness.hear(KNOWN, WHOLE, SETTINGS).features["reading"],)
+    assert mean == pytest.approx(float(np.log(1 / WHOLE.reading.p_normal - 1)), abs=1e-6)
+    features = witness.hear(KNOWN, replace(WHOLE, odds=(-3.0, 0.0, 3.0)), SETTINGS).features
+    assert features["reading"] == (-3.0, 0.0, 3.0)
+    fused = Fusion(0.0, {"network": 0.25, "reading": 1.0}).passes(features, 3)
+    alone = Fusion(0.0, {"network": 0.25}).passes(features, 3)
+    assert fused[0] < alone[0] and fused[1] == alone[1] and fused[2] > alone[2]
+
+
 def test_the_pairs_need_their_pictures_and_only_raise():
     pairs = dict(zip(NAMES, KNOWN, strict=True))["homologs"]
     for lack in ("classes", "crops", "reading"):

@@ -1,8 +1,9 @@
 """One score from all evidence: a logistic model over what the witnesses say.
 
 Its coefficients are fitted on validation patients and stored in the bundle; it adds the log-odds
-that each feature speaks for. A feature that differs from dropout pass to dropout pass is fused pass
-by pass, so that the passes keep their spread and the vote remains the thesis' vote.
+that each feature speaks for. A feature that differs from dropout pass to dropout pass (the network,
+the reading of the chromosomes) is fused pass by pass, so that the passes keep their spread and the
+vote remains the thesis' vote.
 """
 
 from __future__ import annotations

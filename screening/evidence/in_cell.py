@@ -32,5 +32,5 @@ def classes_in_cell(p: np.ndarray, settings: ReadingSettings) -> np.ndarray:
     seen = likelihood(p, settings.rates)
     weights = object_weights(seen, nowhere, settings.rates, page, settings.placement)
     counts, posterior = posterior_of(weights, settings)
-    q = tilted(weights, posterior @ counts)
+    q = tilted(weights, posterior[:, 0] @ counts)
     return np.c_[q[:, :CLASSES], q[:, MARKER_INDEX:].sum(1)]

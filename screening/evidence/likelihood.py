@@ -18,9 +18,9 @@ from screening.reading_settings import Confusion, Rates
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """Of each object, against an average chromosome: `classes` (n, 24) that it is one chromosome of
-    the class, `other` (n,) that it is none, `marker` (n,) that it is one that fits no class, all
-    before it is known where it stands."""
+    """Of each object, against an average chromosome: `classes` (…, n, 24) that it is one chromosome
+    of the class, `other` (…, n) that it is none, `marker` (…, n) that it is one that fits no class,
+    all before it is known where it stands; a leading axis for the passes, if any."""
 
     classes: np.ndarray
     other: np.ndarray
@@ -28,31 +28,33 @@ class Likelihood:
 
 
 def likelihood(p: np.ndarray, rates: Rates) -> Likelihood:
-    """Return the likelihoods for class probabilities p (n, 25), the last "not one chromosome".
+    """Return the likelihoods for class probabilities p (…, n, 25), the last "not one chromosome".
 
     ValueError for another shape or values that are no probabilities.
     """
     p = np.asarray(p, np.float64)
     if (
-        p.ndim != 2
-        or p.shape[1] != NOT_A_CHROMOSOME_INDEX + 1
+        p.ndim < 2
+        or p.shape[-1] != NOT_A_CHROMOSOME_INDEX + 1
         or not np.isfinite(p).all()
         or (p < 0).any()
     ):
         raise ValueError(
-            f"expected class probabilities (n, {NOT_A_CHROMOSOME_INDEX + 1}) of 0 or more, "
+            f"expected class probabilities (…, n, {NOT_A_CHROMOSOME_INDEX + 1}) of 0 or more, "
             f"received {p.shape}"
         )
-    p = p / np.maximum(p.sum(1, keepdims=True), 1e-9)
+    p = p / np.maximum(p.sum(-1, keepdims=True), 1e-9)
     kernel = (1 - rates.misread) * np.eye(NOT_A_CHROMOSOME_INDEX) + rates.misread * confusion(
         rates.confusion
     )
-    one = p[:, :NOT_A_CHROMOSOME_INDEX] @ kernel * NOT_A_CHROMOSOME_INDEX / (1 - rates.reject_share)
-    none = p[:, NOT_A_CHROMOSOME_INDEX] / rates.reject_share
-    single = p[:, :NOT_A_CHROMOSOME_INDEX].sum(1) / (1 - rates.reject_share)
+    one = (
+        p[..., :NOT_A_CHROMOSOME_INDEX] @ kernel * NOT_A_CHROMOSOME_INDEX / (1 - rates.reject_share)
+    )
+    none = p[..., NOT_A_CHROMOSOME_INDEX] / rates.reject_share
+    single = p[..., :NOT_A_CHROMOSOME_INDEX].sum(-1) / (1 - rates.reject_share)
     other = (1 - rates.lookalike) * none + rates.lookalike * single
     return Likelihood(
-        classes=(1 - rates.unreadable) * one + rates.unreadable * none[:, None],
+        classes=(1 - rates.unreadable) * one + rates.unreadable * none[..., None],
         other=other,
         # Nothing is known of what a marker looks like: partly like nothing, partly like anything.
         marker=rates.marker_unlike * none + (1 - rates.marker_unlike) * single,

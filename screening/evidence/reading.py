@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from iscn_authenticator import validate_karyotype
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME, RELATIVE_LENGTH
@@ -50,6 +51,24 @@ def read_cell(
     `page`: where the objects stand; `relative` (n,): lengths in percent of the haploid autosomes,
     nan when unknown. ValueError for shapes that do not fit each other.
     """
+    none = np.zeros((0, len(page.rows), CLASSES + 1))
+    return read_passes(p, none, page, relative, settings)[0]
+
+
+def read_passes(
+    p: np.ndarray,
+    each: np.ndarray,
+    page: Page,
+    relative: np.ndarray | None,
+    settings: ReadingSettings,
+) -> tuple[Reading, np.ndarray]:
+    """Return the reading of a page by `p`, see `read_cell`, and the log-odds of an abnormal
+    complement in each dropout pass, (passes,).
+
+    `each` (passes, n, 25): the classes of each pass, p their mean. In a pass only the classes are
+    other ones: how far they are believed, where the objects stand and which assignments are
+    possible stay those of the mean. Nothing is concluded, (0,), of what cannot be one cell.
+    """
     n, rates, looks, limits = len(page.rows), settings.rates, settings.looks, settings.conclusions
     p = np.asarray(p, np.float64).reshape(-1, CLASSES + 1) if n == 0 else np.asarray(p)
     lengths = np.full(n, np.nan) if relative is None else np.asarray(relative, np.float64)
@@ -65,23 +84,26 @@ def read_cell(
     disorder = _disorder(np.where(one, lengths, np.nan), slots, limits)
     if not limits.fewest <= n <= limits.most:
         q = tilted(weights, normal_complements().mean(0))
-        return _not_a_cell(q, slots, disorder, settings)
-    counts, posterior = posterior_of(weights, settings)
+        return _not_a_cell(q, slots, disorder, settings), np.zeros(0)
+    of_pass = with_print(likelihood(each, choices[chosen]), p, page, rates, place)
+    others = object_weights(of_pass, slots, choices[chosen], page, place)
+    counts, posteriors = posterior_of(weights, settings, others)
+    posterior = posteriors[:, 0]
     best = counts[0]
     q = tilted(weights, posterior @ counts)
     poor = misread >= looks.poor
     objects = _objects(q, best, slots, None if poor else seen[chosen].classes, limits)
-    p_normal = float(posterior[is_normal(counts)].sum())
+    normal = posteriors[is_normal(counts)].sum(0)
     changes = gains_and_losses(best)
     karyotypes = _named(counts, posterior, limits)
     first, p_first = karyotypes[0] if karyotypes else ("", 0.0)
     good = slots.score >= settings.doubts.good_layout
     sure = p_first >= limits.sure_iscn and good and validate_karyotype(first).valid
-    return Reading(
+    reading = Reading(
         chromosomes=objects,
         karyotypes=karyotypes,
-        p_normal=p_normal,
-        margin=log_ratio(float(posterior[0]), float(posterior[1:2].sum()), limits),
+        p_normal=float(normal[0]),
+        margin=float(log_ratio(posterior[0], posterior[1:2].sum(), limits)),
         counts={name: int(number) for name, number in zip(COLUMNS, best, strict=True) if number},
         gains_and_losses=changes if len(changes) <= limits.most_changes else (),
         layout_score=slots.score,
@@ -90,24 +112,27 @@ def read_cell(
         misread_rate=misread,
         iscn=first if sure else "",
     )
+    return reading, log_ratio(1 - normal[1:], normal[1:], limits)
 
 
-def posterior_of(weights: np.ndarray, settings: ReadingSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Return complements (m, 25) and their posterior (m,) for weights (n, 50).
+def posterior_of(
+    weights: np.ndarray, settings: ReadingSettings, others: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return complements (m, 25) and their posteriors (m, 1 + k), for weights (n, 50) and for each
+    of `others` (k, n, 50), see `assignment_sums`.
 
-    Most probable first; a complement may have one chromosome more than was found.
+    Most probable by `weights` first; a complement may have one chromosome more than was found.
     """
-    sums = assignment_sums(weights, settings.assignment)
+    sums = assignment_sums(weights, settings.assignment, others)
     few = sums.counts[: settings.assignment.completed]
     more = few[:, None] + np.eye(len(COLUMNS), dtype=np.int64)[None, :CLASSES]
-    lost = sums.log_weight[: len(few), None] + np.log(
-        settings.rates.missed * (few[:, :CLASSES] + 1)
-    )
+    missed = np.log(settings.rates.missed * (few[:, :CLASSES] + 1))
+    lost = sums.log_weight[: len(few), None] + missed[:, :, None]
     both = np.vstack([sums.counts, more.reshape(-1, len(COLUMNS))])
-    counts, log_weight = merged_counts(both, np.r_[sums.log_weight, lost.ravel()])
-    log_weight += log_prior(counts, settings.prior)
+    counts, log_weight = merged_counts(both, np.vstack([sums.log_weight, *lost]))
+    log_weight += log_prior(counts, settings.prior)[:, None]
     posterior = np.exp(log_weight - np.logaddexp.reduce(log_weight))
-    order = np.argsort(-posterior, kind="stable")
+    order = np.argsort(-posterior[:, 0], kind="stable")
     return counts[order], posterior[order]
 
 
@@ -218,7 +243,7 @@ def _disorder(relative: np.ndarray, slots: Slots, limits: Conclusions) -> float:
     return float(1 - np.corrcoef(expected, relative[known])[0, 1])
 
 
-def log_ratio(up: float, down: float, limits: Conclusions) -> float:
-    """Return the log of a ratio of probabilities, within the limits."""
-    ratio = np.log(max(up, 1e-9)) - np.log(max(down, 1e-9))
-    return float(np.clip(ratio, -limits.most_log_odds, limits.most_log_odds))
+def log_ratio(up: ArrayLike, down: ArrayLike, limits: Conclusions) -> np.ndarray:
+    """Return the logs of ratios of probabilities, within the limits."""
+    ratio = np.log(np.maximum(up, 1e-9)) - np.log(np.maximum(down, 1e-9))
+    return np.clip(ratio, -limits.most_log_odds, limits.most_log_odds)

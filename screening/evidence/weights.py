@@ -40,7 +40,7 @@ def _small(page: Page, placement: Placement) -> np.ndarray:
 def object_weights(
     seen: Likelihood, slots: Slots, rates: Rates, page: Page, placement: Placement
 ) -> np.ndarray:
-    """Return the weights (n, 50) of the options of `assignment.OPTIONS`.
+    """Return the weights (…, n, 50) of the options of `assignment.OPTIONS`.
 
     The place counts as much as the page's layout is believed: on a page that does not follow the
     order of a karyogram the looks are alone.
@@ -48,19 +48,19 @@ def object_weights(
     around = slots.score * slots.around + (1 - slots.score) / (OUTSIDE + 1)
     inside, end = around[:, :OUTSIDE], around[:, OUTSIDE:]
     elsewhere = inside @ misplacement(rates.confusion).T + placement.stray_at_end * end
-    weights = np.empty((len(around), OPTIONS))
-    weights[:, :CLASSES] = seen.classes * (
+    weights = np.empty((*seen.other.shape, OPTIONS))
+    weights[..., :CLASSES] = seen.classes * (
         (1 - rates.misplaced) * inside + rates.misplaced * elsewhere
     )
     at_end = placement.marker_at_end
     anywhere = (1 - at_end) / CLASSES * inside.sum(1) + at_end * end[:, 0]
-    weights[:, MARKER_INDEX] = seen.marker * anywhere
-    weights[:, NOTHING] = rates.litter / 46 * seen.other
+    weights[..., MARKER_INDEX] = seen.marker * anywhere
+    weights[..., NOTHING] = rates.litter / 46 * seen.other
     width = page.boxes[:, 2] / max(float(np.median(page.boxes[:, 2])), 1e-9) if len(inside) else 0
     merged = rates.merged * np.clip(
         placement.per_width ** (width - placement.wide), *placement.merged
     )
-    weights[:, PAIRS:] = (merged * ~_small(page, placement) * seen.other)[:, None] * inside
+    weights[..., PAIRS:] = (merged * ~_small(page, placement) * seen.other)[..., None] * inside
     return weights + 1e-300
 
 

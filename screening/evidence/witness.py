@@ -24,7 +24,8 @@ class Sight:
     `p`: the network's p(abnormal) of each pass, (passes,). `reading`: the cell's reading, and what
     it was made from: `page`, where the n objects stand; `classes` (n, 25) probabilities;
     `relative` (n,) lengths in percent of the haploid autosomes, nan unknown; `crops` uint8
-    (n, h, w), straightened.
+    (n, h, w), straightened; `odds`: log-odds of an abnormal complement by the classes of each
+    pass, (passes,) or empty.
     """
 
     p: np.ndarray | None = None
@@ -33,6 +34,7 @@ class Sight:
     classes: np.ndarray | None = None
     relative: np.ndarray | None = None
     crops: np.ndarray | None = None
+    odds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The convolutions see every piece once; the head, where the dropout is, sees it with its relative
 length and repeats (Gal & Ghahramani 2016). The chromosomes of a whole cell are seen together, so
-that the network can adapt to the laboratory's look (`predict.adapt`). On a whole karyogram the
+that the network can adapt to the laboratory's look (`predict.adapt`), and a pass draws one network
+for all of them: the same masks. On a whole karyogram the
 classifier also chooses between the cuttings that `karyogram.locate` holds possible, and the scale
 of the lengths is taken again from the pieces that turn out to be chromosomes.
 """
@@ -39,12 +40,14 @@ class Classified:
     """What the classifier says of n pieces.
 
     `p` float32 (n, 25): calibrated mean over the passes, 24 classes in the order of CHROMOSOMES and
-    "not one chromosome"; `p_std` (n,): standard deviation of the winning class over the passes;
+    "not one chromosome"; `each` float32 (passes, n, 25): the same of each pass; `p_std` (n,):
+    standard deviation of the winning class over the passes;
     `votes` (n,): share of the passes that vote for it; `relative` (n,): relative length in percent
     of the haploid autosomes, nan unknown; `crops` uint8 (n, 96, 32) as the network saw them.
     """
 
     p: np.ndarray
+    each: np.ndarray
     p_std: np.ndarray
     votes: np.ndarray
     relative: np.ndarray
@@ -81,7 +84,7 @@ class ChromosomeClassifier:
 
     def of_crops(self, images: np.ndarray, relative: np.ndarray, cell: bool = False) -> Classified:
         """Return the classes of standardised crops uint8 (n, 96, 32), see `classify`."""
-        return self._passes(images, self.bands(images, cell), relative)
+        return self._passes(images, self.bands(images, cell), relative, cell)
 
     def bands(self, images: np.ndarray, cell: bool = False) -> np.ndarray:
         """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
@@ -119,8 +122,9 @@ class ChromosomeClassifier:
         for _ in range(2):
             relative = self._rescaled(lengths, p)
             p = self.quick(bands, relative)
-        said = self._passes(images, bands, relative)
-        return chosen, replace(said, p=_with_width(said.p, single))
+        said = self._passes(images, bands, relative, cell=True)
+        p, each = (_with_width(of, single) for of in (said.p, said.each))
+        return chosen, replace(said, p=p, each=each)
 
     def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
@@ -136,21 +140,24 @@ class ChromosomeClassifier:
             scale = by_class
         return (lengths * scale).astype(np.float32)
 
-    def _passes(self, images: np.ndarray, bands: np.ndarray, relative: np.ndarray) -> Classified:
+    def _passes(
+        self, images: np.ndarray, bands: np.ndarray, relative: np.ndarray, cell: bool
+    ) -> Classified:
         count = len(images)
         if not count:
             none = np.zeros(0, np.float32)
-            return Classified(
-                np.zeros((0, NOT_A_CHROMOSOME_INDEX + 1), np.float32), none, none, none, images
-            )
+            each = np.zeros((self.passes, 0, NOT_A_CHROMOSOME_INDEX + 1), np.float32)
+            return Classified(each[0], each, none, none, none, images)
         keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
+        if cell:
+            keys = [hashlib.sha256(b"".join(keys)).digest()] * count
         logits = self._mc.predict([bands, length_features(relative)], keys).p
         each = softmax(logits / self.temperature, axis=-1)
         p = each.mean(1)
         best = p.argmax(1)
         won = each[np.arange(count), :, best]
-        votes = (each.argmax(2) == best[:, None]).mean(1)
-        return Classified(p, won.std(1), votes.astype(np.float32), relative, images)
+        votes = (each.argmax(2) == best[:, None]).mean(1).astype(np.float32)
+        return Classified(p, each.swapaxes(0, 1), won.std(1), votes, relative, images)
 
 
 def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> np.ndarray:
@@ -166,9 +173,9 @@ def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> 
 
 
 def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
-    """Return p (n, 25) with what is too wide for one chromosome moved to "not one chromosome"."""
+    """Return p (…, n, 25) with what is too wide for one chromosome moved to "not one"."""
     p = p * single[:, None]
-    p[:, NOT_A_CHROMOSOME_INDEX] += 1 - p.sum(1)
+    p[..., NOT_A_CHROMOSOME_INDEX] += 1 - p.sum(-1)
     return p
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
-from screening.evidence.reading import read_cell
+from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
 from screening.evidence.witness import Sight, Testimony, hear
 from screening.evidence.witnesses import witnesses_of
@@ -88,8 +88,13 @@ def sight_of(
 ) -> Sight:
     """Return what witnesses look at of a page whose chromosomes are found and classified."""
     places = places_of(chosen, len(toned_marks(page.paper, chosen, settings.marks)))
-    reading = read_cell(classified.p, places, classified.relative, settings)
-    return Sight(p, reading, places, classified.p, classified.relative, classified.crops)
+    reading, odds = read_passes(
+        classified.p, classified.each, places, classified.relative, settings
+    )
+    return Sight(
+        p, reading, places, classified.p, classified.relative, classified.crops,
+        tuple(np.round(odds, 4).tolist()),
+    )  # fmt: skip
 
 
 def places_of(located: Located, marks: int = 0) -> Places:

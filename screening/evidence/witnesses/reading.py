@@ -1,4 +1,8 @@
-"""The cell's reading, chromosome by chromosome: what it makes probable, and how readable it was."""
+"""The cell's reading, chromosome by chromosome: what it makes probable, and how readable it was.
+
+What it makes probable differs from dropout pass to dropout pass, as the classes do; the rest is of
+the passes' mean.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
 from screening.evidence.witness import Sight, Testimony
 from screening.reading_settings import ReadingSettings
+from screening.record import Feature
 
 
 class CellReading:
@@ -35,16 +40,18 @@ class CellReading:
             return Testimony()
         doubts = doubts_of(reading, settings.doubts)
         if not reading.whole:
-            features = {"reading": limits.most_log_odds, "layout": 1 - reading.layout_score}
-            return Testimony(features, doubts)
+            return Testimony(
+                {"reading": limits.most_log_odds, "layout": 1 - reading.layout_score}, doubts
+            )
         page = sight.page
         if page is not None and page.areas is not None:
             doubts += size_doubts(reading.chromosomes, page.areas, settings.sizes)
         if page is not None and page.marks:
             doubts += (words.TONED_MARK,)
         looks = settings.looks
-        features = {
-            "reading": log_ratio(1 - reading.p_normal, reading.p_normal, limits),
+        mean = float(log_ratio(1 - reading.p_normal, reading.p_normal, limits))
+        features: dict[str, Feature] = {
+            "reading": sight.odds or mean,
             "margin": reading.margin,
             "layout": 1 - reading.layout_score,
             "lengths": reading.disorder,
