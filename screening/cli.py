@@ -73,10 +73,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "tune": Command(
         "tune",
-        "certify a threshold for a promised recall, into a bundle",
+        "certify a threshold for a promised recall, into a new bundle",
         (
-            "screening tune runs/bundle --data calibration.csv --recall 0.95",
-            "screening tune runs/bundle --data calibration.csv --out tuned",
+            "screening tune --data calibration.csv --recall 0.95 --out tuned",
+            "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
     ),
     "evaluate": Command(
@@ -126,7 +126,7 @@ exit status:
   1    nothing could be done
   2    wrong usage
   3    screen finished, but some images were rejected or failed;
-       tune: nothing could be certified, the bundle is as it was
+       tune: nothing could be certified, no bundle was written
   130  stopped with Ctrl-C"""
 
 

@@ -29,12 +29,18 @@ from screening.assess.labelled import (
     units_of,
 )
 from screening.assess.recognise import case_hash
-from screening.bundle import load_bundle, sha256_of
-from screening.bundle_schema import CalibrationInfo
+from screening.bundle import Bundle, load_bundle, sha256_of
+from screening.bundle_schema import CalibrationInfo, FusionInfo
+from screening.classes import ROUTES
 from screening.commands import tune
 from screening.errors import ManifestError, ScreeningError
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
+from screening.worklist.pipeline import key_of
+
+
+def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Picture:
+    return judgeable(case, p, noise, status=status, case=case)
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +62,16 @@ def scorer(data: Path, monkeypatch: pytest.MonkeyPatch) -> KnowingScorer:
     return fake
 
 
-def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Picture:
-    return judgeable(case, p, noise, status=status, case=case)
-
-
 def picture(name: str, unit: str, abnormal: bool) -> LabelledPicture:
     return LabelledPicture(name, Path(name), abnormal, unit, "lab", unit, False, name)
 
 
-def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, capsys):
+def test_a_certificate_is_written_into_a_new_bundle(data, kept, scorer, tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
-    args = parsed(
-        tune, bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept
-    )
-    assert tune.run(args) == 0
-    tuned = load_bundle(bundle.folder)
+    words = ("--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept)
+    assert tune.run(parsed(tune, bundle.folder, *words)) == 0
+    assert load_bundle(bundle.folder).hash == bundle.hash
+    tuned = load_bundle(tmp_path / "bundle-tuned")
     certificate, calibration = tuned.info.certificate, tuned.info.calibration
     assert certificate is not None and calibration is not None
     assert certificate.abnormal == 12 == certificate.normal and certificate.low_priority == 11
@@ -83,31 +84,177 @@ def test_a_certificate_is_written_into_the_bundle(data, kept, scorer, tmp_path, 
     assert Rule.of(tuned.info).name == "calibrated"
     said = capsys.readouterr().out
     assert "At least 0.750" in said and "imulated" not in said
-    assert "At least 0.750" in (bundle.folder / "MODEL_CARD.md").read_text()
+    assert "None of these pictures is known to the bundle" in said
+    card = (tuned.folder / "MODEL_CARD.md").read_text()
+    assert "At least 0.750" in card and "| abnormal | flag | 12 | 11 |" in card
+    # A calibration on twelve of each is unsure of the least abnormal one, and says so.
+    assert "1 case becomes less urgent: lab/c" in said and "(abnormal): flag → review." in said
+    assert "the rule is calibrated instead of votes" in said
     # Tuned again with its own calibration cases: they are no training cases, so nothing is refused.
-    assert tune.run(args) == 0
-    assert (bundle.folder / "MODEL_CARD.md").read_text().count("## Certificate") == 1
+    assert tune.run(parsed(tune, tuned.folder, *words)) == 0
+    again = load_bundle(tmp_path / "bundle-tuned-tuned")
+    assert (again.folder / "MODEL_CARD.md").read_text().count("## Certificate") == 1
+    assert again.info.calibration == calibration
+    assert "24 pictures have calibrated it (24 known by content, 24 by case)" in (
+        capsys.readouterr().out
+    )
     assert not list(tmp_path.glob("bundle.*"))
 
 
-@pytest.mark.parametrize(("limit", "most"), [("0.2", 0.2), ("own", 0.15)])
-def test_no_threshold_above_the_limit(limit, most, data, kept, scorer, tmp_path):
-    bundle = write_bundle_without_weights(tmp_path / "bundle", threshold=0.15)
+FUSION = FusionInfo(intercept=0.0, weights={}, flag_threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [((), 0.15), (("--at-most", "0.2"), 0.2), (("--at-most", "1"), 0.5)]
+)
+def test_no_threshold_above_the_limit_or_that_for_flag(limit, most, data, kept, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle", threshold=0.15, fusion=FUSION)
     args = parsed(
         tune, bundle.folder, "--data", data, "--recall", 0.75, "--passes", 20, "--keep", kept,
-        "--at-most", limit,
+        *limit,
     )  # fmt: skip
     assert tune.run(args) == 0
-    assert load_bundle(bundle.folder).info.threshold == most
+    assert load_bundle(tmp_path / "bundle-tuned").info.threshold == most
 
 
-def test_what_cannot_be_certified_leaves_the_bundle_alone(data, kept, scorer, tmp_path, capsys):
+def bundle_of_its_own(folder: Path, **values: object) -> Bundle:
+    """A calibrated bundle whose threshold is far under that for flag, as the shipped one."""
+    rng = np.random.default_rng(0)
+    points = sorted(
+        [(round(rng.uniform(0, 0.3), 4), 1.0, 0.0) for _ in range(40)]
+        + [(round(rng.uniform(0.2, 1), 4), 0.0, 1.0) for _ in range(40)]
+    )
+    calibrated = CalibrationInfo(
+        scaling={"kind": "identity"}, prevalence=0.5, scores={}, unread=0, pictures=80,
+        images=("ab" * 32,), cases=("c" * 16,), points=tuple(points),
+    )  # fmt: skip
+    settings = {"threshold": 0.15, "fusion": FUSION, "rule": "calibrated"} | values
+    return write_bundle_without_weights(folder, calibration=calibrated, **settings)
+
+
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_labelled(tmp_path_factory.mktemp("forty"), 20, 20, kind="made", first=700)
+
+
+FRESH = [
+    result(p, f"{p:.2f} {noise}", noise) for p in np.linspace(0, 1, 101) for noise in (0, 0.1, 0.3)
+]
+"""Pages that tuning never saw: every score, sure and unsure."""
+
+
+def later(before: Bundle, after: Bundle) -> list[str]:
+    """The fresh pages whose route is less urgent by the second bundle."""
+    routes = [[judge(Rule.of(b.info), one).route for one in FRESH] for b in (before, after)]
+    pairs = zip(FRESH, *routes, strict=True)
+    return [one.image for one, was, now in pairs if ROUTES.index(now) > ROUTES.index(was)]
+
+
+@pytest.mark.parametrize(
+    ("options", "may", "said"),
+    [
+        ((), False, "No other picture can become less urgent"),
+        (("--recall", 0.7), False, "No other picture can become less urgent"),
+        (("--at-most", 0.05), False, "No other picture can become less urgent"),
+        (("--at-most", 1), True, "the threshold rises from 0.15 to 0.5"),
+        (("--recalibrate",), True, "the confidences come from other calibration cases"),
+        (("--min-confidence", 0.6), True, "the minimum confidence is 0.6 instead of 0.8"),
+        (("--rule", "votes"), True, "the rule is votes instead of calibrated"),
+        (("--max-false-flags", 0.3), False, "No other picture can become less urgent"),
+    ],
+)
+def test_no_fresh_page_becomes_less_urgent_without_saying_so(
+    options, may, said, forty, kept, monkeypatch, tmp_path, capsys
+):
+    scorer = KnowingScorer(forty)
+    monkeypatch.setattr("screening.worklist.scorer.BundleScorer", lambda *_: scorer)
+    monkeypatch.setattr("screening.worklist.pipeline.inspect", accepted)
+    bundle = bundle_of_its_own(tmp_path / "bundle")
+    words = ("--data", forty, "--passes", 20, "--keep", kept, "--recall", 0.8, *options)
+    assert tune.run(parsed(tune, bundle.folder, *words)) == 0
+    tuned = load_bundle(tmp_path / "bundle-tuned")
+    told = capsys.readouterr()
+    assert said in told.out and ("Other pictures may become less urgent" in told.out) is may
+    assert may or not later(bundle, tuned)
+    if "--rule" not in options:  # there it is only possible
+        assert later(bundle, tuned) or not may
+    assert tuned.info.fusion == bundle.info.fusion, "the threshold for flag stays apart"
+    if "--recalibrate" not in options:
+        assert tuned.info.calibration.points == bundle.info.calibration.points
+    # What the bundle had seen stays seen, and what tuned it is added.
+    assert "ab" * 32 in tuned.info.calibration.images and "c" * 16 in tuned.info.calibration.cases
+    assert len(tuned.info.calibration.images) == 41 and tuned.info.calibration.sources == ("lab",)
+    quiet = ("--quiet", "--out", tmp_path / "quiet")
+    assert tune.run(parsed(tune, bundle.folder, *words, *quiet)) == 0
+    told = capsys.readouterr()
+    assert told.out == "" and (said in told.err) is may
+
+
+def test_who_becomes_less_urgent_is_named_and_counted_before_anything_is_written(
+    forty, kept, monkeypatch, tmp_path, capsys
+):
+    scorer = KnowingScorer(forty)
+    scorer.abnormal[key_of(sha256_of(forty.parent / "k725.png"))] = False  # an abnormal one missed
+    monkeypatch.setattr("screening.worklist.scorer.BundleScorer", lambda *_: scorer)
+    monkeypatch.setattr("screening.worklist.pipeline.inspect", accepted)
+    bundle = bundle_of_its_own(tmp_path / "bundle", threshold=0.06)
+    words = ("--data", forty, "--passes", 20, "--recall", 0.7, "--at-most", 0.5)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(certification, "rewrite_bundle", full)
+    with pytest.raises(ScreeningError, match="No space left"):
+        tune.run(parsed(tune, bundle.folder, *words))
+    said = capsys.readouterr().out
+    assert "21 cases become less urgent" in said and "k719.png (normal): " in said
+    assert "k725.png (abnormal)" not in said and "; and 1 more" in said  # the first 20 are named
+    rows = [line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│")]
+    table = {(a.strip(), b.strip()): (int(c), int(d)) for a, b, c, d in rows}
+    assert table["abnormal", "flag"] == (19, 19) and table["abnormal", "low-priority"] == (0, 1)
+    assert table["normal", "low-priority"] == (0, 20)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_a_bundle_is_never_written_over(data, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    other = write_bundle_without_weights(tmp_path / "bundle-tuned")
+    words = ("--data", data, "--recall", 0.7)
+    for out in ((), ("--out", other.folder), ("--out", bundle.folder), ("--out", tmp_path)):
+        with pytest.raises(ScreeningError, match="expected a new folder .* exists"):
+            tune.run(parsed(tune, bundle.folder, *words, *out))
+    with pytest.raises(ScreeningError, match="outside the bundle"):
+        tune.run(parsed(tune, bundle.folder, *words, "--out", bundle.folder / "in" / "it"))
+    with pytest.raises(ScreeningError, match="expected --out FOLDER"):
+        tune.run(parsed(tune, *words))
+    assert scorer.scored == 0
+    assert load_bundle(other.folder).hash == other.hash
+
+
+def test_a_calibration_picture_under_another_label_or_case_is_refused_by_name(
+    data, kept, scorer, tmp_path
+):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    words = ("--recall", 0.7, "--passes", 20, "--keep", kept, "--quiet")
+    assert tune.run(parsed(tune, bundle.folder, "--data", data, *words)) == 0
+    rows = read_rows(data)
+    for change, said in (
+        ({"label": "normal"}, "k013.png: normal here, not then"),
+        ({"case": "new"}, "k013.png: case new here, another then"),
+    ):
+        changed = [row | change if row["path"] == "k013.png" else row for row in rows]
+        table = write_rows(data.with_name("changed.csv"), changed)
+        with pytest.raises(ManifestError, match=said):
+            tune.run(parsed(tune, tmp_path / "bundle-tuned", "--data", table, *words))
+
+
+def test_what_cannot_be_certified_writes_no_bundle(data, kept, scorer, tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     args = parsed(
         tune, bundle.folder, "--data", data, "--recall", 0.99, "--passes", 20, "--keep", kept
     )
     assert tune.run(args) == tune.NOT_CERTIFIED
-    assert load_bundle(bundle.folder).hash == bundle.hash
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     said = capsys.readouterr().out
     assert "cannot certify 0.99 with 12 abnormal cases" in said and "299" in said
     assert "0.779" in said  # 0.05 ** (1 / 12), rounded down
@@ -332,7 +479,7 @@ def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
         "--quiet",
     )
     assert tune.run(args) == 0
-    values = json.loads((bundle.folder / "bundle.json").read_text())
+    values = json.loads((tmp_path / "bundle-tuned" / "bundle.json").read_text())
     assert values["certificate"]["recall"] == 0.7
     assert sha256_of(data.parent / "k000.png") in values["calibration"]["images"]
 
@@ -348,14 +495,14 @@ def test_the_rule_asked_for_is_the_bundles_and_certified_alike(name, data, kept,
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     words = ("--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept, "--rule", name)
     assert tune.run(parsed(tune, bundle.folder, *words, "--quiet")) == 0
-    info = load_bundle(bundle.folder).info
+    info = load_bundle(tmp_path / "bundle-tuned").info
     assert info.rule == Rule.of(info).name == name
     assert info.certificate is not None and info.certificate.low_priority == (
         11 if name == "calibrated" else 12
     )
     pictures = read_pictures(data)
     rule = Rule.of(info)
-    results = {p.id: result(0.5, p.id) for p in pictures}  # between all that was seen
+    results = {p.id: result(0.4, p.id) for p in pictures}  # between all that was seen
     last, _ = routes_along(units_of(pictures), results, rule, (info.threshold,))
     assert last.all() if name == "votes" else not last.any()
 

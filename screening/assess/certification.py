@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ from screening.uncertainty.venn_abers import VennAbers
 
 LEAST = 10
 """Cases of each kind below which calibration says nothing."""
-OWN = "own"
+OWN: Literal["own"] = "own"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Terms:
 
     `data`: manifest; `unit`: what a case is (see `labelled`); `recall`, `confidence`: the promise;
     `at_most`: highest threshold to choose, or `own`: the bundle's; `max_false_flags`: also certify
-    a threshold for flag. The names are those of `screening tune`.
+    a threshold for flag; `recalibrate`: take the confidences from these cases though the bundle has
+    its own. The names are those of `screening tune`.
     """
 
     data: Path
@@ -73,7 +74,8 @@ class Terms:
     rule: str = CALIBRATED
     min_confidence: float | None = None
     max_false_flags: float | None = None
-    at_most: float | Literal["own"] = 1.0
+    at_most: float | Literal["own"] = OWN
+    recalibrate: bool = False
     cluster: str = "bet"
     passes: int = 100
     seed: int = 0
@@ -83,45 +85,61 @@ class Terms:
     quiet: bool = True
 
 
+class Earned(NamedTuple):
+    """The bundle's info with a certified threshold and its calibration (None: nothing can be
+    promised), the outcome in words, the cases, what the bundle says of their pictures, and which of
+    them had calibrated it before."""
+
+    info: BundleInfo | None
+    words: str
+    units: Sequence[LabelledCase]
+    results: Mapping[str, Picture]
+    sightings: Sequence[Sighting]
+
+
 def earned(
     bundle: Bundle,
     args: Terms,
     folder: Path,
     before: BundleInfo | None = None,
     scope: Scope = LABELLED,
-) -> tuple[BundleInfo | None, str]:
-    """Return the bundle's info with a certified threshold and its calibration, and the outcome.
+) -> Earned:
+    """Return what the data earn for the bundle; `folder` keeps what was scored.
 
-    The info is None when nothing can be promised. `folder` keeps what was scored. `before`: of the
-    bundle whose certificate may have looked at the same people (None: this one); `scope`: what is
-    abnormal in the data, see `CertificateInfo`. ScreeningError: data that cannot calibrate this
-    bundle.
+    The threshold for flag stays where it is and caps that for low priority, or what is flagged
+    could be put last. `before`: of the bundle whose certificate may have looked at the same people
+    (None: this one); `scope`: what is abnormal in the data, see `CertificateInfo`. ScreeningError:
+    data that cannot calibrate this bundle.
     """
-    if args.at_most == OWN:
-        args = _with(args, at_most=bundle.info.threshold)
+    most = bundle.info.threshold if args.at_most == OWN else float(args.at_most)
+    fused = bundle.info.fusion
+    args = replace(args, at_most=min(most, (fused and fused.flag_threshold) or 1.0))
     pictures = read_pictures(args.data, args.unit)
     units = units_of(pictures)
     refuse_pooled(args.data, pictures)
     check_enough(units, LEAST, needs(args))
-    refuse_training(bundle, pictures)
+    sightings = refuse_training(bundle, pictures)
     refuse_two_names(args.data, pictures)
     # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
     # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
     rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
     results = _scored(bundle, pictures, args, folder)
-    shown = calibration_of(pictures, results, rule)
+    kept = bundle.info.calibration
+    new = args.recalibrate or kept is None or not kept.points
+    shown = calibration_of(pictures, results, rule) if new or kept is None else kept
+    shown = _remembering(shown, kept, pictures)
     venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
     looks = looks_at(before or bundle.info, pictures)
     certificate, threshold, words = certificate_of(
         units, results, rule, args, venn_abers, scope=scope, looks=looks
     )
     if certificate is None:
-        return None, words
+        return Earned(None, words, units, results, sightings)
     changes = {
         "threshold": threshold, "min_confidence": rule.min_confidence, "rule": args.rule,
         "certificate": certificate, "calibration": shown,
     }  # fmt: skip
-    return bundle.info.model_copy(update=changes), words
+    return Earned(bundle.info.model_copy(update=changes), words, units, results, sightings)
 
 
 def scored(
@@ -142,8 +160,21 @@ def _scored(
     return score_pictures(pictures, bundle, scorer, folder, args)
 
 
-def _with(args: Terms, **changes: object) -> Terms:
-    return Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__} | changes)
+def _remembering(
+    shown: CalibrationInfo, kept: CalibrationInfo | None, pictures: Sequence[LabelledPicture]
+) -> CalibrationInfo:
+    """Return the calibration with all that it or `kept` has seen, and these pictures."""
+    seen = [known for known in (shown, kept) if known is not None]
+    labels = {name: label for known in seen for name, label in known.labels.items()}
+    labels |= files_of(pictures)["labels"]
+    images = {name for known in seen for name in known.images} | labels.keys()
+    cases = {name for known in seen for name in known.cases} | {p.hash for p in pictures}
+    sources = {name for known in seen for name in known.sources} | {p.source for p in pictures}
+    changes = {
+        "images": tuple(sorted(images)), "labels": dict(sorted(labels.items())),
+        "cases": tuple(sorted(cases)), "sources": tuple(sorted(sources - {""})),
+    }  # fmt: skip
+    return shown.model_copy(update=changes)
 
 
 def needs(args: Terms) -> str:
@@ -219,7 +250,7 @@ def certificate_of(
     by the calibrated rule. People are told apart by their names whatever the source: one who
     stands under two sources counts once, and two who share a name count less than they could.
     """
-    at_most = float(args.at_most)
+    at_most = rule.threshold if args.at_most == OWN else float(args.at_most)
     thresholds = sorted({*THRESHOLDS, *([at_most] if at_most < 1 else [])})
     last, flagged = routes_along(units, results, rule, thresholds)
     # Testing goes up the path and stops at the first threshold that fails: this one must.
@@ -313,19 +344,21 @@ def calibration_of(
         scores=kept,
         unread=len(verdicts) - len(judged),
         pictures=len(verdicts),
-        **files_of(pictures),
-        cases=tuple(sorted({p.hash for p in pictures})),
-        sources=tuple(sorted({p.source for p in pictures} - {""})),
+        images=(),
+        cases=(),
     )
 
 
-def write_tuned(bundle: Bundle, info: BundleInfo, folder: Path) -> Path:
-    """Write the bundle with another `info` to `folder`, whole or not at all; return `folder`."""
+def write_tuned(bundle: Bundle, info: BundleInfo, folder: Path, routes: str = "") -> Path:
+    """Write the bundle with another `info` to `folder`, whole or not at all; return `folder`.
+
+    `routes`: for its card, how it routes the cases that earned the promise (markdown).
+    """
     try:
         path = bundle.folder / MODEL_CARD
         before = path.read_text("utf-8").split("\n## Certificate\n")[0] if path.is_file() else ""
         said = certificate_sentence(info.certificate)
-        card = f"{before.rstrip()}\n\n## Certificate\n\n{said}\n"
+        card = f"{before.rstrip()}\n\n## Certificate\n\n{said}\n{routes}"
         rewrite_bundle(bundle, info, folder, card=card)
     except OSError as error:
         raise ScreeningError(f"cannot write the bundle {folder} ({error.strerror})") from error

@@ -150,7 +150,7 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
     )  # fmt: skip
     shown = asked.pages.parts[asked.pages.certificate]
     scope: Scope = LABELLED if shown.get("structural") else NUMERICAL
-    info, words = earned(bundle, terms, context.folder / "scored", before, scope)
+    info, words, *_ = earned(bundle, terms, context.folder / "scored", before, scope)
     context.say(words)
     if info is None:
         rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE)

@@ -1,24 +1,37 @@
-"""`screening tune`: a threshold with a guarantee, into the bundle."""
+"""`screening tune`: a threshold with a guarantee, into a new bundle."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening.classes import CALIBRATED
 from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
 
+if TYPE_CHECKING:
+    from screening.assess.recognise import Sighting
+    from screening.assess.rerouting import Rerouted
+    from screening.bundle_schema import BundleInfo
+    from screening.triage.rule import Rule
+
 NOT_CERTIFIED = 3
-"""Exit status when nothing could be promised; the bundle stays as it was."""
+"""Exit status when nothing could be promised; no bundle is written."""
 OWN = "own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
-    parser.add_argument("bundle", type=Path, help="bundle, or the folder of a run that holds one")
+    parser.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        help="bundle, or the folder of a run that holds one (default: the one that ships with it)",
+    )
     add_scoring_arguments(parser)
     add_rule(parser, CALIBRATED)
     parser.add_argument(
@@ -36,17 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-false-flags",
         type=float,
-        help="also certify a threshold for flag: most normal cases flagged, e.g. 0.05 (takes half "
-        "of the allowed error)",
+        help="also certify a threshold for flag, which replaces the bundle's: most normal cases "
+        "flagged, e.g. 0.05 (takes half of the allowed error)",
     )
     parser.add_argument(
         "--at-most",
         type=_limit,
-        default=1.0,
+        default=OWN,
         metavar="THRESHOLD",
-        help="choose no threshold above this one, or above the bundle's (own), whatever the "
-        "promise would allow: calibration cases may lack an abnormality that yours have "
-        "(default: no limit)",
+        help="highest threshold to choose (default: own, the bundle's, so that no picture becomes "
+        "less urgent). A higher number lets it rise as far as the promise allows, never above the "
+        "one for flag: pictures that were reviewed are then put last, among them abnormalities "
+        "that your calibration cases lack",
+    )
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="also take the confidences from these cases instead of those that calibrated the "
+        "bundle; routes may become less urgent (done anyway where the bundle has none)",
     )
     parser.add_argument(
         "--cluster",
@@ -55,7 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how several abnormal cases of a patient count: by the share missed (bet; mean: a "
         "simpler bound), or as missed when any is (%(default)s)",
     )
-    parser.add_argument("--out", type=Path, help="folder for the tuned bundle (default: in place)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="new folder for the tuned bundle (default: BUNDLE-tuned, beside it)",
+    )
     parser.add_argument(
         "--keep", type=Path, help="folder that keeps what was scored, for another --recall"
     )
@@ -68,18 +92,45 @@ def run(args: argparse.Namespace) -> int:
     """
     check(args)
     from screening.assess.certification import Terms, earned, write_tuned
-    from screening.bundle import load_bundle
+    from screening.assess.rerouting import looser, reroute
+    from screening.bundle import default_bundle, load_bundle
+    from screening.triage.rule import Rule
 
-    bundle = load_bundle(find_bundle(args.bundle))
+    bundle = load_bundle(find_bundle(args.bundle) if args.bundle else default_bundle())
+    out = new_folder(args, bundle.folder)
     terms = Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__})
     with tempfile.TemporaryDirectory() as scratch:
-        info, words = earned(bundle, terms, args.keep or Path(scratch))
-    if info is None:
-        say(args, words)
+        found = earned(bundle, terms, args.keep or Path(scratch))
+    show_known(args, bundle.info, found.sightings)
+    if found.info is None:
+        say(args, found.words)
         return NOT_CERTIFIED
-    folder = write_tuned(bundle, info, args.out or bundle.folder)
-    say(args, f"{words}\nThreshold {info.threshold:.4f} written to {folder}")
+    before, after = Rule.of(bundle.info), Rule.of(found.info)
+    cases = reroute(found.units, found.results, before, after)
+    say(args, found.words)
+    show_routes(args, cases, looser(before, after))
+    new_folder(args, bundle.folder)
+    write_tuned(bundle, found.info, out, card_section(cases, before, after))
+    was = f"{bundle.info.threshold:.4f}"
+    say(args, f"Threshold {found.info.threshold:.4f} (before: {was}) written to {out}")
     return 0
+
+
+def new_folder(args: argparse.Namespace, bundle: Path) -> Path:
+    """Return where the tuned bundle goes; ScreeningError when something is there, or when it would
+    lie inside the bundle or the package."""
+    home = bundle.resolve()
+    if args.out is None and args.bundle is None:
+        raise ScreeningError("expected --out FOLDER: the bundle that ships with it stays as it is")
+    out = args.out or home.with_name(f"{home.name}-tuned")
+    if out.exists() or out.is_symlink():
+        raise ScreeningError(
+            f"expected a new folder for the tuned bundle, {out} exists: give another --out; a "
+            "bundle is never written over"
+        )
+    if out.resolve().is_relative_to(home):
+        raise ScreeningError(f"expected --out outside the bundle {bundle}, received {out}")
+    return out
 
 
 def check(args: argparse.Namespace) -> None:
@@ -107,6 +158,55 @@ def find_bundle(folder: Path) -> Path:
     """Return the bundle's folder: `folder` itself, or `bundle` inside the folder of a run."""
     inside = folder / "bundle"
     return inside if not (folder / "bundle.json").exists() and inside.is_dir() else folder
+
+
+def show_known(args: argparse.Namespace, info: BundleInfo, sightings: Sequence[Sighting]) -> None:
+    """Print which cases had calibrated the bundle before, or with what they were compared."""
+    from screening.assess.recognise import compared, told
+
+    if sightings:
+        say(args, f"Looked at again: {told(sightings)}.")
+    else:
+        say(args, f"None of these pictures is known to the bundle; {compared(info)}.")
+
+
+def show_routes(
+    args: argparse.Namespace, cases: Sequence[Rerouted], reasons: Sequence[str]
+) -> None:
+    """Print the routes of the same cases before and after, and what becomes less urgent.
+
+    The latter also with --quiet, to the standard error: it is never done without saying so.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from screening.assess.rerouting import counts, less_urgent_words
+
+    later = any(case.less_urgent for case in cases)
+    console = Console(stderr=args.quiet, highlight=False, soft_wrap=True)
+    if not args.quiet:
+        table = Table("cases of the data", "route", "before", "after", title="What changes")
+        for label, route, first, then in counts(cases):
+            table.add_row(label, route, str(first), str(then))
+        console.print(table)
+    if later or not args.quiet:
+        console.print(less_urgent_words(cases), markup=False)
+    if reasons:
+        console.print(
+            f"Other pictures may become less urgent as well: {'; '.join(reasons)}.", markup=False
+        )
+    elif not args.quiet:
+        console.print("No other picture can become less urgent: the rule is only more cautious.")
+
+
+def card_section(cases: Sequence[Rerouted], before: Rule, after: Rule) -> str:
+    """Return the same counts for the model card, in markdown."""
+    from screening.assess.rerouting import counts
+    from screening.metrics import markdown_table
+
+    tuned = f"Tuned: threshold {after.threshold:.4f}, before {before.threshold:.4f}."
+    header = ("cases that earned it", "route", "before", "after")
+    return f"\n{tuned}\n\n{markdown_table(header, counts(cases))}"
 
 
 def say(args: argparse.Namespace, text: str) -> None:
