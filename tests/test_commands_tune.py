@@ -413,8 +413,9 @@ def test_people_looked_at_before_are_counted_and_told(data, kept, scorer, tmp_pa
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     words = ("--data", data, "--recall", 0.7, "--passes", 20, "--keep", kept)
     for look in (1, 2, 3):
-        assert tune.run(parsed(tune, bundle.folder, *words)) == 0
-        info = load_bundle(bundle.folder).info
+        assert tune.run(parsed(tune, bundle.folder, *words, "--out", tmp_path / f"{look}")) == 0
+        bundle = load_bundle(tmp_path / f"{look}")
+        info = bundle.info
         assert info.certificate is not None and info.certificate.looks == look
     assert "Earned at the third look at the same people" in capsys.readouterr().out
     others = read_pictures(write_labelled(tmp_path / "others", 2, 2, first=50))
