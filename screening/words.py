@@ -29,6 +29,9 @@ MEANINGS: Mapping[str, str] = {
     REVIEW: "not sure, poor picture, or not judged",
     LOW_PRIORITY: f"no sign of {GAIN_OR_LOSS}, {NOT_JUDGED}: look later",
 }
+ICONS: Mapping[str, str] = {FLAG: "▲", REVIEW: "●", LOW_PRIORITY: "▽"}
+START = "starting point"
+"""Log-odds of abnormal before any evidence is heard: the intercept of the fusion."""
 NO_ANSWER = "the model gave no usable answer"
 NOT_COUNTED = "the chromosomes were not counted"
 OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
@@ -239,8 +242,33 @@ def case_summary(judged: int, abnormal: int, unread: int) -> str:
     return said + (f", {unread} more could not be judged" if unread else "")
 
 
+# The page.
+
+
+def spread(mean: float, std: float, passes: int) -> str:
+    """Return mean and spread of the score of the passes."""
+    return f"{counted(passes, 'pass')}: mean {probability(mean)}, spread {probability(std)}"
+
+
+def left_out(files: str) -> str:
+    """Return which other files the folder holds, `files` in words."""
+    return f"Other files, not read: {files}"
+
+
+def turning_points(low: float, flag: float) -> str:
+    """Return between which sums of log-odds a picture is for review."""
+    return (
+        f"Evidence speaks for low priority where the sum is under {_odds(low)}, for a flag from "
+        f"{_odds(flag)} on."
+    )
+
+
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(name if n == 1 else f"{n} of {name}" for name, n in Counter(names).items())
+
+
+def _odds(value: float) -> str:
+    return "0" if abs(value) < 0.05 else f"{value:+.1f}"
 
 
 def _do(n: int) -> str:

@@ -9,9 +9,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pictures import judged
-from screening.record import Case, Picture
+from pictures import jpeg, judged, reading
+from screening import words
+from screening.classes import ROUTES
+from screening.record import Picture
+from screening.report.figures import scale_bar
+from screening.report.glossary import LIMITS
 from screening.report.work_list import MOST_THUMBNAILS, WorkList, passes_histogram, render, size_of
+from screening.triage.cases import summarise_cases
+from screening.triage.rule import Rule
+from screening.uncertainty.venn_abers import VennAbers
 
 HOSTILE = '<script>alert("1")</script>\u202e&"\'.png'
 
@@ -20,13 +27,20 @@ def row(name: str, route: str = "flag", status: str = "ok", **changes: object) -
     return judged(name, route, status, **({"thumbnail": b"\xff\xd8jpeg"} | changes))
 
 
-def view(*rows: Picture, **changes: object) -> WorkList:
-    case = Case("c1", "review", 2, 2, 0, 0, 0, 0.1, "0 of 2 cells", "46,XX in 2 of 2 cells")
+def view(*rows: Picture, rule: Rule = Rule(), **changes: object) -> WorkList:  # noqa: B008
+    cases = tuple(sorted(summarise_cases(rows, rule), key=lambda case: ROUTES.index(case.route)))
     values = {
-        "title": "Work list", "pictures": rows, "cases": (case,), "facts": (("bundle", "b" * 64),),
-        "notes": (), "threshold": 0.5, "min_confidence": 0.8,
+        "title": "Work list", "pictures": rows, "cases": cases, "facts": (("bundle", "b" * 64),),
+        "notes": (),
     }  # fmt: skip
-    return WorkList(**(values | changes))
+    return WorkList(rule=rule, **(values | changes))
+
+
+def cell(name: str, route: str, karyotype: str, **changes: object) -> Picture:
+    """A picture of the case P1, read as `karyotype`."""
+    sex = karyotype.split(",")[1]
+    read = reading(" ".join(karyotype.split(",")[2:]), sex)
+    return row(name, route, **({"case": "P1", "reading": read, "thumbnail": jpeg()} | changes))
 
 
 class Tags(HTMLParser):
@@ -65,10 +79,103 @@ def test_every_row_reason_and_count_is_there():
     page = render(view(*rows))
     for one in rows:
         assert one.image in page and one.judged.reasons[0] in page
-    assert re.search(r'count review"><b>4</b>', page) and "(1 not judged)" in page
     assert page.count("<article") == 10
-    assert "Research use only" in page and "0 of 2 cells" in page
-    assert "46,XX in 2 of 2 cells" in page
+    assert words.RESEARCH_USE in page and words.SCOPE in page
+    for limit in LIMITS:
+        assert limit in page
+
+
+def head(page: str) -> dict[str, tuple[int, int]]:
+    """Cases and pictures of each route as the head counts them."""
+    found = re.findall(
+        r'class="count ([\w-]+)"><b>(\d+)</b>.*?<span>(\d+) cases?, (\d+) pictures?<', page
+    )
+    assert len(found) == 3 and all(big == said for _, big, said, _ in found)
+    return {route: (int(cases), int(pictures)) for route, cases, _, pictures in found}
+
+
+def table(page: str) -> dict[str, tuple[int, int]]:
+    """Cases and pictures of each route as the table of cases lists them."""
+    counts = dict.fromkeys(ROUTES, (0, 0))
+    lines = re.findall(r'<tr class="([\w-]+)">.*?</span></td><td>(\d+)', page)
+    assert lines
+    for route, pictures in lines:
+        counts[route] = (counts[route][0] + 1, counts[route][1] + int(pictures))
+    return counts
+
+
+def test_the_findings_of_a_case_reach_the_page_and_the_head_counts_as_the_table():
+    trisomy = [cell(f"t{i}.png", "flag", "47,XX,+21") for i in range(6)]
+    normal = cell("n.png", "low-priority", "46,XX")
+    alone = row("torn.png", "review", "failed", case="P2")
+    page = render(view(*trisomy, alone, normal))
+    assert "6 of 7 cells show +21; possible mosaic: 47,XX,+21 in 6 of 7, 46,XX in 1 of 7" in page
+    assert page.index("6 of 7 cells") < page.index("<article")
+    assert head(page) == table(page) == {"flag": (1, 7), "review": (1, 1), "low-priority": (0, 0)}
+    assert "(1 not judged)" in page and "no picture could be judged" in page
+    # What is less urgent by itself says where its case is.
+    assert page.count("(for <b>▲ flag</b>)") == 1
+
+
+def test_a_case_raised_as_a_mosaic_is_counted_where_it_is_routed():
+    cells = [cell("a.png", "low-priority", "46,XX"), cell("b.png", "low-priority", "46,XY")]
+    others = [cell("c.png", "low-priority", "46,XX", case="P2")]
+    page = render(view(*cells, *others))
+    assert head(page) == table(page) == {"flag": (0, 0), "review": (1, 2), "low-priority": (1, 1)}
+    assert "a chimera, or pictures of two persons?" in page
+    assert page.count("(for <b>● review</b>)") == 2 and ">▽ low-priority 3<" in page
+
+
+def test_the_search_looks_at_names_cases_reasons_and_karyotypes_only():
+    """Every karyotype that is possible at all lists +21 among those that fit."""
+    fits = (("46,XX", 0.5), ("47,XX,+21", 0.4))
+    rest = cell("a.png", "review", "46,XX", reading=reading(karyotypes=fits))
+    page = render(view(rest, cell("b.png", "flag", "47,XX,+21")))
+    assert "[data-find]" in page.split("<script>")[1] and "row.textContent" not in page
+    texts = [
+        "\n".join(re.findall(r"data-find>([^<]*)<", article))
+        for article in page.split("<article")[1:]
+    ]
+    assert texts == ["a.png\nP1\nreason of a.png\n46,XX", "b.png\nP1\nreason of b.png\n47,XX,+21"]
+    assert "47,XX,+21" in page.split("<article")[1]
+    assert '<button type="button" data-case="P1">' in page
+
+
+CALIBRATED = VennAbers(((0.0, 40.0, 0.0), (0.5, 5.0, 5.0), (1.0, 0.0, 40.0)))
+
+
+def test_the_probability_is_an_interval_on_a_whole_scale():
+    rule = Rule(0.04, flag_threshold=0.5, venn_abers=CALIBRATED)
+    shown = row("a.png")
+    shown = replace(shown, verdict=replace(shown.judged, interval=(0.25, 0.75)))
+    page = render(view(shown, rule=rule))
+    assert "<b>between 0.25 and 0.75</b>" in page and "passes that vote" not in page
+    assert 'class="filled" x="25.0" width="50.0"' in page and 'x="49.5" width="1"' in page
+    votes = render(view(row("a.png")))
+    assert "<dt>passes that vote abnormal</dt>" in votes and "<b>97 %</b>" in votes
+    assert 'class="filled" x="0.0" width="97.0"' in votes
+    assert 'x="79.5" width="1"' in votes and 'x="19.5" width="1"' in votes
+    for low, high, drawn in ((0, 0, (0, 1)), (1, 1, (99, 1)), (-1, 2, (0, 100))):
+        x, width = re.search(
+            r'filled" x="([\d.]+)" width="([\d.]+)"', scale_bar(low, high)
+        ).groups()
+        assert (float(x), float(width)) == drawn
+
+
+def test_the_words_of_the_page_are_those_of_the_rule():
+    told = dict(view(row("a.png"), rule=Rule(0.04, 0.8, flag_threshold=0.5)).glossary())
+    assert told["flag"] == "at least 80 % of the passes reach 0.5."
+    assert "stay under 0.04, exactly 46 separate" in told["low-priority"]
+    assert "structural changes not judged" in told["low-priority"] and "probability" not in told
+    read = cell("a.png", "flag", "46,XX")
+    told = dict(
+        view(read, rule=Rule(0.04, 0.7, min_p_normal=0.9, venn_abers=CALIBRATED)).glossary()
+    )
+    assert told["flag"].startswith("all of the probability’s interval lies above one half, and")
+    assert told["flag"].endswith("at least 70 % of the passes reach 0.04.")
+    assert "interval lies under one half" in told["low-priority"]
+    assert "a probability of 0.9 or more by the chromosomes" in told["low-priority"]
+    assert "where 50 % of patients are abnormal" in told["probability"]
 
 
 def test_hostile_names_stay_text():
@@ -100,7 +207,7 @@ def test_a_very_large_run_still_opens():
 
 def test_what_was_not_judged_shows_no_numbers():
     page = render(view(row("torn.png", "review", "failed")))
-    assert "not judged by the model" in page and "passes, mean" not in page
+    assert "not judged by the model" in page and "passes: mean" not in page
     with pytest.raises(ValueError, match="no verdict"):
         view(replace(row("a.png"), verdict=None)).count("flag")
 
@@ -110,7 +217,7 @@ def test_the_histogram_counts_every_pass():
         2, *[0] * 9, 1, *[0] * 8, 1,
     ]  # fmt: skip
     assert passes_histogram(np.zeros(0, np.float32)) == []
-    assert "100 passes, mean 0.90 ± 0.10" in render(view(row("a.png")))
+    assert "100 passes: mean 0.90, spread 0.10" in render(view(row("a.png")))
 
 
 def test_the_size_of_a_thumbnail_is_read_from_its_header():

@@ -10,10 +10,13 @@ import pytest
 
 from pictures import jpeg, judged, reading
 from screening.classes import CHROMOSOMES
+from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Chromosome, Reading
 from screening.report.overlay import change_of, described, overlay
 from screening.report.work_list import CROP_BYTES, MOST_CROPS, MOST_KARYOTYPES, crops_shown, render
+from screening.triage.rule import Rule
+from screening.words import START
 from test_report import HOSTILE, parsed, row, view
 
 
@@ -27,7 +30,8 @@ def page(
     crops: tuple[tuple[str, bytes], ...] = (),
 ) -> str:  # fmt: skip
     shown = judged("a.png", route, contributions=contributions, reading=read, crops=crops)
-    return render(view(shown, labels=labels_of(KNOWN)))
+    rule = Rule(0.04, flag_threshold=0.5, fusion=Fusion(1.97, {}))
+    return render(view(shown, rule=rule, labels=labels_of(KNOWN)))
 
 
 def boxes(text: str) -> list[str]:
@@ -85,14 +89,41 @@ def test_counts_stand_in_denver_order_and_differences_are_marked():
 def test_karyotypes_and_contributions_are_in_words():
     parts = {"network": 1.25, "reading": -2.5, "own_measure": 0.3, "layout": 0.001}
     text = page(evidence(), contributions=parts)
-    assert "47,XX,+21" in text and ">0.97<" in text and "&lt;0.01" in text
+    assert "47,XX,+21" in text and ">0.97<" in text and "46,XX</span>" not in text
     assert "whole-picture network" in text and "own measure" in text
-    assert ">+1.2<" in text and ">-2.5<" in text
+    assert (
+        "Evidence speaks for low priority where the sum is under -3.2, for a flag from 0 on."
+        in (text)
+    )
     assert "order of the chromosomes" not in text.split("Words</h2>")[0]
     many = tuple((f"47,XX,+{n}", 0.05) for n in range(1, 20))
     text = page(evidence(karyotypes=many))
     fit = text.split("Karyotypes that fit")[1].split("</section>")[0]
     assert fit.count('class="line"') == MOST_KARYOTYPES
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"network": -0.44, "reading": -0.84}, {"network": 1.25, "reading": -2.55, "count": 0.349},
+     {"network": -1.97}, {"network": 0.04, "reading": 0.04, "count": 0.04}],
+)  # fmt: skip
+def test_bars_start_at_the_starting_point_and_add_up(parts):
+    section = page(evidence(), contributions=parts).split("What speaks for normal")[1]
+    lines = re.findall(r"<span>([^<]+)</span>.*?<b>([+-]\d\.\d)</b>", section)
+    shown = {name: float(value) for name, value in lines}
+    total = shown.pop("sum")
+    assert next(iter(shown)) == START and abs(shown[START] - 1.97) < 0.1
+    assert (
+        total
+        == pytest.approx(sum(shown.values()))
+        == pytest.approx(sum(parts.values()) + 1.97, abs=0.051)
+    )
+
+
+def test_without_a_fusion_nothing_speaks():
+    text = render(view(judged(reading=evidence(), contributions={"network": 1.0}), rule=Rule()))
+    assert "What speaks for normal (left)" not in text
+    assert "What speaks for normal (left)" not in page(evidence(), contributions={})
 
 
 def test_only_the_urgent_ones_are_open():

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.classes import FAILED, FLAG, LOW_PRIORITY, REJECTED, REVIEW
+from screening import words
+from screening.classes import FAILED, REJECTED, ROUTES
 from screening.commands.scoring_arguments import add_rule
 from screening.errors import ScreeningError
 
@@ -147,14 +148,9 @@ def show(summary: Summary, settings: Settings) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
-    meanings = (
-        (FLAG, "red", "looks abnormal: look at these first"),
-        (REVIEW, "yellow", "not sure, poor picture, or could not be read"),
-        (LOW_PRIORITY, "green", "confidently normal, still a person's decision"),
-    )
-    for route, colour, meaning in meanings:
-        count = str(summary.routes.get(route, 0))
-        table.add_row(f"[{colour}]{route}[/]", f"[bold]{count}[/]", meaning)
+    for route, colour in zip(ROUTES, ("red", "yellow", "green"), strict=True):
+        count = words.counted(summary.routes.get(route, 0), "picture")
+        table.add_row(f"[{colour}]{route}[/]", f"[bold]{count}[/]", words.MEANINGS[route])
     console.print(table)
     for warning in summary.warnings:
         console.print(f"[bold red]Warning:[/] {escape(warning)}")
@@ -162,6 +158,6 @@ def show(summary: Summary, settings: Settings) -> None:
         if summary.statuses.get(status):
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
     if summary.left_out:
-        console.print(f"Other files, not read: {escape(summary.left_out)}")
+        console.print(escape(words.left_out(summary.left_out)))
     console.print(f"Work list: [bold]{escape(str(settings.out / 'report.html'))}[/]")
-    console.print("Research use only: suggestions for a person, not a diagnosis.")
+    console.print(words.RESEARCH_USE)

@@ -9,54 +9,52 @@ from markupsafe import Markup
 _WIDTH, _HEIGHT, _BASE = 180, 46, 34
 
 
-def histogram(counts: Sequence[int], threshold: float, label: str) -> Markup:
-    """Return an SVG of the passes by p(abnormal), 0 on the left, with the voting threshold marked.
+def histogram(counts: Sequence[int], cuts: Sequence[float], label: str) -> Markup:
+    """Return an SVG of the passes by p(abnormal), 0 on the left, the thresholds marked.
 
-    `counts` are equal bins from 0 to 1; `label` describes the figure to those who do not see it.
+    `counts` are equal bins from 0 to 1; `cuts`: thresholds for voting abnormal and for flag;
+    `label` describes the figure to those who do not see it.
     """
     tallest = max([*counts, 1])
     step = _WIDTH / max(1, len(counts))
     bars = Markup("").join(
-        Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
-            "above" if (i + 0.5) / len(counts) >= threshold else "below",
+        Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
             i * step + 0.5,
             _BASE - _BASE * n / tallest,
             step - 1,
             _BASE * n / tallest,
-        )  # fmt: skip
+        )
         for i, n in enumerate(counts)
         if n
     )
-    at = threshold * _WIDTH
+    lines = Markup("").join(
+        Markup('<line class="cut" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{b}"/>').format(
+            x=cut * _WIDTH, b=_BASE
+        )
+        for cut in cuts
+    )
     return Markup(
-        '<svg class="histogram" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{bars}'
+        '<svg class="histogram" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{bars}{lines}'
         '<line class="axis" x1="0" y1="{b}" x2="{w}" y2="{b}"/>'
-        '<line class="cut" x1="{at:.1f}" y1="0" x2="{at:.1f}" y2="{b}"/>'
-        '<text x="0" y="{h}">normal</text><text x="{w}" y="{h}" text-anchor="end">abnormal</text>'
+        '<text x="0" y="{h}">0 normal</text>'
+        '<text x="{w}" y="{h}" text-anchor="end">abnormal 1</text>'
         "</svg>"
-    ).format(w=_WIDTH, h=_HEIGHT - 1, b=_BASE, at=at, label=label, bars=bars)
+    ).format(w=_WIDTH, h=_HEIGHT - 1, b=_BASE, label=label, bars=bars, lines=lines)
 
 
-def confidence_bar(confidence: float, minimum: float) -> Markup:
-    """Return an SVG bar of the confidence, 50–100 %, with the minimum marked."""
-    filled = max(0.0, min(1.0, (confidence - 0.5) * 2))
-    at = (minimum - 0.5) * 2
-    kind = "sure" if confidence >= minimum - 1e-9 else "unsure"
+def scale_bar(low: float, high: float, marks: Sequence[float] = ()) -> Markup:
+    """Return an SVG bar of the whole scale from 0 to 1, filled between `low` and `high`."""
+    low, high = sorted((max(0.0, min(1.0, low)), max(0.0, min(1.0, high))))
+    width = max(1.0, 100 * (high - low))
+    ticks = Markup("").join(
+        Markup('<rect class="minimum" x="{:.1f}" width="1" height="8"/>').format(100 * mark - 0.5)
+        for mark in marks
+    )
     return Markup(
         '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" width="100" height="8" rx="2"/>'
-        '<rect class="{kind}" width="{filled:.1f}" height="8" rx="2"/>'
-        '<rect class="minimum" x="{at:.1f}" width="1" height="8"/></svg>'
-    ).format(kind=kind, filled=100 * filled, at=min(99.0, 100 * at))
-
-
-def share_bar(share: float) -> Markup:
-    """Return an SVG bar filled to `share`, 0–1."""
-    return Markup(
-        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="track" width="100" height="8" rx="2"/>'
-        '<rect class="unsure" width="{:.1f}" height="8" rx="2"/></svg>'
-    ).format(100 * max(0.0, min(1.0, share)))
+        '<rect class="filled" x="{x:.1f}" width="{w:.1f}" height="8"/>{ticks}</svg>'
+    ).format(x=min(100 * low, 100 - width), w=width, ticks=ticks)
 
 
 def signed_bar(value: float, extent: float) -> Markup:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from screening import words
 from screening.classes import MARKER, NOT_A_CHROMOSOME
 from screening.record import Chromosome, Reading
 
@@ -52,7 +53,7 @@ def overlay(reading: Reading, size: tuple[int, int]) -> Markup:
 def described(one: Chromosome, changes: Sequence[str]) -> str:
     """Return what is known of one chromosome in words, for the hover text."""
     parts = [
-        f"chromosome {one.name}, probability {one.probability:.2f}"
+        f"chromosome {one.name}, probability {words.probability(one.probability)}"
         if one.name != NOT_A_CHROMOSOME
         else "reads as no class"
     ]

@@ -14,6 +14,7 @@ from screening.classes import CHROMOSOMES, MARKER, NOT_A_CHROMOSOME
 from screening.karyogram.layout import LAYOUTS
 from screening.karyogram.text import letters
 from screening.report.counts import ClassCount, class_counts
+from screening.words import probability
 
 LAYOUT = "clinical"
 TALLEST = 200
@@ -139,7 +140,7 @@ def _draw_slot(page: np.ndarray, slot: _Slot, left: int, baseline: int) -> None:
         page[baseline - h : baseline, x : x + w] = each.crop[..., None]
         if each.doubtful:
             _frame(page, x - 3, baseline - h - 3, x + w + 2, baseline + 2)
-            said = f"{each.probability:.2f}"
+            said = probability(each.probability)
             middle = x + w // 2 - letters(said, "sans", _SMALL_LETTERS).shape[1] // 2
             _write(page, said, _SMALL_LETTERS, middle, baseline - h - 14, _AMBER)
         x += w + _HOMOLOG_GAP

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
+from screening import words
 from screening.classes import OK, ROUTES
-from screening.record import Case, Picture
+from screening.evidence.fusion import log_odds
+from screening.record import Case, Picture, Reading
 from screening.report.counts import count_groups
-from screening.report.figures import confidence_bar, histogram, share_bar, signed_bar
+from screening.report.figures import histogram, scale_bar, signed_bar
+from screening.report.glossary import LIMITS, glossary
 from screening.report.overlay import overlay
+from screening.triage.rule import Rule
 
 MOST_THUMBNAILS = 2000
 """Low-priority pictures after this many rows come without a thumbnail, so that the page of a very
@@ -26,26 +29,14 @@ MOST_CROPS = 12
 CROP_BYTES = 18_000  # JPEG, all crops of one picture: a page of 1,000 pictures still opens
 MOST_KARYOTYPES = 5
 HISTOGRAM_BINS = 20
-_LEAST_SHOWN = 0.05
-"""Log-odds under which a contribution is not worth a bar."""
-
-LIMITS = (
-    "balanced rearrangements (balanced translocations, inversions) and any change of structure: "
-    "this version was trained on gains and losses of whole chromosomes",
-    "changes smaller than a band (about 5–10 million bases), such as microdeletions",
-    "mosaicism: each picture is one cell; other cells of the same person may differ",
-    "what a poor, crowded or wrongly arranged karyogram hides",
-    "whole-chromosome changes that it misses: see how often in the model card",
-)
 
 
 @dataclass(frozen=True)
 class WorkList:
-    """What the page shows: judged `pictures` in the order of the work list, and their `cases`.
+    """What the page shows: judged `pictures` in the order of the work list, and all their `cases`.
 
-    `facts` are (name, value) pairs about the run and the bundle; `warnings` stand at the top;
-    `labels`: what people call each feature of the witnesses. `prevalence`: confidences are
-    calibrated where that share is abnormal (None: they are shares of votes).
+    `rule`: by which they were judged. `facts` are (name, value) pairs about the run and the bundle;
+    `warnings` stand at the top; `labels`: what people call each feature of the witnesses.
     """
 
     title: str
@@ -53,16 +44,32 @@ class WorkList:
     cases: tuple[Case, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    threshold: float
-    min_confidence: float
+    rule: Rule
     certificate: str = ""
     warnings: tuple[str, ...] = ()
-    prevalence: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def routed(self, route: str) -> tuple[Case, ...]:
+        """Return the cases with this route."""
+        return tuple(case for case in self.cases if case.route == route)
+
     def count(self, route: str) -> int:
-        """Return the number of pictures with this route."""
+        """Return the number of pictures with this route of their own."""
         return sum(picture.judged.route == route for picture in self.pictures)
+
+    def more_urgent(self, picture: Picture) -> Case | None:
+        """Return the picture's case where other cells make it more urgent than the picture."""
+        case = self._by_name[picture.case]
+        return case if ROUTES.index(case.route) < ROUTES.index(picture.judged.route) else None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Case]:
+        return {case.case: case for case in self.cases}
+
+    @property
+    def cuts(self) -> tuple[float, float]:
+        """Return from which score on a pass votes abnormal, and from which on for a flag."""
+        return self.rule.threshold, max(self.rule.threshold, self.rule.flag_threshold or 0)
 
     def any_read(self) -> bool:
         """Return whether the chromosomes of any picture were read one by one."""
@@ -72,32 +79,52 @@ class WorkList:
         """Return how many pictures were rejected or failed."""
         return sum(picture.status != OK for picture in self.pictures)
 
-    def contributions(self, picture: Picture) -> list[tuple[str, float]]:
-        """Return what each kind of evidence adds to the log-odds of abnormal, in words."""
-        return [
-            (self.labels.get(name, name.replace("_", " ")), value)
-            for name, value in picture.judged.contributions.items()
-            if abs(value) >= _LEAST_SHOWN
-        ]
+    def contributions(self, picture: Picture) -> tuple[list[tuple[str, float, str]], str]:
+        """Return (label, log-odds of abnormal, as printed) of the starting point and of each kind
+        of evidence, and their sum as printed; the printed ones add up."""
+        parts = picture.judged.contributions
+        if not parts or self.rule.fusion is None:
+            return [], ""
+        named = {words.START: self.rule.fusion.intercept} | {
+            self.labels.get(name, name.replace("_", " ")): value for name, value in parts.items()
+        }
+        shown, total = words.adding_up(list(named.values()))
+        lines = zip(named, named.values(), shown, strict=True)
+        return [line for line in lines if line[2] not in ("+0.0", "-0.0")], total
+
+    def turning_points(self) -> str:
+        """Return in words which sums of contributions speak for low priority and for a flag."""
+        low, flag = (float(log_odds(cut)) for cut in self.cuts)
+        return words.turning_points(low, flag)
+
+    def glossary(self) -> tuple[tuple[str, str], ...]:
+        """Return what the words of the page mean, as (term, meaning)."""
+        rule, calibration = self.rule, self.rule.venn_abers
+        return glossary(
+            *self.cuts,
+            rule.min_confidence,
+            calibration.prevalence if calibration is not None else None,
+            rule.min_p_normal if self.any_read() else None,
+        )
 
 
 def render(work_list: WorkList) -> str:
     """Return the page, UTF-8 text; the same work list gives the same text."""
     return _template().render(
         view=work_list,
+        words=words,
         limits=LIMITS,
         histogram=histogram,
         passes_histogram=passes_histogram,
-        confidence_bar=confidence_bar,
         count_groups=count_groups,
         crops_shown=crops_shown,
         overlay=overlay,
-        share_bar=share_bar,
+        scale_bar=scale_bar,
         signed_bar=signed_bar,
         size_of=size_of,
         routes=ROUTES,
         most_thumbnails=MOST_THUMBNAILS,
-        most_karyotypes=MOST_KARYOTYPES,
+        karyotypes_shown=karyotypes_shown,
     )
 
 
@@ -117,6 +144,12 @@ def crops_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
     return tuple(shown)
 
 
+def karyotypes_shown(reading: Reading) -> tuple[tuple[str, float], ...]:
+    """Return the (ISCN, probability) worth a bar: the first, and others of 0.01 or more."""
+    first = reading.karyotypes[:MOST_KARYOTYPES]
+    return first[:1] + tuple(one for one in first[1:] if one[1] >= 0.01)
+
+
 def size_of(jpeg: bytes) -> tuple[int, int]:
     """Return width and height in px from the header alone; (0, 0) when there is no picture."""
     if not jpeg:
@@ -134,21 +167,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = _percent
-    environment.filters["probability"] = _probability
     environment.filters["data_uri"] = lambda jpeg: (
         "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     )
     return environment.get_template("page.html.jinja")
-
-
-def _percent(value: float) -> str:
-    """Never rounded up: 99.6 % is not 100 %."""
-    return f"{math.floor(100 * value + 1e-9)} %"
-
-
-def _probability(value: float) -> str:
-    """Never 0.00 or 1.00: the reading is not that sure of anything."""
-    if value < 0.005:
-        return "<0.01"
-    return ">0.99" if value >= 0.995 else f"{value:.2f}"

@@ -61,7 +61,7 @@ def decide(
     """Return the verdict on one picture; never "normal" for one that is rejected or failed.
 
     `votes`: None when the model gave no usable answer; `doubts`: further ones than the picture's
-    own.
+    own, against low priority only.
     """
     if picture.status not in STATUSES:
         raise ValueError(f"expected a status of {STATUSES}, received {picture.status!r}")
@@ -72,7 +72,7 @@ def decide(
     abnormal = votes.share >= 0.5
     won = max(votes.share, 1 - votes.share)
     sure = policy.enough(won)
-    against = [*picture.warnings, *picture.doubts, *doubts]
+    against = [*picture.warnings, *picture.doubts, *(() if abnormal else doubts)]
     if picture.reading is None:
         against += _count_doubt(picture.objects, policy.expected_objects)
     if abnormal:

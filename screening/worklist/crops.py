@@ -11,6 +11,7 @@ from screening.classes import NOT_A_CHROMOSOME
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome
 from screening.record import Chromosome, Reading
+from screening.words import probability
 
 CROP_HEIGHT = 72
 """Tallest crop kept for the page, px."""
@@ -44,7 +45,7 @@ def _rank(one: Chromosome, changed: set[str]) -> float:
 def _caption(one: Chromosome) -> str:
     where = f", in position {one.position}" if one.position and one.position != one.name else ""
     name = "not one chromosome" if one.name == NOT_A_CHROMOSOME else one.name
-    return f"{name} ({one.probability:.2f}){where}"
+    return f"{name} ({probability(one.probability)}){where}"
 
 
 def _jpeg(picture: np.ndarray) -> bytes:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from screening import __version__
-from screening.classes import LOW_PRIORITY
+from screening import __version__, words
+from screening.classes import LOW_PRIORITY, ROUTES
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Case, Picture
 from screening.report.work_list import MOST_THUMBNAILS, WorkList, render, size_of
@@ -32,24 +32,22 @@ def page_text(
         for i, picture in enumerate(pictures)
         if picture.judged.route != LOW_PRIORITY or i < MOST_THUMBNAILS
     }
+    left_out = facts.left_out
     whole = {
         each.image: _shown(shown[each.image], each)
         for each in ledger.results()
         if each.image in shown
     }
-    venn_abers = facts.rule.venn_abers
     return render(
         WorkList(
             title="Karyogram screening: work list",
             pictures=tuple(whole.get(picture.image, picture) for picture in pictures),
-            cases=tuple(case for case in cases if case.images > 1),
+            cases=tuple(sorted(cases, key=lambda case: ROUTES.index(case.route))),
             facts=_facts(facts, len(pictures)),
-            notes=facts.notes,
-            threshold=facts.rule.threshold,
-            min_confidence=facts.rule.min_confidence,
+            notes=facts.notes + ((words.left_out(str(left_out)),) if left_out.count else ()),
+            rule=facts.rule,
             certificate=trust.certificate,
             warnings=trust.warnings,
-            prevalence=venn_abers.prevalence if venn_abers is not None else None,
             labels=labels_of(KNOWN),
         )
     )

@@ -1,0 +1,82 @@
+"""What the words of the page mean under the rule that judged, and what the tool cannot see."""
+
+from __future__ import annotations
+
+from screening import words
+from screening.classes import FLAG, LOW_PRIORITY, REVIEW
+
+LIMITS = (
+    "any change of structure: translocations, inversions, deletions, duplications, balanced or not",
+    "changes smaller than a band (about 5–10 million bases), such as microdeletions",
+    "mosaics: each picture is judged as one cell, other cells of the same person may differ",
+    "what a poor, crowded or wrongly arranged karyogram hides",
+    "gains and losses of whole chromosomes that it misses: the model card says how often",
+)
+"""What the tool cannot see."""
+
+_READ = (
+    (
+        "karyotypes that fit",
+        "what the chromosomes found, and the positions they stand in, leave probable, given how "
+        "common each karyotype is. One cell cannot show a mosaic.",
+    ),
+    (
+        "doubtful",
+        "a chromosome that cannot be named with certainty. Look at it before you believe the "
+        "count of its class.",
+    ),
+    (
+        "stands in another’s position",
+        "it reads as another class than the position it was put in: perhaps only sorted wrongly.",
+    ),
+    (
+        "what speaks for normal or abnormal",
+        "how much each kind of evidence moves the score, in log-odds: +0.7 doubles the odds of "
+        f"abnormal, -0.7 halves them. The {words.START} stands before any evidence is heard. All "
+        "of them together are the sum.",
+    ),
+)
+
+
+def glossary(
+    threshold: float, flag: float, needed: float, prevalence: float | None, p_normal: float | None
+) -> tuple[tuple[str, str], ...]:
+    """Return what the words of the page mean under a rule, as (term, meaning).
+
+    A pass votes abnormal from `threshold` on, for a flag from `flag` on, and a share `needed` of
+    them must agree. `prevalence`: where calibrated probabilities hold (None: the rule of votes).
+    `p_normal`: what the chromosomes must give 46,XX or 46,XY (None: no picture was read).
+    """
+    agree = f"at least {words.percent(needed)} of the passes"
+    above = "all of the probability’s interval lies above one half, and " if prevalence else ""
+    seen = "exactly 46 separate chromosomes were counted"
+    if p_normal is not None:
+        seen = f"46,XX or 46,XY has a probability of {p_normal:.4g} or more by the chromosomes"
+    entries = [
+        (FLAG, f"{above}{agree} reach {flag:.4g}."),
+        (REVIEW, "neither of the two, something is doubtful, or it could not be judged."),
+        (
+            LOW_PRIORITY,
+            f"{above.replace('above', 'under')}{agree} stay under {threshold:.4g}, {seen}, and nothing is doubtful: "
+            f"{words.NOT_JUDGED}. A person still decides.",
+        ),
+        (
+            "pass",
+            "the picture is judged many times, each time with other parts of the network switched "
+            "off by chance (Monte Carlo dropout). How far the passes differ says how steady the "
+            "answer is, not how often it is right.",
+        ),
+    ]
+    if prevalence:
+        entries.append((
+            "probability",
+            f"of {words.GAIN_OR_LOSS}, by the calibration cases with such scores (Venn–Abers): it "
+            f"lies between the two ends. It holds where {words.percent(prevalence)} of patients "
+            "are abnormal, as among the calibration patients, and is too high where fewer are. The "
+            "confidence in triage.csv is what the interval leaves the prediction at least.",
+        ))  # fmt: skip
+    else:
+        entries.append(("confidence", "the share of the passes that agree with the prediction."))
+    if p_normal is not None:
+        entries += _READ
+    return tuple(entries)
