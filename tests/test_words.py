@@ -70,7 +70,8 @@ FUNCTIONS = {
     and value.__module__ == module.__name__
 }
 CONSTANTS = [
-    text for name, value in (vars(words) | vars(glossary)).items() if name.isupper() and not name.startswith("_")
+    text for name, value in (vars(words) | vars(glossary)).items()
+    if name.isupper() and not name.startswith("_")
     for text in ([value] if isinstance(value, str) else
                  value.values() if isinstance(value, dict) else value)
 ]  # fmt: skip

@@ -57,12 +57,12 @@ def glossary(
         (REVIEW, "neither of the two, something is doubtful, or it could not be judged."),
         (
             LOW_PRIORITY,
-            f"{above.replace('above', 'under')}{agree} stay under {threshold:.4g}, {seen}, and nothing is doubtful: "
-            f"{words.NOT_JUDGED}. A person still decides.",
+            f"{above.replace('above', 'under')}{agree} stay under {threshold:.4g}, {seen}, and "
+            f"nothing is doubtful: {words.NOT_JUDGED}. A person still decides.",
         ),
         (
             "pass",
-            "the picture is judged many times, each time with other parts of the network switched "
+            "the picture is judged many times, each time with other parts of the networks switched "
             "off by chance (Monte Carlo dropout). How far the passes differ says how steady the "
             "answer is, not how often it is right.",
         ),
