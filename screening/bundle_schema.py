@@ -16,6 +16,8 @@ from screening.reading_settings import ReadingSettings
 
 SCHEMA: Literal[2] = 2
 Scope = Literal["numerical", "labelled"]
+TRIAL = "trial"
+"""Key of `BundleInfo.data`, true for what `--smoke` made."""
 
 
 class _Strict(BaseModel):
@@ -159,7 +161,8 @@ class BundleInfo(_Strict):
     limit by which chromosomes are read; `witnesses` names the kinds of evidence that are heard (see
     `evidence.witnesses`), `fusion` joins what they say (None: the network alone). `certificate`:
     what certifies the threshold (None: nothing does); `calibration`: what was seen on calibration
-    cases. `data` names sources, split hash and seeds; `metrics` holds measured figures by group.
+    cases. `data` names sources, split hash and seeds, and
+    whether it was a trial; `metrics` holds measured figures by group.
     """
 
     schema_version: Literal[2] = SCHEMA
@@ -179,3 +182,13 @@ class BundleInfo(_Strict):
     data: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     files: dict[str, str] = {}
+
+    @property
+    def trial_warning(self) -> str:
+        """Return that the bundle came from a trial (`--smoke`), which judges nothing; else ""."""
+        if not self.data.get(TRIAL):
+            return ""
+        return (
+            "this bundle comes from a trial (--smoke), which only shows that every step works: its "
+            "routes and probabilities mean nothing, do not use them for real pictures"
+        )

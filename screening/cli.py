@@ -15,11 +15,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import NoReturn
 
 from screening import __version__
-from screening.errors import ScreeningError
+from screening.errors import NotInstalled, ScreeningError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells expect it."""
@@ -35,6 +36,7 @@ class Command:
     module: str
     help: str
     examples: tuple[str, ...]
+    needs_tensorflow: bool = True
 
 
 COMMANDS: dict[str, Command] = {
@@ -62,6 +64,7 @@ COMMANDS: dict[str, Command] = {
             "screening compose drawn --out karyograms --count 20",
             "screening compose chromosomes --out karyograms --style random --seed 3",
         ),
+        needs_tensorflow=False,
     ),
     "simulate": Command(
         "simulate",
@@ -70,6 +73,7 @@ COMMANDS: dict[str, Command] = {
             "screening simulate drawn --out simulated --count 50",
             "screening simulate chromosomes --out simulated --abnormality +21 45,X",
         ),
+        needs_tensorflow=False,
     ),
     "tune": Command(
         "tune",
@@ -112,6 +116,7 @@ COMMANDS: dict[str, Command] = {
         "doctor",
         "say what this machine has and whether screening can run on it",
         ("screening doctor", "screening doctor --bundle runs/bundle"),
+        needs_tensorflow=False,  # it says what is missing
     ),
 }
 
@@ -147,7 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in COMMANDS:
             name, *rest = arguments
             module = import_module(f"screening.commands.{COMMANDS[name].module}")
-            return int(module.run(command_parser(name, module).parse_args(rest)))
+            asked = command_parser(name, module).parse_args(rest)
+            if COMMANDS[name].needs_tensorflow and find_spec("tensorflow") is None:
+                raise NotInstalled(name)
+            return int(module.run(asked))
         main_parser().parse_args(arguments)
         main_parser().print_help()
         return 2

@@ -31,6 +31,19 @@ class BundleError(ScreeningError):
     exit_status = 1
 
 
+class NotInstalled(ScreeningError):
+    """Says that a command needs TensorFlow, which only the extras of the package bring."""
+
+    exit_status = 1
+    advice = (
+        "in the folder of this program run pip install '.[cpu]', or '.[gpu]' for an NVIDIA GPU; "
+        "or make demo, which does all of it"
+    )
+
+    def __init__(self, command: str) -> None:
+        super().__init__(f"{command} needs TensorFlow, which is not installed: {self.advice}")
+
+
 class ManifestError(ScreeningError):
     """Lists every problem of a manifest or data folder at once."""
 

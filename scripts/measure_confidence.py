@@ -2,11 +2,11 @@
 
     python scripts/measure_confidence.py --data MANIFEST --bundle B --keep FOLDER [--repeats 40]
 
-FOLDER is what `screening tune --keep FOLDER` kept of the manifest's pictures for the bundle, with
-the same passes and seed; no network runs. Again and again half of the patients, drawn at random,
-give the Venn–Abers confidences and the other half is measured, under both rules and with the same
-votes. Writes reports/confidence.md. An error is a picture named wrongly or an abnormal one put
-last.
+FOLDER is what `screening tune BUNDLE --data MANIFEST --keep FOLDER` kept of the manifest's
+pictures for the bundle, with the same passes and seed; no network runs. Again and again half of the
+patients, drawn at random, give the Venn–Abers confidences and the other half is measured, under
+both rules and with the same votes. Writes reports/confidence.md. An error is a picture named
+wrongly or an abnormal one put last.
 """
 
 from __future__ import annotations

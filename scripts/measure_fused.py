@@ -35,7 +35,7 @@ from screening.evidence.fusion import Fusion
 from screening.images.page import Page
 from screening.images.read import read_image
 from screening.metrics import auroc, markdown_table, proportion, routing_summary, routing_table
-from screening.models.unfreezing import known_depths
+from screening.models.backbones import known_depths
 from screening.record import Picture, Verdict
 from screening.train.karyogram_set import REAL
 from screening.triage.rule import Rule, judge

@@ -32,7 +32,7 @@ from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
-from screening.models.unfreezing import known_depths
+from screening.models.backbones import known_depths
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, sham, simulate

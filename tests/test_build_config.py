@@ -76,6 +76,7 @@ def test_the_trial_changes_only_what_it_names():
     assert small.base.epochs == 1 and small.base.learning_rate == config.base.learning_rate
     real = config.for_smoke(drawn=False)
     assert real.sources.train_on == config.sources.train_on and real.sources.most_cases
+    assert small.trial and real.trial and not config.trial
     assert config.sources.leave_out, "the shipped bundle leaves a laboratory out"
 
 

@@ -47,7 +47,7 @@ def test_a_trial_builds_a_bundle_that_screens_and_is_not_built_twice(tmp_path, c
     assert bundle.info.fusion is not None and bundle.info.certificate is not None
     taught = read_pictures(next(run.glob("*-pages")) / "validation" / "manifest.csv")
     assert {s.content for s in recognise(bundle.info, taught)} == {True}
-    assert "drawn elsewhere" not in bundle.info.data["sources"]
+    assert "drawn elsewhere" not in bundle.info.data["sources"] and bundle.info.trial_warning
     made = {path: path.stat().st_mtime_ns for path in run.glob("*/DONE")}
     capsys.readouterr()
     assert main([*words, "--quiet"]) == 0

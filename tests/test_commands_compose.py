@@ -83,6 +83,29 @@ def test_same_seed_same_files_whatever_stood_there(tmp_path):
     assert all((outs[0] / f).read_bytes() == (outs[1] / f).read_bytes() for f in files[0])
 
 
+def test_drawn_people_are_others_for_another_seed(tmp_path):
+    """Karyogram 1 of two seeds shows two people, or a set would be refused as seen already."""
+    people, pictures = set(), set()
+    for seed in range(3):
+        for command in (compose, simulate):
+            out = tmp_path / f"{command.__name__}-{seed}"
+            run(command, "drawn", "--out", out, "--count", 1, "--seed", seed)
+            rows, _ = read(out)
+            people.add((rows[0]["source"], rows[0]["case"]))
+            pictures.add((out / rows[0]["path"]).read_bytes())
+    assert len(people) == 3 and len(pictures) == 6
+
+
+def test_what_is_planned_hangs_on_no_numbers_that_the_first_karyogram_is_drawn_from(monkeypatch):
+    keys = []
+    made = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda key: keys.append(key) or made(key))
+    monkeypatch.setattr(simulate, "write_all", lambda args, count, make: make(0))
+    run(simulate, "drawn", "--out", "nowhere", "--count", 1, "--seed", 7)
+    streams = {made(key).bytes(16) for key in keys}
+    assert len(streams) == len(keys) == 2
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [

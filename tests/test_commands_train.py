@@ -25,7 +25,7 @@ from screening.data.manifest import read_manifest
 from screening.data.split import Split
 from screening.errors import ScreeningError
 from screening.models import backbones
-from screening.models.unfreezing import known_depths
+from screening.models.backbones import known_depths
 from screening.train import search
 from screening.train.pictures import load_pictures, read_parts
 from screening.train.progress import SHOWN, TrainProgress
@@ -93,6 +93,7 @@ def test_train_writes_a_bundle_metrics_and_figures(config, manifest, tmp_path, c
     bundle = load_bundle(out / "bundle")
     part = bundle.info.parts["screener"]
     assert (part.backbone, part.size, part.preprocessing) == ("tiny", 32, "ink")
+    assert not bundle.info.trial_warning
     pictures = {p.id: p for p in read_pictures(manifest)}  # `evaluate` refuses what was seen
     test = [pictures[name] for name in _ids_of(out / "split.json", manifest, "test")]
     assert test and not recognise(bundle.info, test)
@@ -375,5 +376,7 @@ def test_smoke_runs_small(config, tmp_path):
     out = tmp_path / "smoke"
     assert main(["train", str(config), "--out", str(out), "--smoke", "--quiet"]) == 0
     assert "Smoke run" in (out / "run.html").read_text()
-    assert load_bundle(out / "bundle").info.parts["screener"].size == 80
+    info = load_bundle(out / "bundle").info
+    assert info.parts["screener"].size == 80 and info.trial_warning
+    assert info.trial_warning in (out / "bundle" / "MODEL_CARD.md").read_text("utf-8")
     assert len((out / "history.csv").read_text().splitlines()) == 3

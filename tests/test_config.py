@@ -100,7 +100,7 @@ def test_written_settings_read_back_the_same(tmp_path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configs_are_valid_and_say_what_they_do(path):
-    from screening.models.unfreezing import known_depths
+    from screening.models.backbones import known_depths
 
     read_config(path, known_depths())
     first, second, third = path.read_text("utf-8").splitlines()[:3]

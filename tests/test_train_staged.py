@@ -18,8 +18,9 @@ import pytest
 from screening.config import ChoiceConfig, TrainConfig
 from screening.errors import ScreeningError
 from screening.models import backbones
+from screening.models.backbones import depths
 from screening.models.screener import build_screener
-from screening.models.unfreezing import depths, unfreeze
+from screening.models.unfreezing import unfreeze
 from screening.train.batches import epoch_batches, plain_batches
 from screening.train.cache import Cached, Recomputed
 from screening.train.checkpoint import disk_errors_told, load_state, save_state

@@ -226,7 +226,8 @@ def write(
 def doubts(bundle: Bundle, rule: Rule, passes: int, evaluation: Evaluation) -> list[str]:
     """Return why the bundle's promise may not be read from this evaluation, in words."""
     outside = not_covered(bundle.info.certificate, rule.threshold, rule.min_confidence, passes)
-    return [str(d) for d in evaluation.drift if d.shifted] + ([outside] if outside else [])
+    drift = [str(one) for one in evaluation.drift if one.shifted]
+    return [said for said in (bundle.info.trial_warning, *drift, outside) if said]
 
 
 def tables(

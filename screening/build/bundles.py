@@ -20,7 +20,7 @@ from screening.build.runner import Context
 from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
 from screening.bundle import load_bundle, rewrite_bundle, write_bundle
-from screening.bundle_schema import BundleInfo, FilePart, FusionInfo, PartInfo, Scope
+from screening.bundle_schema import TRIAL, BundleInfo, FilePart, FusionInfo, PartInfo, Scope
 from screening.classes import ABNORMAL, VOTES
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
@@ -70,6 +70,7 @@ def parts(context: Context) -> None:
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split.hash,
             "seed": split.seed,
+            **({TRIAL: True} if config.trial else {}),
             TRAINED_ON: trained_on(
                 key
                 for key, part in split.assignments.items()

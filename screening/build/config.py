@@ -272,7 +272,7 @@ class CertificateConfig(Strict):
 class BuildConfig(Strict):
     """All settings of a build, a section for each stage; `smoke` holds those of a trial that
     differ, in the same sections. `witnesses`: the kinds of evidence that the bundle hears (see
-    `evidence.witnesses`)."""
+    `evidence.witnesses`). `trial`: the bundle says of itself that it must judge nothing."""
 
     name: str = Field(min_length=1)
     sources: SourcesConfig
@@ -294,6 +294,7 @@ class BuildConfig(Strict):
     scoring: ScoringConfig = ScoringConfig()
     fusion: FusionConfig = FusionConfig()
     certificate: CertificateConfig = CertificateConfig()
+    trial: bool = False
     smoke: dict[str, Any] = {}
 
     @field_validator("witnesses")
@@ -316,6 +317,7 @@ class BuildConfig(Strict):
     def for_smoke(self, drawn: bool) -> BuildConfig:
         """Return the settings of a trial; with `drawn` cells they are the only source."""
         raw = _merged(self.model_dump(exclude_unset=True), self.smoke) | {"smoke": {}}
+        raw["trial"] = True
         if drawn:
             left = (f"{self.drawn.source} elsewhere",) if self.drawn.left_out else ()
             raw["sources"] = {"train_on": (self.drawn.source,), "leave_out": left}

@@ -16,6 +16,7 @@ from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
 from screening.bundle import Bundle, rewrite_bundle
+from screening.bundle_schema import TRIAL
 from screening.data.split import CALIBRATION, TEST, TRAIN, VALIDATION, CaseKey, Split
 from screening.data.tables import Problems
 from screening.errors import BundleError
@@ -86,6 +87,6 @@ def parts(bundle: Bundle, context: Context) -> None:
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split_now.hash, "seed": split_now.seed,
             "parts_of": bundle.hash, TRAINED_ON: seen,
-        },
+        } | ({TRIAL: True} if config.trial else {}),
     }  # fmt: skip
     rewrite_bundle(bundle, info.model_copy(update=changes), context.folder / BUNDLE)

@@ -10,7 +10,7 @@ def model_card(info: BundleInfo, certificate: str) -> str:
     return f"""# {info.name}
 
 **Research use only. Not a medical device.** It orders a pile of karyograms; it clears nobody.
-
+{_trial(info)}
 Built by `screening build` on {info.created}. Abnormalities that taught it were simulated; what it
 was not measured on it may get wrong. Not for structural changes, mosaicism, other stains,
 metaphase spreads, or any diagnosis.
@@ -40,6 +40,11 @@ Run `screening evaluate` on karyograms of patients that this bundle never saw.
 def _given(info: BundleInfo) -> str:
     whose = info.data.get("parts_of")
     return f"Taken from bundle {whose[:12]}, not trained here.\n\n" if whose else ""
+
+
+def _trial(info: BundleInfo) -> str:
+    said = info.trial_warning
+    return f"\n**{said[0].upper()}{said[1:]}.**\n" if said else ""
 
 
 def _networks(info: BundleInfo) -> str:

@@ -65,7 +65,7 @@ STAGES = (
     Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
     Stage(
         "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
-        ("name", "sources", "screener", "reading", "witnesses"),
+        ("name", "trial", "sources", "screener", "reading", "witnesses"),
     ),
     *_fitted(),
 )  # fmt: skip
@@ -81,7 +81,8 @@ def stages_of(parts: Bundle) -> tuple[Stage, ...]:
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
         ),
         Stage(
-            "parts", partial(given.parts, parts), ("split",), ("sources", "witnesses"),
+            "parts", partial(given.parts, parts), ("split",),
+            ("trial", "sources", "witnesses"),
             given=parts.hash,
         ),
         *_fitted(parts),

@@ -54,17 +54,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build; return 0. Every mistake of the settings or the data is named before it begins."""
     _check(args)
-    with native_log_filtered():
-        config = _settings(args)
-    from screening.build.bundles import publish
+    config = _settings(args)
     from screening.build.data import draw_data, listing_hash, records_of
-    from screening.build.progress import BuildProgress
-    from screening.build.runner import Runner
-    from screening.build.stages import LAST, STAGES, stages_of
     from screening.bundle import load_bundle
 
-    stages = stages_of(load_bundle(args.parts)) if args.parts else STAGES
+    given = load_bundle(args.parts) if args.parts else None
+    if args.data is not None:
+        records_of(args.data, config.sources)
+    with native_log_filtered():
+        import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
+        from screening.build.bundles import publish
+        from screening.build.progress import BuildProgress
+        from screening.build.runner import Runner
+        from screening.build.stages import LAST, STAGES, stages_of
+        from screening.train.onnx_file import check_onnx
+
+        if given is None:
+            check_onnx()
+    stages = stages_of(given) if given is not None else STAGES
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
     if data is None:
         progress.say("a trial: the chromosomes are drawn")
         data = draw_data(args.out / DRAWN, config.drawn)
-    records_of(data, config.sources)
     runner = Runner(stages, args.out, config, data, listing_hash(data), progress, args.workers)
     runner.run(args.only, args.until, args.redo)
     if runner.is_done(LAST):
@@ -97,14 +105,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> BuildConfig:
     """Return the settings of the command line; ConfigError names all mistakes."""
-    import tensorflow as tf
-
     from screening.build.config import read_build
-    from screening.models.unfreezing import known_depths
-    from screening.train.onnx_file import check_onnx
+    from screening.models.backbones import known_depths
 
-    tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
     config = read_build(args.config, known_depths())
-    if args.parts is None:
-        check_onnx()
     return config.for_smoke(drawn=args.data is None) if args.smoke else config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from screening.commands.scoring_arguments import chosen_bundle
 from screening.errors import ScreeningError
 
 FILE_NAME = "chromosomes.csv"
@@ -49,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
     if target.exists() and not args.overwrite:
         raise ScreeningError(f"{target} exists: use --overwrite to replace it, or another --out")
     from screening.atomic import replace_files
-    from screening.bundle import default_bundle, load_bundle
     from screening.images.kinds import SUPPORTED_SUFFIXES
     from screening.native_log import native_log_filtered
     from screening.worklist.discover import discover
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.singles import COLUMNS, name_singles
     from screening.worklist.tables import csv_text
 
-    bundle = load_bundle(args.bundle or default_bundle())
+    bundle = chosen_bundle(args.bundle)
     found = discover(args.folder, SUPPORTED_SUFFIXES, args.case_from, args.out)
     try:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     def make(index: int) -> Made:
         rng = np.random.default_rng([args.seed, index])
         if records is None:
-            cell = drawn_cell(rng, index + 1)
+            cell = drawn_cell(rng, args.seed, index + 1)
         else:
             cell = load_cell(records[index % len(records)])
         return Made(compose(cell, STYLES[args.style](rng), rng), cell, "composed")

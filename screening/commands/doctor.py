@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from screening import __version__
-from screening.errors import BundleError
+from screening.errors import BundleError, NotInstalled
 from screening.native_log import native_log_filtered
 
 GIB = 2**30
@@ -81,8 +81,7 @@ def tensorflow_findings() -> Iterator[Finding]:
 
             gpus = tensorflow.config.list_physical_devices("GPU")
     except ImportError as error:
-        advice = "install one of the two extras: pip install 'screening[cpu]' or 'screening[gpu]'"
-        yield Finding("TensorFlow", f"cannot be imported: {error}", "bad", advice)
+        yield Finding("TensorFlow", f"cannot be imported: {error}", "bad", NotInstalled.advice)
         return
     yield Finding("TensorFlow", tensorflow.__version__)
     backend = keras.backend.backend()
@@ -166,7 +165,8 @@ def bundle_finding(folder: Path | None) -> Finding:
         return Finding("Bundle", str(error), "bad", advice)
     parts = ", ".join(sorted(bundle.info.parts))
     found = f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}; parts: {parts}"
-    return Finding("Bundle", found)
+    trial = bundle.info.trial_warning
+    return Finding("Bundle", found, "note" if trial else "ok", trial)
 
 
 def show(findings: list[Finding]) -> None:

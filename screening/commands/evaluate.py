@@ -6,7 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
+from screening.commands.scoring_arguments import (
+    add_rule,
+    add_scoring_arguments,
+    chosen_bundle,
+)
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
 
@@ -53,10 +57,9 @@ def run(args: argparse.Namespace) -> int:
     """
     check(args)
     from screening.assess.measurement import Settings, measure
-    from screening.bundle import default_bundle, load_bundle
 
     settings = Settings(**{name: getattr(args, name) for name in Settings.__dataclass_fields__})
-    evaluation = measure(load_bundle(args.bundle or default_bundle()), settings)
+    evaluation = measure(chosen_bundle(args.bundle), settings)
     if not args.quiet:
         show(evaluation, args.out)
     return 0

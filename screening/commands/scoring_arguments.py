@@ -1,11 +1,16 @@
-"""What `tune` and `evaluate` ask for alike: labelled karyograms and how they are scored."""
+"""What commands ask for alike: the bundle, labelled karyograms and how they are scored."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening.classes import RULES
+
+if TYPE_CHECKING:
+    from screening.bundle import Bundle
 
 UNITS = ("auto", "case", "picture")
 
@@ -40,6 +45,16 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def chosen_bundle(folder: Path | None) -> Bundle:
+    """Return the bundle at `folder` (None: the shipped one); that of a trial is told of, loudly."""
+    from screening.bundle import default_bundle, load_bundle
+
+    bundle = load_bundle(folder or default_bundle())
+    if bundle.info.trial_warning:
+        print(f"screening: WARNING: {bundle.info.trial_warning}", file=sys.stderr)
+    return bundle
 
 
 def add_rule(parser: argparse.ArgumentParser, default: str | None = None) -> None:

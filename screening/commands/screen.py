@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from screening import words
 from screening.classes import FAILED, REJECTED, ROUTES
-from screening.commands.scoring_arguments import add_rule
+from screening.commands.scoring_arguments import add_rule, chosen_bundle
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
@@ -83,14 +83,13 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
     check(args)
-    from screening.bundle import default_bundle, load_bundle
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.reader import reader_of
     from screening.worklist.run import Settings, screen_folder
     from screening.worklist.scorer import BundleScorer
 
-    bundle = load_bundle(args.bundle or default_bundle())
+    bundle = chosen_bundle(args.bundle)
     rule = Rule.of(bundle.info, args.min_confidence, args.rule)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
     reader = reader_of(bundle, args.passes, args.seed)

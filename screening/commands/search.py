@@ -27,10 +27,10 @@ def run(args: argparse.Namespace) -> int:
     With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT set, processes share
     one search: the chief hands out trials and writes the results, the others run trials.
     """
+    config = settings(args)
+    if config.search is None:
+        raise ConfigError(f"{args.config}: expected a section `search`, there is none")
     with native_log_filtered():
-        config = settings(args)
-        if config.search is None:
-            raise ConfigError(f"{args.config}: expected a section `search`, there is none")
         try:
             from screening.train import search
         except ImportError as error:
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_settings(config: TrainConfig, path: Path, begun: bool) -> None:
     """Raise ScreeningError when the trials in the folder are those of other settings."""
     from screening.config import read_config
-    from screening.models.unfreezing import known_depths
+    from screening.models.backbones import known_depths
 
     if not begun or not path.is_file():
         return

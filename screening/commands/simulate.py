@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
             raise ScreeningError(
                 f"expected normal {' or '.join(sexes)} cells in {args.source}, received none"
             )
-    order = np.random.default_rng(args.seed)
+    # Not default_rng(seed), which draws the same numbers as [seed, 0], the first karyogram's.
+    order = np.random.default_rng([args.seed, 2**32 - 1])
     abnormal = order.permutation(args.count) < round(args.count * args.abnormal_fraction)
     chosen = order.permutation(len(records)) if records else np.zeros(1, int)
     exchanged = np.zeros(args.count, bool)
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         rng = np.random.default_rng([args.seed, index])
         donors = []
         if records is None:
-            cell = drawn_cell(rng, index + 1, sexes[int(rng.integers(len(sexes)))])
+            cell = drawn_cell(rng, args.seed, index + 1, sexes)
         else:
             record = records[chosen[index % len(records)]]
             cell = load_cell(record)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening.errors import ScreeningError
+from screening.errors import ConfigError, ScreeningError
 from screening.native_log import native_log_filtered
 
 if TYPE_CHECKING:
@@ -45,20 +45,21 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; return 0. Every mistake of the settings or the data is named before it begins."""
+    config = settings(args)
+    if args.devices:
+        config = config.changed(devices=args.devices)
     with native_log_filtered():
-        config = settings(args)
-        if args.devices:
-            config = config.changed(devices=args.devices)
         where = ready(config)
     import tensorflow as tf
 
     # Outside the filter, which would hold back the progress until the end.
     where.check_batch(config.batch_size)
+    from screening.bundle_schema import TRIAL
     from screening.train.checkpoint import disk_errors_told
     from screening.train.training_run import TrainingRun
 
     job = TrainingRun(config, args.out, where, args.quiet, args.smoke)
-    job.notes |= _seen(job)
+    job.notes |= _seen(job) | ({TRIAL: True} if args.smoke else {})
     try:
         with disk_errors_told(args.out):
             bundle = job.run(args.resume)
@@ -78,6 +79,7 @@ def ready(config: TrainConfig) -> Devices:
 
     from screening.train.strategy import devices
 
+    tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
     # Before anything else computes: several hosts must meet first.
     where = devices(config.devices)
     tf.constant(0) + 1
@@ -97,16 +99,18 @@ def _seen(job: TrainingRun) -> dict[str, Any]:
 
 
 def settings(args: argparse.Namespace) -> TrainConfig:
-    """Return the settings of the command line; ConfigError names all mistakes."""
-    import tensorflow as tf
-
+    """Return the settings of the command line; ConfigError names all mistakes, ManifestError those
+    of the list of pictures: both before TensorFlow loads."""
     from screening.config import read_config
-    from screening.models.unfreezing import known_depths
+    from screening.data.manifest import read_manifest
+    from screening.models.backbones import known_depths
 
-    tf.get_logger().setLevel("ERROR")  # its hints on retracing are about loops we do not have
     if args.out.exists() and not args.out.is_dir():
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     config = read_config(args.config, known_depths())
     if args.data is not None:
         config = config.changed(data=config.data.model_dump() | {"manifest": args.data})
+    read_manifest(config.data.manifest)
+    if config.data.split is not None and not config.data.split.is_file():
+        raise ConfigError(f"{args.config}: data.split: {config.data.split} does not exist")
     return config.smoke(SMOKE_SIZE) if args.smoke else config

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening.classes import CALIBRATED
-from screening.commands.scoring_arguments import add_rule, add_scoring_arguments
+from screening.commands.scoring_arguments import (
+    add_rule,
+    add_scoring_arguments,
+    chosen_bundle,
+)
 from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
 
@@ -93,10 +97,9 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     from screening.assess.certification import Terms, earned, write_tuned
     from screening.assess.rerouting import looser, reroute
-    from screening.bundle import default_bundle, load_bundle
     from screening.triage.rule import Rule
 
-    bundle = load_bundle(find_bundle(args.bundle) if args.bundle else default_bundle())
+    bundle = chosen_bundle(find_bundle(args.bundle) if args.bundle else None)
     out = new_folder(args, bundle.folder)
     terms = Terms(**{name: getattr(args, name) for name in Terms.__dataclass_fields__})
     with tempfile.TemporaryDirectory() as scratch:

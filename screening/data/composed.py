@@ -58,10 +58,12 @@ def complete_cells(source: str, sources: Sequence[str] | None = None) -> list[Ce
     return complete
 
 
-def drawn_cell(rng: np.random.Generator, number: int, sex: str | None = None) -> Metaphase:
-    """Return a drawn cell, a case of its own; its sex is drawn too unless given."""
-    chosen = ("XX", "XY")[int(rng.integers(2))]
-    return draw_cell(rng, sex or chosen, case=f"drawn-{number:05d}", cell="1")
+def drawn_cell(
+    rng: np.random.Generator, seed: int, number: int, sexes: Sequence[str] = ("XX", "XY")
+) -> Metaphase:
+    """Return a drawn cell of one of `sexes`, a case of its own: another one for another seed."""
+    sex = sexes[int(rng.integers(len(sexes)))]
+    return draw_cell(rng, sex, case=f"drawn-{seed}-{number:05d}", cell="1")
 
 
 def write_karyograms(

@@ -1,12 +1,13 @@
-"""The table of convolutional bases a screener can stand on: pure data, one row per base."""
+"""The table of convolutional bases a screener can stand on: pure data, one row per base.
+
+Reading it loads no TensorFlow: settings are checked against it before anything heavy begins.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import keras
 
 from screening.errors import ScreeningError
 
@@ -25,6 +26,11 @@ PREPROCESSING: dict[str, tuple[bool, tuple[float, ...], tuple[float, ...]]] = {
     # weights. Paper then equals the zero padding of the convolutions.
     "ink": (False, (-1 / 127.5,) * 3, (2.0,) * 3),
 }
+
+
+HEAD = "head"
+RELATIVE = {"last-block": 0, "last-two-blocks": 1}
+"""Depths that every base knows, as positions in `Backbone.stages`."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,19 @@ class Backbone:
         raise ScreeningError(f"{self.name} has no stage {name!r}; use one of: {known}")
 
 
+def _application(name: str) -> Callable[..., Any]:
+    def construct(**options: Any) -> Any:
+        import keras
+
+        return getattr(keras.applications, name)(**options)
+
+    return construct
+
+
 _ROWS = (
     Backbone(
         name="vgg16",
-        constructor=keras.applications.VGG16,
+        constructor=_application("VGG16"),
         preprocess="caffe",
         min_size=32,
         features=512,
@@ -80,7 +95,7 @@ _ROWS = (
     ),
     Backbone(
         name="inceptionv3",
-        constructor=keras.applications.InceptionV3,
+        constructor=_application("InceptionV3"),
         preprocess="tf",
         min_size=75,
         features=2048,
@@ -93,7 +108,7 @@ _ROWS = (
     ),
     Backbone(
         name="mobilenetv2",
-        constructor=keras.applications.MobileNetV2,
+        constructor=_application("MobileNetV2"),
         preprocess="tf",
         min_size=32,
         features=1280,
@@ -105,7 +120,7 @@ _ROWS = (
     ),
     Backbone(
         name="densenet121",
-        constructor=keras.applications.DenseNet121,
+        constructor=_application("DenseNet121"),
         preprocess="torch",
         min_size=32,
         features=1024,
@@ -125,3 +140,14 @@ def get_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ScreeningError(f"unknown backbone {name!r}; use one of: {', '.join(BACKBONES)}")
     return BACKBONES[name]
+
+
+def depths(row: Backbone) -> tuple[str, ...]:
+    """Return the names of all depths to which a base can be unfrozen, shallowest first."""
+    relative = [name for name, position in RELATIVE.items() if position < len(row.stages)]
+    return (HEAD, *relative, *(stage.name for stage in row.stages))
+
+
+def known_depths() -> dict[str, tuple[str, ...]]:
+    """Return base -> depths for the whole table, as `config.read_config` takes it."""
+    return {name: depths(row) for name, row in BACKBONES.items()}

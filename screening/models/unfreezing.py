@@ -11,12 +11,8 @@ from dataclasses import dataclass
 import keras
 
 from screening.errors import ScreeningError
-from screening.models.backbones import BACKBONES, Backbone
+from screening.models.backbones import HEAD, RELATIVE, Backbone, depths
 from screening.models.screener import HEAD_START
-
-HEAD = "head"
-RELATIVE = {"last-block": 0, "last-two-blocks": 1}
-"""Depths that every base knows, as positions in `Backbone.stages`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +27,6 @@ class Unfrozen:
     frozen: keras.Model | None
     rest: keras.Model
     trained: tuple[str, ...]
-
-
-def depths(row: Backbone) -> tuple[str, ...]:
-    """Return the names of all depths to which a base can be unfrozen, shallowest first."""
-    relative = [name for name, position in RELATIVE.items() if position < len(row.stages)]
-    return (HEAD, *relative, *(stage.name for stage in row.stages))
-
-
-def known_depths() -> dict[str, tuple[str, ...]]:
-    """Return base -> depths for the whole table, as `config.read_config` takes it."""
-    return {name: depths(row) for name, row in BACKBONES.items()}
 
 
 def unfreeze(

@@ -239,12 +239,13 @@ def _number(value: float) -> float | None:
 
 
 def _card(info: BundleInfo) -> str:
+    trial = f"**{info.trial_warning}**\n\n" if info.trial_warning else ""
     rows = "\n".join(
         f"| {part} | {m['pictures']} | {m['abnormal']} | {m['recall']} | {m['auc']} |"
         for part, m in info.metrics.items()
     )
     return (
         f"# {info.name}\n\nTrained by `screening train` on {info.created}. Research use only.\n\n"
-        f"No recall is certified: run `screening tune` before you rely on it.\n\n"
+        f"{trial}No recall is certified: run `screening tune` before you rely on it.\n\n"
         f"| part | pictures | abnormal | recall | AUC |\n| --- | --- | --- | --- | --- |\n{rows}\n"
     )

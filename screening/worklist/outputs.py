@@ -137,7 +137,9 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
     outside = not_covered(
         certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
     )
-    warnings = [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
+    trial = facts.info.trial_warning if facts.info is not None else ""
+    warnings = [trial] if trial else []
+    warnings += [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
     fault = _fault_of_all(pictures)
     if fault:
         warnings.append(
