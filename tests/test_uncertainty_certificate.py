@@ -53,7 +53,7 @@ def test_a_second_look_is_in_the_first_sentence(simulated, looks, opening):
 
 def test_the_sentence_promises_no_more_than_what_was_abnormal_in_the_data():
     text = certificate_sentence(CERTIFICATE.model_copy(update={"scope": "numerical"}))
-    assert " 0.950 of cases with a gain or loss of whole chromosomes are not " in text
+    assert " 0.950 of cases with a gain or loss of a whole chromosome are not " in text
 
 
 def test_normal_cases_that_were_composed_are_told():

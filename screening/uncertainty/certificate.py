@@ -8,11 +8,12 @@ from typing import Final
 
 from screening.bundle_schema import CertificateInfo, Scope
 from screening.uncertainty.risk_control import rounded_down
+from screening.words import GAIN_OR_LOSS
 
 NUMERICAL: Final = "numerical"
 LABELLED: Final = "labelled"
 _SCOPES: dict[Scope, str] = {
-    NUMERICAL: "cases with a gain or loss of whole chromosomes",
+    NUMERICAL: f"cases with {GAIN_OR_LOSS}",
     LABELLED: "cases like those that were labelled abnormal",
 }
 """Of which cases a certificate promises something, in words."""
