@@ -37,6 +37,7 @@ from screening.errors import ManifestError, ScreeningError
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.worklist.pipeline import key_of
+from test_uncertainty_certificate import CERTIFICATE
 
 
 def result(p: float, case: str, noise: float = 0.0, status: str = "ok") -> Picture:
@@ -421,6 +422,23 @@ def test_people_looked_at_before_are_counted_and_told(data, kept, scorer, tmp_pa
     others = read_pictures(write_labelled(tmp_path / "others", 2, 2, first=50))
     assert certification.looks_at(info, others) == 1
     assert certification.looks_at(info, [*others, read_pictures(data)[0]]) == 4
+
+
+def test_what_the_bundle_that_gave_the_parts_had_seen_is_remembered(data, kept, scorer, tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle")
+    pictures = read_pictures(data)
+    results = {p.id: result(0.9 if p.abnormal else 0.1, p.id) for p in pictures}
+    seen = {"cases": ("older", pictures[0].hash), "images": ("file",)}
+    known = certification.calibration_of(pictures, results, Rule()).model_copy(update=seen)
+    before = bundle.info.model_copy(update={"certificate": CERTIFICATE, "calibration": known})
+    terms = certification.Terms(data, recall=0.7, passes=20)
+    info = certification.earned(bundle, terms, kept, before).info
+    assert info is not None and info.certificate is not None and info.calibration is not None
+    assert info.certificate.looks == 2
+    assert "older" in info.calibration.cases and "file" in info.calibration.images
+    assert info.calibration.points != known.points, "they are fitted anew"
+    first = certification.earned(bundle, terms, kept).info
+    assert first is not None and first.certificate is not None and first.certificate.looks == 1
 
 
 def test_pooled_cells_are_refused_by_name(data, scorer, tmp_path):

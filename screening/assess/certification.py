@@ -127,9 +127,10 @@ def earned(
     kept = bundle.info.calibration
     new = args.recalibrate or kept is None or not kept.points
     shown = calibration_of(pictures, results, rule) if new or kept is None else kept
-    shown = _remembering(shown, kept, pictures)
+    before = before or bundle.info
+    shown = _remembering(shown, before.calibration, pictures)
     venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
-    looks = looks_at(before or bundle.info, pictures)
+    looks = looks_at(before, pictures)
     certificate, threshold, words = certificate_of(
         units, results, rule, args, venn_abers, scope=scope, looks=looks
     )
