@@ -1,5 +1,5 @@
 """Settings of a page: how many chromosomes can be one cell, what may be a marker, how the
-chromosomes that were found are classified together.
+chromosomes that were found are classified together, and whether their bands can be read.
 
 A part of `reading_settings`, and so of a bundle.
 """
@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from screening.setting_types import Between, Count, Group, Inner, Positive, Probability, rising
+from screening.setting_types import (
+    Between,
+    Count,
+    Group,
+    Inner,
+    NotNegative,
+    Positive,
+    Probability,
+    rising,
+)
 
 Counts = Annotated[tuple[Count, Count], AfterValidator(rising)]
 
@@ -71,3 +80,27 @@ class ChromosomeReading(Group):
     not_one: Probability = 0.5
     fewest_for_scale: Count = 16
     rescale: Between = (0.85, 1.18)
+
+
+class BandReading(Group):
+    """Whether the bands of a page can be read.
+
+    Profiles: ink in the `middle` of the crop's width, at least `palest` (dark bands stand at 230,
+    light ones at 70); bands are what is left between `smooth` and `trend` rows, without one part in
+    `ends` of the height at either end, compared with those of G-banded chromosomes at each of
+    `stretches` and at shifts of up to `shift` rows. `fine`: rows between which detail is measured.
+    Limits (see `record.Banding` and reports/bands.md): least `agreement` and `detail`; `inverted`
+    from which bands are reversed.
+    """
+
+    middle: Inner = 0.25
+    palest: Annotated[int, Field(ge=0, le=229)] = 90
+    smooth: Positive = 1.5
+    trend: Positive = 14.0
+    ends: Annotated[int, Field(ge=4)] = 16
+    stretches: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.96, 1.0, 1.04)
+    shift: Annotated[int, Field(ge=0, le=16)] = 3
+    fine: Annotated[tuple[Positive, Positive], AfterValidator(rising)] = (1.0, 4.0)
+    agreement: NotNegative = 0.19
+    inverted: Positive = 0.07
+    detail: NotNegative = 3.45

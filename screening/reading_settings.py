@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from screening.classes import AUTOSOMES
-from screening.page_settings import ChromosomeReading, Gate, Marks
+from screening.page_settings import BandReading, ChromosomeReading, Gate, Marks
 from screening.setting_types import (
     Autosome,
     Between,
@@ -370,6 +370,7 @@ class ReadingSettings(Group):
     placement: Placement = Placement()
     assignment: Assignment = Assignment()
     homologs: HomologComparison = HomologComparison()
+    bands: BandReading = BandReading()
     conclusions: Conclusions = Conclusions()
     doubts: Doubts = Doubts()
     sizes: Sizes = Sizes()

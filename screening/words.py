@@ -174,6 +174,13 @@ TONED_MARK = "a mark among the chromosomes is toned like one: a marker chromosom
 UNREADABLE_ORDER = "the order of the chromosomes does not read as a karyogram"
 UNORDERED_LENGTHS = "the lengths of the chromosomes do not fall in the order of a karyogram"
 LEFT_OUT_CHROMOSOME = "an object left out may be a chromosome"
+_COUNT_ONLY = (
+    "gains and losses can be counted, but structural changes and the identity of chromosomes "
+    "cannot be judged"
+)
+NO_BANDS = f"no G bands are seen: {_COUNT_ONLY}"
+REVERSED_BANDS = f"the bands look reversed (R-banding?): {_COUNT_ONLY}"
+BLURRED_BANDS = f"the bands are too blurred or too faint to be read: {_COUNT_ONLY}"
 POOR_BANDS = "the bands are hard to read: count and places carry the reading"
 
 

@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 from evidence_pages import C_ROWS, ROWS, Drawn, chromosomes, draw, say
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.evidence.assignment import OPTIONS, assignment_sums
+from screening.evidence.banding import banding_of, doubts_of_bands
 from screening.evidence.homologs import compare_homologs
 from screening.evidence.in_cell import classes_in_cell
 from screening.evidence.karyotypes import log_prior
@@ -31,7 +32,7 @@ from screening.evidence.weights import object_weights, with_print
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
 from screening.reading_settings import Order, ReadingSettings
-from screening.record import Chromosome, Reading
+from screening.record import Banding, Chromosome, Reading
 
 DEFAULT = ReadingSettings()
 
@@ -306,6 +307,13 @@ def of_homologs(s: ReadingSettings) -> Iterator[Any]:
             yield compare_homologs(q, relative, pictures[:n], s.homologs)
 
 
+def of_bands(s: ReadingSettings) -> Iterator[Any]:
+    pictures, names, _ = crops()
+    yield banding_of(pictures, names, s.bands)
+    for agreement, inverted, detail in np.random.default_rng(0).uniform(0, (0.4, 0.1, 7), (40, 3)):
+        yield doubts_of_bands(Reading(banding=Banding(agreement, inverted, detail)), s)
+
+
 def of_conclusions(s: ReadingSettings) -> Iterator[Any]:
     p, page, lengths = pages()[0]
     drawn = draw(chromosomes())
@@ -339,7 +347,7 @@ def of_doubts(s: ReadingSettings) -> Iterator[Any]:
                 orientation=UPRIGHT,
             )  # fmt: skip
             yield doubts_of(reading, s.doubts)
-            yield notes_of(reading, False, s.doubts)
+            yield notes_of(reading, s.doubts)
 
 
 def of_sizes(s: ReadingSettings) -> Iterator[Any]:
@@ -414,7 +422,7 @@ def of_marks(s: ReadingSettings) -> Iterator[Any]:
 GROUPS: dict[str, Callable[[ReadingSettings], Iterator[Any]]] = {
     "rates": of_rates, "looks": of_looks, "prior": of_prior, "layout": of_layout,
     "placement": of_placement, "assignment": of_assignment, "homologs": of_homologs,
-    "conclusions": of_conclusions, "doubts": of_doubts, "sizes": of_sizes,
+    "bands": of_bands, "conclusions": of_conclusions, "doubts": of_doubts, "sizes": of_sizes,
     "chromosomes": of_chromosomes, "marks": of_marks,
 }  # fmt: skip
 

@@ -42,9 +42,9 @@ def doubts_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def notes_of(reading: Reading, poor: bool, limits: Doubts) -> tuple[str, ...]:
-    """Return what a person should know besides: gains and losses, chromosomes in a wrong position;
-    `poor`: the bands are hard to read."""
+def notes_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
+    """Return what a person should know besides: gains and losses, chromosomes in a wrong
+    position."""
     if not reading.whole:
         return ()
     notes = []
@@ -59,8 +59,6 @@ def notes_of(reading: Reading, poor: bool, limits: Doubts) -> tuple[str, ...]:
     rejected = len(reading.chromosomes) - reading.found()
     if rejected:
         notes.append(words.rejected(rejected))
-    if poor:
-        notes.append(words.POOR_BANDS)
     return tuple(notes)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
+from screening.evidence.banding import banding_of
 from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
 from screening.evidence.witness import Sight, Testimony, hear
@@ -91,6 +92,8 @@ def sight_of(
     reading, odds = read_passes(
         classified.p, classified.each, places, classified.relative, settings
     )
+    names = [one.name for one in reading.chromosomes]
+    reading = replace(reading, banding=banding_of(classified.crops, names, settings.bands))
     return Sight(
         p, reading, places, classified.p, classified.relative, classified.crops,
         tuple(np.round(odds, 4).tolist()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from screening import words
+from screening.evidence.banding import doubts_of_bands
 from screening.evidence.reading import log_ratio
 from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
@@ -48,6 +49,7 @@ class CellReading:
             doubts += size_doubts(reading.chromosomes, page.areas, settings.sizes)
         if page is not None and page.marks:
             doubts += (words.TONED_MARK,)
+        doubts += doubts_of_bands(reading, settings)
         looks = settings.looks
         mean = float(log_ratio(1 - reading.p_normal, reading.p_normal, limits))
         features: dict[str, Feature] = {
@@ -60,5 +62,4 @@ class CellReading:
             "rejected": float(len(reading.chromosomes) - reading.found()),
             "misread": float(np.log10(reading.misread_rate / looks.misread[0])),
         }
-        poor = reading.misread_rate >= looks.poor
-        return Testimony(features, doubts, notes_of(reading, poor, settings.doubts))
+        return Testimony(features, doubts, notes_of(reading, settings.doubts))
