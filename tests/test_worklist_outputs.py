@@ -293,3 +293,27 @@ def test_run_json_tells_who_computed_what_and_how_it_went():
     assert [one["score"] for one in run["drift"]] == ["p_abnormal", "p_std", "unread"]
     assert [one["said"] for one in run["drift"]] == [str(one) for one in trust.drift]
     assert len(run["warnings"]) == 1 and "does not cover these settings" in run["warnings"][0]
+
+
+def test_what_cannot_be_drawn_of_one_picture_ends_no_page(ledger, tmp_path, monkeypatch):
+    usual = outputs.judge
+
+    def judge_oddly(rule, each):  # type: ignore[no-untyped-def]
+        said = usual(rule, each)
+        return replace(said, p=np.array(["odd"] * 20)) if each.image == "c.png" else said
+
+    monkeypatch.setattr(outputs, "judge", judge_oddly)
+    ledger.add([
+        picture("a.png", 0.9, sha256="1" * 64, thumbnail=jpeg(), reading=reading("+21")),
+        picture("b.png", 0.9, sha256="2" * 64, thumbnail=b"no JPEG", reading=reading("+21")),
+        picture("c.png", 0.9, sha256="3" * 64, thumbnail=jpeg(), reading=reading("+21")),
+    ])  # fmt: skip
+    write_outputs(tmp_path, ledger, FACTS)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    first, second, third = page.split("<article")[1:]
+    assert "<img" in first and "not shown here" not in first
+    assert "<img" not in second and "not shown here: cannot be read" in second
+    unjudged = "not judged by the model"
+    assert unjudged not in second and unjudged in third
+    assert third.count("not shown here") == 1
+    assert page.count('data-route="flag"') == 4  # three rows, and the button

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from screening import __version__, words
 from screening.classes import LOW_PRIORITY, ROUTES
 from screening.evidence.witnesses import KNOWN, labels_of
-from screening.record import Case, Picture
-from screening.report.work_list import MOST_THUMBNAILS, WorkList, render, size_of
+from screening.record import Case, Picture, Verdict
+from screening.report.work_list import MOST_THUMBNAILS, WorkList, render
 from screening.worklist.guard import reason_of
 from screening.worklist.ledger import Ledger
 
@@ -34,33 +34,40 @@ def page_text(
     }
     left_out = facts.left_out
     whole = {
-        each.image: _shown(shown[each.image], each)
+        each.image: replace(each, verdict=shown[each.image].verdict)
         for each in ledger.results()
         if each.image in shown
     }
-    return render(
-        WorkList(
-            title="Karyogram screening: work list",
-            pictures=tuple(whole.get(picture.image, picture) for picture in pictures),
-            cases=tuple(sorted(cases, key=lambda case: ROUTES.index(case.route))),
-            facts=_facts(facts, len(pictures)),
-            notes=facts.notes + ((words.left_out(str(left_out)),) if left_out.count else ()),
-            rule=facts.rule,
-            certificate=trust.certificate,
-            warnings=trust.warnings,
-            labels=labels_of(KNOWN),
-        )
+    page = WorkList(
+        title="Karyogram screening: work list",
+        pictures=tuple(whole.get(picture.image, picture) for picture in pictures),
+        cases=tuple(sorted(cases, key=lambda case: ROUTES.index(case.route))),
+        facts=_facts(facts, len(pictures)),
+        notes=facts.notes + ((words.left_out(str(left_out)),) if left_out.count else ()),
+        rule=facts.rule,
+        certificate=trust.certificate,
+        warnings=trust.warnings,
+        labels=labels_of(KNOWN),
     )
-
-
-def _shown(judged: Picture, kept: Picture) -> Picture:
-    """Return the whole picture with its verdict; only the verdict where it cannot be drawn."""
     try:
-        size_of(kept.thumbnail)
-    except Exception as error:  # the decision stands, whatever cannot be drawn of it
-        reasons = (*judged.judged.reasons, f"not shown here: {reason_of(error)}")
-        return replace(judged, reading=None, verdict=replace(judged.judged, reasons=reasons))
-    return replace(kept, verdict=judged.verdict)
+        return render(page)
+    except Exception:  # of one picture, as a rule: the decisions on all stand
+        return render(replace(page, pictures=tuple(_drawn(one, page) for one in page.pictures)))
+
+
+def _drawn(picture: Picture, page: WorkList) -> Picture:
+    """Return as much of a picture as can be drawn: all, all but what was found, or its route."""
+    own = tuple(case for case in page.cases if case.case == picture.case)
+    try:
+        render(replace(page, pictures=(picture,), cases=own))
+        return picture
+    except Exception as error:
+        verdict = picture.judged
+        reasons = tuple(dict.fromkeys([*verdict.reasons, f"not shown here: {reason_of(error)}"]))
+        if picture.reading is None and not picture.thumbnail:
+            return replace(picture, verdict=Verdict(verdict.route, reasons=reasons))
+        bare = replace(picture, reading=None, thumbnail=b"", crops=())
+        return _drawn(replace(bare, verdict=replace(verdict, reasons=reasons)), page)
 
 
 def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
