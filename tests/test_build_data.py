@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from screening.build.config import DrawnConfig, SourcesConfig, read_build
+from screening.assess.labelled import read_pictures
+from screening.build.config import DrawnConfig, SetsConfig, SourcesConfig, read_build
 from screening.build.data import (
     complete_cells,
     draw_data,
@@ -22,7 +24,9 @@ from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
 from screening.build.stages import STAGES, split
 from screening.data.manifest import read_manifest
+from screening.data.pool import is_pooled
 from screening.data.split import PARTS
+from screening.data.tables import read_table
 from screening.errors import ManifestError
 from screening.synthesis.metaphase import Metaphase
 from screening.train.karyogram_set import COMPOSED, REAL
@@ -131,6 +135,25 @@ def test_cells_are_pooled_where_a_source_has_single_crops_only(data, shared, con
     assert len(pooled) == 5 and all(c.case.startswith("pooled-") for c in pooled)
     origins = {one.origin for record in records for one in record.chromosomes}
     assert all(one.origin in origins for cell in pooled for one in cell.chromosomes)
+
+
+def test_calibration_has_no_pooled_cell_and_manifests_tell_them(data, shared, config, tmp_path):
+    sources = config.sources.model_copy(update={"pooled": ("drawn",)})
+    sets = config.sets.model_copy(update={"pooled": {"validation": 3}})
+    config = config.model_copy(update={"sources": sources, "sets": sets})
+    records = records_of(data, sources)
+    for part, expected in (("validation", 3), ("calibration", 0)):
+        cells = part_cells(records, shared, part, config)[COMPOSED]
+        assert sum(is_pooled(cell.case) for cell in cells) == expected
+    with pytest.raises(ValidationError, match="calibration"):
+        SetsConfig(parts=sets.parts, pooled={"calibration": 3})
+    context = Context(tmp_path, config, data, workers=1)
+    compose_part(context, tmp_path, "validation", {"normal": 1}, records, shared, config)
+    for _, row in read_table(tmp_path / MANIFEST, ("path", "pooled")):
+        assert row["pooled"] == ("yes" if row["case"].startswith("pooled-") else "no")
+    pictures = read_pictures(tmp_path / MANIFEST)
+    assert sum(picture.pooled for picture in pictures) == 3 < len(pictures)
+    assert all(picture.composed for picture in pictures)
 
 
 def test_every_stage_names_what_it_needs(config):

@@ -322,7 +322,7 @@ def calibration_of(
     labels = [int(p.abnormal) for p, _ in judged]
     if len(set(labels)) < 2:
         raise ScreeningError("no picture of one label could be judged: nothing to calibrate on")
-    patients = [p.hash for p, _ in judged]
+    patients = [p.patient for p, _ in judged]
     try:
         choice = calibration.choose(scores, labels, patients)
     except ValueError as error:  # a fold of patients holds all of one label
