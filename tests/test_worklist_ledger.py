@@ -97,6 +97,17 @@ def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
         assert ledger.is_empty()
 
 
+def test_whoever_stops_in_the_midst_of_the_results_leaves_no_lock_behind(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.add([result("a"), result("b")])
+        results = ledger.results()
+        assert next(results).image == "a"
+    with open_ledger(tmp_path) as again:  # although the first iterator still lives
+        assert [picture.image for picture in again.results()] == ["a", "b"]
+    with pytest.raises(LedgerError):
+        next(results)
+
+
 def test_a_second_process_is_refused_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from screening.worklist.ledger import *\n"

@@ -49,6 +49,7 @@ class Ledger:
     def __init__(self, path: Path, bundle: str, options: str) -> None:
         self.path, self.bundle, self.options = path, bundle, options
         self._run_id = 0
+        self._cursors: list[sqlite3.Cursor] = []
         self._connection = _connect(path)
 
     def __enter__(self) -> Ledger:
@@ -58,7 +59,9 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Whoever is in the midst of `results` gets no further one."""
+        for cursor in self._cursors:  # an open one would hold the file's lock
+            cursor.close()
         self._connection.close()
 
     def begin(self, settings: dict[str, object], started: str) -> None:
@@ -134,6 +137,7 @@ class Ledger:
                 " WHERE bundle = ? AND options = ? ORDER BY image",
                 (self.bundle, self.options),
             )
+            self._cursors.append(rows)
             for image, case, sha256, record in rows:
                 try:
                     picture = replace(Picture.from_dict(json.loads(record)), case=case)
