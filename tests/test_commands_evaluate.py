@@ -21,7 +21,8 @@ from labelled_fakes import (
 from screening.assess.evaluation import CaseRecord, PictureRecord, as_json
 from screening.assess.evaluation import evaluate as measure
 from screening.assess.evaluation_page import html_page, markdown_page, sections
-from screening.assess.recognise import case_hash
+from screening.assess.labelled import read_pictures
+from screening.assess.recognise import case_hash, files_of
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo
 from screening.commands import evaluate
 from screening.errors import ManifestError, ScreeningError
@@ -123,6 +124,27 @@ def test_cases_seen_before_are_refused_or_named_on_every_page(data, scorer, tmp_
     ]
     rows = {row["image"]: row["recognised"] for row in read_rows(tmp_path / "out" / "pictures.csv")}
     assert rows.pop("k500.png") == "calibrated: case c500 of lab" and not any(rows.values())
+
+
+def test_a_person_is_known_without_source_and_a_relabelled_picture_is_refused_even_by_force(
+    data, scorer, tmp_path
+):
+    rows = read_rows(data)
+    bare = [{name: row[name] for name in ("path", "label", "case")} for row in rows]
+    table = write_rows(data.with_name("bare.csv"), bare)
+    files = files_of(read_pictures(data)[:1])
+    shown = calibration((case_hash("lab", "c500"),)).model_copy(update=files)
+    bundle = write_bundle_without_weights(
+        tmp_path / "bundle", calibration=shown.model_copy(update={"sources": ("lab",)})
+    )
+    words = ("--bundle", bundle.folder, "--out", tmp_path / "out", "--quiet", "--data")
+    with pytest.raises(ScreeningError, match=r"k500.png \(content, case c500 of lab\)"):
+        evaluate.run(parsed(evaluate, *words, table))
+    for change, said in (({"label": "abnormal"}, "abnormal here"), ({"case": "x"}, "case x here")):
+        table = write_rows(data.with_name("changed.csv"), [bare[0] | change, *bare[1:]])
+        with pytest.raises(ManifestError, match=f"k500.png: {said}"):
+            evaluate.run(parsed(evaluate, *words, table, "--force"))
+    assert scorer.scored == 0 and not (tmp_path / "out").exists()
 
 
 def test_one_class_and_too_few_cases_are_refused(data, scorer, tmp_path):
