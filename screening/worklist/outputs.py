@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
@@ -32,6 +34,7 @@ from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, tria
 from screening.worklist.tables import csv_text, jsonl_text
 
 OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
+_NO_PASSES = np.zeros(0, np.float32)
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -121,7 +124,10 @@ def light(picture: Picture) -> Picture:
     reading = picture.reading
     if reading is not None:
         reading = replace(reading, chromosomes=())
-    return replace(picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading)
+    verdict = replace(picture.judged, p=_NO_PASSES, contributions={})
+    return replace(
+        picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading, verdict=verdict
+    )
 
 
 def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
