@@ -126,8 +126,7 @@ class Verdict:
 
     `votes`: share of the passes for the `prediction`; `confidence` as the rule in use has it;
     `p_abnormal` and `p_std`: mean and spread of `p`, the fused p(abnormal) of each pass, float32
-    (passes,); `passes`: how many; `contributions`: what each feature adds to the log-odds of
-    abnormal.
+    (passes,); `contributions`: what each feature adds to the log-odds of abnormal.
     `interval`: the calibrated probability of abnormal, its low and its high end (None: by votes).
     """
 
@@ -141,7 +140,6 @@ class Verdict:
     p: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     contributions: Mapping[str, float] = field(default_factory=dict)
     interval: tuple[float, float] | None = None
-    passes: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def judged(
     if status == "ok":
         said = Verdict(
             route, "abnormal", 0.97, 0.97, said.reasons, 0.9, 0.1, np.full(100, 0.99, np.float32),
-            contributions or {}, passes=100,
+            contributions or {},
         )  # fmt: skip
     values = {"status": status, "thumbnail": jpeg((320, 240)), "verdict": said}
     if status != "ok":

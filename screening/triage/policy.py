@@ -87,7 +87,6 @@ def decide(
         reasons=(_said(votes, policy, abnormal, sure), *picture.notes, *against),
         p_abnormal=votes.mean,
         p_std=votes.std,
-        passes=votes.passes,
     )
 
 

@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
 from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
@@ -34,7 +32,6 @@ from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, tria
 from screening.worklist.tables import csv_text, jsonl_text
 
 OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
-_NO_PASSES = np.zeros(0, np.float32)
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -119,15 +116,12 @@ def judged_pictures(ledger: Ledger, rule: Rule) -> list[Picture]:
 
 
 def light(picture: Picture) -> Picture:
-    """Return a judged picture without pictures, passes and chromosomes: thousands stay in memory
-    until the tables are written."""
+    """Return a judged picture without pictures, the network's passes and chromosomes: thousands
+    stay in memory until the tables are written. The verdict stays whole, the page shows it."""
     reading = picture.reading
     if reading is not None:
         reading = replace(reading, chromosomes=())
-    verdict = replace(picture.judged, p=_NO_PASSES, contributions={})
-    return replace(
-        picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading, verdict=verdict
-    )
+    return replace(picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading)
 
 
 def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:

@@ -28,7 +28,7 @@ def triage_row(picture: Picture) -> dict[str, CsvValue]:
         "p_std": verdict.p_std,
         "votes": verdict.votes,
         "confidence": verdict.confidence,
-        "passes": verdict.passes,
+        "passes": len(verdict.p),
         "chromosomes": picture.objects,
         "karyotype": reading.iscn if reading is not None else "",
         "reasons": "; ".join(verdict.reasons),
