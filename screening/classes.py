@@ -6,6 +6,8 @@ Conference (1971) standard, as printed in every ISCN edition (X and Y against th
 
 from __future__ import annotations
 
+from typing import Final
+
 NORMAL = "normal"
 ABNORMAL = "abnormal"
 LABELS = (NORMAL, ABNORMAL)
@@ -18,6 +20,10 @@ FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
 
 CALIBRATED, VOTES = RULES = ("calibrated", "votes")
 """Whose confidence decides, see `triage.rule`."""
+
+NUMERICAL: Final = "numerical"
+LABELLED: Final = "labelled"
+"""What abnormal means: gains and losses of whole chromosomes, or whatever the labels called so."""
 
 AUTOSOMES = tuple(str(n) for n in range(1, 23))
 CHROMOSOMES = (*AUTOSOMES, "X", "Y")

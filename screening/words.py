@@ -10,31 +10,47 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from screening.classes import FLAG, LOW_PRIORITY, REVIEW
+from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW
 
-GAIN_OR_LOSS = "a gain or loss of a whole chromosome"
-"""What abnormal means: all that the weights, the calibration and the certificate know of."""
+if TYPE_CHECKING:
+    from screening.bundle_schema import Scope
+
+ABNORMALITY: Mapping[Scope, str] = {
+    NUMERICAL: "a gain or loss of a whole chromosome",
+    LABELLED: "what was labelled abnormal",
+}
+"""What abnormal means, by what the calibration and the certificate know of."""
 NOT_JUDGED = "structural changes not judged"
 RESEARCH_USE = (
     "Research use only: suggestions for a person, not a diagnosis. Low priority means look later, "
     "never that a case is normal."
 )
-SCOPE = (
-    "Judged: gains and losses of whole chromosomes, each picture as one G-banded cell. Not judged: "
-    "structural changes, mosaics, other stains."
-)
-MEANINGS: Mapping[str, str] = {
-    FLAG: "looks abnormal: look at these first",
-    REVIEW: "not sure, poor picture, or not judged",
-    LOW_PRIORITY: f"no sign of {GAIN_OR_LOSS}, {NOT_JUDGED}: look later",
-}
 ICONS: Mapping[str, str] = {FLAG: "▲", REVIEW: "●", LOW_PRIORITY: "▽"}
 START = "starting point"
 """Log-odds of abnormal before any evidence is heard: the intercept of the fusion."""
 NO_ANSWER = "the model gave no usable answer"
 NOT_COUNTED = "the chromosomes were not counted"
 OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
+
+
+def scope_told(scope: Scope) -> str:
+    """Return what was judged, and what was not."""
+    judged = {NUMERICAL: "gains and losses of whole chromosomes", LABELLED: ABNORMALITY[LABELLED]}
+    return (
+        f"Judged: {judged[scope]}, each picture as one G-banded cell. Not judged: structural "
+        "changes, mosaics, other stains."
+    )
+
+
+def meaning(route: str, scope: Scope) -> str:
+    """Return what a route means to a person."""
+    return {
+        FLAG: "looks abnormal: look at these first",
+        REVIEW: "not sure, poor picture, or not judged",
+        LOW_PRIORITY: f"no sign of {ABNORMALITY[scope]}, {NOT_JUDGED}: look later",
+    }[route]
 
 
 # Numbers.
@@ -101,9 +117,9 @@ def abnormal_by_votes(votes: int, passes: int) -> str:
     return f"looks abnormal in {votes} of {counted(passes, 'pass')}"
 
 
-def normal_by_votes(votes: int, passes: int) -> str:
+def normal_by_votes(votes: int, passes: int, scope: Scope) -> str:
     """Return that enough passes voted normal, and what normal covers."""
-    return f"no sign of {GAIN_OR_LOSS} in {votes} of {counted(passes, 'pass')}, {NOT_JUDGED}"
+    return f"no sign of {ABNORMALITY[scope]} in {votes} of {counted(passes, 'pass')}, {NOT_JUDGED}"
 
 
 def undecided(abnormal: int, passes: int, needed: int) -> str:
@@ -114,17 +130,17 @@ def undecided(abnormal: int, passes: int, needed: int) -> str:
     )
 
 
-def by_calibration(route: str, low: float, high: float) -> str:
+def by_calibration(route: str, low: float, high: float, scope: Scope) -> str:
     """Return what the calibration cases say: a probability of abnormal between `low` and `high`.
 
     ValueError for a flag unless abnormal is more probable than not all over the interval, for low
     priority unless normal is.
     """
-    found = f"probability of {GAIN_OR_LOSS} {interval(low, high)}"
+    found = f"probability of {ABNORMALITY[scope]} {interval(low, high)}"
     if (route == FLAG and not low > 0.5) or (route == LOW_PRIORITY and not high < 0.5):
         raise ValueError(f"{route} does not go with a probability {interval(low, high)}")
     if route == LOW_PRIORITY:
-        return f"no sign of {GAIN_OR_LOSS}: probability {interval(low, high)}, {NOT_JUDGED}"
+        return f"no sign of {ABNORMALITY[scope]}: probability {interval(low, high)}, {NOT_JUDGED}"
     if route == FLAG:
         return f"looks abnormal: {found}"
     if low > 0.5:

@@ -80,7 +80,7 @@ def test_every_row_reason_and_count_is_there():
     for one in rows:
         assert one.image in page and one.judged.reasons[0] in page
     assert page.count("<article") == 10
-    assert words.RESEARCH_USE in page and words.SCOPE in page
+    assert words.RESEARCH_USE in page and words.scope_told(view().rule.scope) in page
     for limit in LIMITS:
         assert limit in page
 

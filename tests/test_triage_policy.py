@@ -38,7 +38,7 @@ def test_the_numbers_of_the_votes_go_into_the_verdict():
 
 def test_the_verdict_in_words():
     assert decided(9).reasons == ("looks abnormal in 9 of 10 passes",)
-    assert decided(1).reasons == (words.normal_by_votes(9, 10),)
+    assert decided(1).reasons == (words.normal_by_votes(9, 10, "labelled"),)
     said = "the model does not know: {} of 10 passes say abnormal, 8 would have to agree"
     for votes in (3, 5, 7):
         assert decided(votes).reasons == (said.format(votes),)
@@ -77,7 +77,7 @@ def test_what_is_known_of_nothing_is_not_normal():
 def test_the_order_of_the_reasons():
     said = {"warnings": ("w",), "notes": ("n",), "reading": reading()}
     got = decide(picture(doubts=("own",), **said), Votes(0.1, 0, 0, 10), Policy(), ("further",))
-    assert got.reasons == (words.normal_by_votes(10, 10), "n", "w", "own", "further")
+    assert got.reasons == (words.normal_by_votes(10, 10, "labelled"), "n", "w", "own", "further")
     assert got.route == "review"
     for doubt in ({"warnings": ("w",)}, {"doubts": ("d",)}):
         assert decided(0, **doubt).route == "review"
@@ -87,7 +87,7 @@ def test_the_order_of_the_reasons():
 
 
 def test_the_count_in_words():
-    assert decided(0, objects=46).reasons == (words.normal_by_votes(10, 10),)
+    assert decided(0, objects=46).reasons == (words.normal_by_votes(10, 10, "labelled"),)
     assert decided(0, objects=47).reasons[1].startswith("47 separate objects")
     assert "too many" in decided(0, objects=47).reasons[1]
     assert "missing" in decided(0, objects=45).reasons[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -138,7 +140,7 @@ def test_the_least_confidence_is_enough(least):
 def test_a_normal_cell_without_doubt_is_low_priority_with_its_findings():
     got = judged(0.01, read=evidence(notes=("a note",)))
     assert got.route == "low-priority"
-    assert got.reasons == (words.normal_by_votes(10, 10), "a note")
+    assert got.reasons == (words.normal_by_votes(10, 10, "labelled"), "a note")
 
 
 def test_the_count_of_objects_is_asked_only_where_nothing_was_read():
@@ -186,7 +188,7 @@ def test_doubts_and_warnings_keep_a_picture_from_the_end_but_not_from_a_flag():
     doubtful = evidence(doubts=("a doubt",), notes=("a note",))
     got = judged(0.01, read=doubtful)
     assert got.route == "review"
-    assert got.reasons == (words.normal_by_votes(10, 10), "a note", "a doubt")
+    assert got.reasons == (words.normal_by_votes(10, 10, "labelled"), "a note", "a doubt")
     assert judged(0.01, read=evidence(), warnings=("too blurred",)).route == "review"
     assert judged(0.99, read=doubtful, warnings=("too blurred",)).route == "flag"
     both = judged(0.01, Rule(min_layout=0.5), evidence(doubts=("a",), layout_score=0.1, p_normal=0))
@@ -242,10 +244,10 @@ def test_calibrated_label_and_confidence_are_those_of_the_mean():
 def test_calibrated_routes_and_words():
     low = told(0.0)
     assert (low.route, low.prediction) == ("low-priority", "normal")
-    assert low.reasons == (words.by_calibration("low-priority", 0, 0.0244),)
+    assert low.reasons == (words.by_calibration("low-priority", 0, 0.0244, "labelled"),)
     high = told(1.0)
     assert (high.route, high.prediction) == ("flag", "abnormal")
-    assert high.reasons == (words.by_calibration("flag", 0.9756, 1),)
+    assert high.reasons == (words.by_calibration("flag", 0.9756, 1, "labelled"),)
 
 
 def test_more_probably_abnormal_is_never_low_priority():
@@ -286,21 +288,21 @@ def test_a_flag_needs_all_of_the_interval_above_one_half():
     assert told(0.9, venn_abers=ends(0.5, 0.9)).route == "review"
     got = told(0.9, venn_abers=ends(0.53125, 0.9))
     assert (got.route, got.confidence, got.interval) == ("flag", 0.53125, (0.53125, 0.9))
-    assert got.reasons == (words.by_calibration("flag", 0.53125, 0.9),)
+    assert got.reasons == (words.by_calibration("flag", 0.53125, 0.9, "labelled"),)
     got = told(0.9, venn_abers=ends(0.4, 0.9))
     assert (got.route, got.prediction) == ("review", "abnormal")
-    assert got.reasons == (words.by_calibration("review", 0.4, 0.9),)
+    assert got.reasons == (words.by_calibration("review", 0.4, 0.9, "labelled"),)
 
 
 def test_low_priority_needs_all_of_the_interval_under_one_half():
     """A confidence under one half in normal is no reason to look later."""
     got = told(0.0, venn_abers=ends(0.01, 0.49))
     assert (got.route, got.confidence, got.interval) == ("low-priority", 0.51, (0.01, 0.49))
-    assert got.reasons == (words.by_calibration("low-priority", 0.01, 0.49),)
+    assert got.reasons == (words.by_calibration("low-priority", 0.01, 0.49, "labelled"),)
     for high in (0.5, 0.9):
         got = told(0.0, venn_abers=ends(0.01, high))
         assert (got.route, got.prediction) == ("review", "normal")
-        assert got.reasons == (words.by_calibration("review", 0.01, high),)
+        assert got.reasons == (words.by_calibration("review", 0.01, high, "labelled"),)
 
 
 def test_why_it_is_not_flagged_is_said_where_too_few_passes_agree():
@@ -314,9 +316,13 @@ def test_doubts_stand_behind_the_calibrated_words_and_still_count():
     rule = Rule(0.3, venn_abers=CALIBRATED)
     got = judged(0.0, rule, evidence(doubts=("a doubt",), notes=("a note",)))
     assert got.route == "review"
-    assert got.reasons == (words.by_calibration("review", 0, 0.0244), "a note", "a doubt")
+    assert got.reasons == (
+        words.by_calibration("review", 0, 0.0244, "labelled"),
+        "a note",
+        "a doubt",
+    )
     got = judged(1.0, rule, evidence(notes=("a note",)))
-    assert got.reasons == (words.by_calibration("flag", 0.9756, 1), "a note")
+    assert got.reasons == (words.by_calibration("flag", 0.9756, 1, "labelled"), "a note")
 
 
 def test_the_threshold_for_flag_holds_under_the_calibrated_rule_too():
@@ -349,6 +355,15 @@ def test_the_rule_of_a_bundle():
     certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6, "most_false_flags": 0.1})
     assert Rule.of(info(certificate=certified)).flag_threshold == 0.6
     assert Rule.of(info(certificate=CERTIFICATE)).flag_threshold is None
+    numerical = CERTIFICATE.model_copy(update={"scope": "numerical"})
+    assert Rule.of(info(certificate=numerical)).scope == "numerical"
+
+
+def test_words_say_what_abnormal_means():
+    for p, rule in ((0.01, Rule()), (0.01, Rule(venn_abers=CALIBRATED))):
+        labelled, numerical = judged(p, rule), judged(p, replace(rule, scope="numerical"))
+        assert words.ABNORMALITY["labelled"] in labelled.reasons[0]
+        assert words.ABNORMALITY["numerical"] in numerical.reasons[0]
 
 
 def test_the_rule_of_a_bundle_that_joins_parts():
@@ -358,7 +373,7 @@ def test_the_rule_of_a_bundle_that_joins_parts():
     )  # fmt: skip
     joined = Fusion(FUSION.intercept, FUSION.weights, ("homologs",), 6.0)
     expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5)
-    assert Rule.of(info(fusion=fusion)) == expected
+    assert Rule.of(info(fusion=fusion)) == replace(expected, scope="numerical")
     assert Rule.of(info(fusion=fusion, certificate=CERTIFICATE)) == expected
     certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6, "most_false_flags": 0.1})
     assert Rule.of(info(fusion=fusion, certificate=certified)).flag_threshold == 0.6
@@ -368,7 +383,7 @@ def test_the_rule_of_a_bundle_that_joins_parts():
     )  # fmt: skip
     both = info(fusion=fusion, calibration=calibration, rule="calibrated")
     assert Rule.of(both).venn_abers == CALIBRATED and Rule.of(both).fusion == joined
-    assert Rule.of(both, name="votes") == expected
+    assert Rule.of(both, name="votes") == Rule.of(info(fusion=fusion))
     none = calibration.model_copy(update={"points": ()})
     for bundle in (info(calibration=none), info(fusion=fusion)):
         with pytest.raises(ScreeningError, match="expects a calibrated bundle, b is not"):

@@ -10,10 +10,11 @@ import re
 import pytest
 
 from screening import words
-from screening.classes import FLAG, LOW_PRIORITY, REVIEW
+from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.report import glossary
 
 PROBABILITIES = (0.0, 1e-9, 0.004, 0.01, 0.29, 0.5, 0.8999, 0.949, 0.99, 0.9949, 0.9999, 1.0)
+SCOPES = (NUMERICAL, LABELLED)
 COUNTS = (0, 1, 2, 46)
 INTERVALS = [(a, b) for a in PROBABILITIES for b in PROBABILITIES if a <= b]
 NAMES = (["21"], ["21", "21"], ["21", "22", "21"])
@@ -32,11 +33,13 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "counted": itertools.product(COUNTS, ("cell", "pass")),
     "adding_up": [],  # numbers, below
     "abnormal_by_votes": [(n, n) for n in COUNTS],
-    "normal_by_votes": [(n, n) for n in COUNTS],
+    "normal_by_votes": [(n, n, scope) for n in COUNTS for scope in SCOPES],
+    "scope_told": [(scope,) for scope in SCOPES],
+    "meaning": itertools.product(ROUTES, SCOPES),
     "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),
     "by_calibration": [
-        (route, *ends)
-        for route, ends in itertools.product((FLAG, REVIEW, LOW_PRIORITY), INTERVALS)
+        (route, *ends, scope)
+        for route, ends, scope in itertools.product(ROUTES, INTERVALS, SCOPES)
         if allowed(route, *ends)
     ],
     "kept_from_flag": itertools.product(PROBABILITIES, (0.0001, 0.04, 0.9997), (0.5, 0.8, 1.0)),
@@ -57,7 +60,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "left_out": [("2 (2 .csv), such as a.csv",)],
     "turning_points": itertools.product((-9.2, -3.178, -0.04), (-0.01, 0.0, 8.1)),
     "glossary": itertools.product(
-        (0.0001, 0.04), (0.5, 0.9997), (0.5, 0.8, 1.0), (None, 0.004, 0.5072), (None, 0.5, 0.9)
+        (0.0001, 0.04), (0.5, 0.9997), (0.5, 1.0), (None, 0.004, 0.5072), (None, 0.5), SCOPES
     ),
     "case_summary": itertools.product(COUNTS, COUNTS, COUNTS),
 }
@@ -71,7 +74,7 @@ FUNCTIONS = {
 }
 CONSTANTS = [
     text for name, value in (vars(words) | vars(glossary)).items()
-    if name.isupper() and not name.startswith("_")
+    if name.isupper() and name[0] != "_" and not isinstance(value, bool)
     for text in ([value] if isinstance(value, str) else
                  value.values() if isinstance(value, dict) else value)
 ]  # fmt: skip
@@ -116,22 +119,23 @@ def test_nothing_is_called_normal_without_what_normal_covers():
     judged = [s for s in rendered() if calm.search(s)]
     assert len(judged) > 50
     for sentence in judged:
-        assert words.NOT_JUDGED in sentence and words.GAIN_OR_LOSS in sentence
+        assert words.NOT_JUDGED in sentence
+        assert any(what in sentence for what in words.ABNORMALITY.values())
     assert not any(re.search("looks? normal", sentence) for sentence in rendered())
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS)
 def test_a_verdict_never_contradicts_its_probability(low, high):
-    said = words.by_calibration(REVIEW, low, high)
+    said = words.by_calibration(REVIEW, low, high, NUMERICAL)
     assert ("more probably abnormal" in said) == (low > 0.5)
     assert ("more probably normal" in said) == (high < 0.5)
     assert words.interval(low, high) in said
     for route in (FLAG, LOW_PRIORITY):
         if allowed(route, low, high):
-            assert words.interval(low, high) in words.by_calibration(route, low, high)
+            assert words.interval(low, high) in words.by_calibration(route, low, high, NUMERICAL)
         else:
             with pytest.raises(ValueError, match="does not go with"):
-                words.by_calibration(route, low, high)
+                words.by_calibration(route, low, high, NUMERICAL)
 
 
 @pytest.mark.parametrize("p", NO_PROBABILITY)

@@ -33,14 +33,14 @@ from screening.assess.recognise import (
 )
 from screening.bundle import MODEL_CARD, Bundle, rewrite_bundle
 from screening.bundle_schema import BundleInfo, CalibrationInfo, CertificateInfo, Scope
-from screening.classes import CALIBRATED, VOTES
+from screening.classes import CALIBRATED, LABELLED, VOTES
 from screening.data.tables import Problems
 from screening.errors import ImageError, ScreeningError
 from screening.images.read import read_image
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
-from screening.uncertainty.certificate import LABELLED, certificate_sentence, data_hash
+from screening.uncertainty.certificate import certificate_sentence, data_hash
 from screening.uncertainty.risk_control import (
     Certificate,
     NotCertified,

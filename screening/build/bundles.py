@@ -21,13 +21,13 @@ from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
 from screening.bundle import load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import TRIAL, BundleInfo, FilePart, FusionInfo, PartInfo, Scope
-from screening.classes import ABNORMAL, VOTES
+from screening.classes import ABNORMAL, LABELLED, NUMERICAL, VOTES
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.rule import judge
-from screening.uncertainty.certificate import LABELLED, NUMERICAL, certificate_sentence
+from screening.uncertainty.certificate import certificate_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"

@@ -149,7 +149,9 @@ def show(summary: Summary, settings: Settings) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for route, colour in zip(ROUTES, ("red", "yellow", "green"), strict=True):
         count = words.counted(summary.routes.get(route, 0), "picture")
-        table.add_row(f"[{colour}]{route}[/]", f"[bold]{count}[/]", words.MEANINGS[route])
+        table.add_row(
+            f"[{colour}]{route}[/]", f"[bold]{count}[/]", words.meaning(route, settings.rule.scope)
+        )
     console.print(table)
     for warning in summary.warnings:
         console.print(f"[bold red]Warning:[/] {escape(warning)}")

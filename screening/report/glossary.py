@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from screening import words
+from screening.bundle_schema import Scope
 from screening.classes import FLAG, LOW_PRIORITY, REVIEW
 
 LIMITS = (
@@ -39,13 +40,19 @@ _READ = (
 
 
 def glossary(
-    threshold: float, flag: float, needed: float, prevalence: float | None, p_normal: float | None
+    threshold: float,
+    flag: float,
+    needed: float,
+    prevalence: float | None,
+    p_normal: float | None,
+    scope: Scope,
 ) -> tuple[tuple[str, str], ...]:
     """Return what the words of the page mean under a rule, as (term, meaning).
 
     A pass votes abnormal from `threshold` on, for a flag from `flag` on, and a share `needed` of
     them must agree. `prevalence`: where calibrated probabilities hold (None: the rule of votes).
     `p_normal`: what the chromosomes must give 46,XX or 46,XY (None: no picture was read).
+    `scope`: what abnormal means.
     """
     agree = f"at least {words.percent(needed)} of the passes"
     above = "all of the probability’s interval lies above one half, and " if prevalence else ""
@@ -70,10 +77,11 @@ def glossary(
     if prevalence:
         entries.append((
             "probability",
-            f"of {words.GAIN_OR_LOSS}, by the calibration cases with such scores (Venn–Abers): it "
-            f"lies between the two ends. It holds where {words.percent(prevalence)} of patients "
-            "are abnormal, as among the calibration patients, and is too high where fewer are. The "
-            "confidence in triage.csv is what the interval leaves the prediction at least.",
+            f"of {words.ABNORMALITY[scope]}, by the calibration cases with such scores "
+            "(Venn–Abers): it lies between the two ends. It holds where "
+            f"{words.percent(prevalence)} of patients are abnormal, as among the calibration "
+            "patients, and is too high where fewer are. The confidence in triage.csv is what the "
+            "interval leaves the prediction at least.",
         ))  # fmt: skip
     else:
         entries.append(("confidence", "the share of the passes that agree with the prediction."))

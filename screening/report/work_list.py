@@ -105,6 +105,7 @@ class WorkList:
             rule.min_confidence,
             calibration.prevalence if calibration is not None else None,
             rule.min_p_normal if self.any_read() else None,
+            rule.scope,
         )
 
 

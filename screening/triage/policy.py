@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screening import words
-from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
+from screening.bundle_schema import Scope
+from screening.classes import ABNORMAL, FLAG, LABELLED, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
 from screening.record import Picture, Verdict
 
 
@@ -41,10 +42,12 @@ class Policy:
     exactly as many separate chromosome-like objects may be low-priority. The whole-image network
     hardly sees one small chromosome more or less, the count does; where homologs touch it is low
     although nothing is missing, and a person looks. None switches the check off.
+    `scope`: what abnormal means.
     """
 
     min_confidence: float = 0.8
     expected_objects: int | None = 46
+    scope: Scope = LABELLED
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.min_confidence <= 1:
@@ -104,4 +107,4 @@ def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool) -> str:
         return words.undecided(votes.abnormal, votes.passes, needed)
     if abnormal:
         return words.abnormal_by_votes(votes.abnormal, votes.passes)
-    return words.normal_by_votes(votes.passes - votes.abnormal, votes.passes)
+    return words.normal_by_votes(votes.passes - votes.abnormal, votes.passes, policy.scope)

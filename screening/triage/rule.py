@@ -24,8 +24,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from screening import words
-from screening.bundle_schema import BundleInfo
-from screening.classes import ABNORMAL, CALIBRATED, FLAG, LOW_PRIORITY, NORMAL, OK, REVIEW, VOTES
+from screening.bundle_schema import BundleInfo, Scope
+from screening.classes import (
+    ABNORMAL,
+    CALIBRATED,
+    FLAG,
+    LABELLED,
+    LOW_PRIORITY,
+    NORMAL,
+    NUMERICAL,
+    OK,
+    REVIEW,
+    VOTES,
+)  # fmt: skip
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import only_raising, witnesses_of
@@ -44,7 +55,7 @@ class Rule:
     `min_layout`.
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
-    from (None: the rule of votes)."""
+    from (None: the rule of votes). `scope`: what abnormal means."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -53,6 +64,7 @@ class Rule:
     min_layout: float = 0.0
     flag_threshold: float | None = None
     venn_abers: VennAbers | None = None
+    scope: Scope = LABELLED
 
     @property
     def name(self) -> str:
@@ -68,23 +80,26 @@ class Rule:
         """
         minimum = info.min_confidence if min_confidence is None else min_confidence
         flag = info.certificate.flag_threshold if info.certificate is not None else None
+        scope: Scope = LABELLED if info.fusion is None else NUMERICAL
+        scope = info.certificate.scope if info.certificate is not None else scope
         if info.fusion is None:
             return Rule(
-                info.threshold, minimum, flag_threshold=flag, venn_abers=_calibrated(info, name)
-            )
+                info.threshold, minimum, flag_threshold=flag,
+                venn_abers=_calibrated(info, name), scope=scope,
+            )  # fmt: skip
         known = info.fusion
         raising = only_raising(witnesses_of(info.witnesses))
         fusion = Fusion(known.intercept, known.weights, raising, known.limit)
         flag = known.flag_threshold if flag is None else flag
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
-            _calibrated(info, name),
+            _calibrated(info, name), scope,
         )  # fmt: skip
 
 
 def judge(rule: Rule, picture: Picture) -> Verdict:
     """Return the whole rule's verdict on one picture."""
-    policy = Policy(rule.min_confidence)
+    policy = Policy(rule.min_confidence, scope=rule.scope)
     p = picture.p
     if picture.status != OK or p is None or not len(p):
         return decide(picture, None, policy)
@@ -143,7 +158,7 @@ def _told_by(
         votes=share,
         confidence=sureness.at_least,
         interval=(low, high),
-        reasons=(words.by_calibration(route, low, high), *others),
+        reasons=(words.by_calibration(route, low, high, rule.scope), *others),
     )
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final
 
 from screening.bundle_schema import CertificateInfo, Scope
+from screening.classes import LABELLED, NUMERICAL
 from screening.uncertainty.risk_control import rounded_down
-from screening.words import GAIN_OR_LOSS
+from screening.words import ABNORMALITY
 
-NUMERICAL: Final = "numerical"
-LABELLED: Final = "labelled"
 _SCOPES: dict[Scope, str] = {
-    NUMERICAL: f"cases with {GAIN_OR_LOSS}",
+    NUMERICAL: f"cases with {ABNORMALITY[NUMERICAL]}",
     LABELLED: "cases like those that were labelled abnormal",
 }
 """Of which cases a certificate promises something, in words."""
