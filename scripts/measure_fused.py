@@ -132,7 +132,7 @@ def _scores(looks: Sequence[Look], labels: np.ndarray, fusion: Fusion) -> str:
     some = [look.picture for look, yes in zip(looks, read, strict=True) if yes]
     parts = {
         "network": [picture.p.mean() for picture in some],
-        "reading": [picture.features.get("reading", 0.0) for picture in some],
+        "reading": [np.mean(picture.features.get("reading", 0.0)) for picture in some],
         "fused": [fusion.passes(picture.features, len(picture.p)).mean() for picture in some],
     }
     said = ", ".join(f"{n} {auroc(labels[read], np.array(v)):.4f}" for n, v in parts.items())

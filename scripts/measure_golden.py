@@ -108,7 +108,11 @@ def _measured(picture: Picture) -> dict[str, Any]:
     measured: dict[str, Any] = {"p": [] if picture.p is None else [float(p) for p in picture.p]}
     if read is None:
         return measured
-    features = {name: value for name, value in picture.features.items() if name != "network"}
+    features = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in picture.features.items()
+        if name != "network"
+    }
     return measured | {
         "features": features,
         "karyotypes": [list(pair) for pair in read.karyotypes],

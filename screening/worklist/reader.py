@@ -96,7 +96,7 @@ def sight_of(
     reading = replace(reading, banding=banding_of(classified.crops, names, settings.bands))
     return Sight(
         p, reading, places, classified.p, classified.relative, classified.crops,
-        tuple(np.round(odds, 4).tolist()),
+        tuple(np.round(odds, 6).tolist()),
     )  # fmt: skip
 
 
