@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
@@ -126,6 +127,14 @@ def test_what_is_too_wide_goes_to_not_one_chromosome():
     np.testing.assert_allclose(got[:, NOT_A_CHROMOSOME_INDEX], [0.25, 0.625, 1])
     np.testing.assert_allclose(got.sum(1), 1)
     assert p[1, 3] == 0.75  # the answer that was given stays
+
+
+def test_no_rounding_of_a_pass_makes_a_probability_negative():
+    rng = np.random.default_rng(0)
+    each = softmax(rng.normal(0, 9, (100, 46, NOT_A_CHROMOSOME_INDEX + 1)).astype(np.float32), -1)
+    each[..., NOT_A_CHROMOSOME_INDEX] *= 1e-12
+    for single in (np.ones(46, np.float32), rng.uniform(0, 1, 46).astype(np.float32)):
+        assert (chromosomes._with_width(each, single) >= 0).all()
 
 
 # Lengths.

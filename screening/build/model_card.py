@@ -71,6 +71,9 @@ def _score(info: BundleInfo) -> str:
         f"- **Low priority** needs {info.min_confidence:.0%} of the passes under "
         f"{info.threshold:g} and a probability of a normal karyotype of at least "
         f"{info.fusion.min_p_normal:g}.\n"
+        "- **Passes**: the network's answer and the classes of the chromosomes differ from dropout "
+        "pass to dropout pass; where chromosomes were found, how they were cut apart and how the "
+        "page is laid out do not.\n"
     )
 
 

@@ -175,7 +175,7 @@ def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> 
 def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
     """Return p (…, n, 25) with what is too wide for one chromosome moved to "not one"."""
     p = p * single[:, None]
-    p[..., NOT_A_CHROMOSOME_INDEX] += 1 - p.sum(-1)
+    p[..., NOT_A_CHROMOSOME_INDEX] += 1 - single  # never below 0, whatever the rounding
     return p
 
 

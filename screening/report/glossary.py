@@ -15,6 +15,10 @@ LIMITS = (
 )
 """What the tool cannot see."""
 
+_SAME = (
+    " The network’s answer and the classes of the chromosomes differ; where chromosomes were "
+    "found, cut apart and stand is the same in all: passes that agree say nothing of it."
+)
 _READ = (
     (
         "karyotypes that fit",
@@ -71,7 +75,7 @@ def glossary(
             "pass",
             "the picture is judged many times, each time with other parts of the networks switched "
             "off by chance (Monte Carlo dropout). How far the passes differ says how steady the "
-            "answer is, not how often it is right.",
+            f"answer is, not how often it is right.{_SAME if p_normal is not None else ''}",
         ),
     ]
     if prevalence:
