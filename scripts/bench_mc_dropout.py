@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,11 +25,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from report_sections import ROOT, commit
 
+from screening.metrics import markdown_table
 from screening.models.screener import build_screener
 from screening.predict.mc_dropout import McDropout
 
-ROOT = Path(__file__).resolve().parents[1]
 # What the project promises at 150 pixels and batch 8: the costliest ratio allowed.
 BARS = {("vgg16", 150): 1.10, ("inceptionv3", 150): 1.60}
 
@@ -54,17 +54,16 @@ class Row:
             return "none"
         return f"{bar:.2f} {'met' if self.ratio <= bar else 'MISSED'}"
 
-    def line(self) -> str:
+    def cells(self) -> tuple[object, ...]:
         def against(seconds: float | None) -> str:
             if seconds is None:
                 return "not run"
             return f"{seconds:.2f} s ({seconds / self.forward:.1f} ×)"
 
         return (
-            f"| {self.backbone} | {self.size} | {self.forward * 1e3:.0f} ms "
-            f"| {self.ours * 1e3:.0f} ms | **{self.ratio:.3f} ×** | {self.bar} "
-            f"| {against(self.loop)} | {against(self.replication)} |"
-        )
+            self.backbone, self.size, f"{self.forward * 1e3:.0f} ms", f"{self.ours * 1e3:.0f} ms",
+            f"**{self.ratio:.3f} ×**", self.bar, against(self.loop), against(self.replication),
+        )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for backbone in options.backbones:
         for size in options.sizes:
             rows.append(measure(backbone, size, options))
-            print(rows[-1].line(), flush=True)
+            print(*rows[-1].cells(), sep="  ", flush=True)
     text = report(rows, options, sys.argv[1:] if arguments is None else arguments)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(text, encoding="utf-8")
@@ -154,35 +153,18 @@ def report(rows: Sequence[Row], options: argparse.Namespace, arguments: Sequence
     """The Markdown of reports/mc_dropout.md."""
     devices = tf.config.list_physical_devices("GPU") or [f"{os.cpu_count()} CPU cores"]
     command = " ".join(["python scripts/bench_mc_dropout.py", *arguments])
-    head = [
-        f"# {options.passes} Monte Carlo dropout passes against one forward pass",
-        "",
-        f"Command: `{command}`; commit {commit()}; Python {platform.python_version()}, "
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {len(devices)} device(s): "
-        f"{', '.join(str(getattr(d, 'name', d)) for d in devices)}.",
-        "",
-        f"Batch {options.batch}, float32. Times are per batch, best of {options.pairs}; `ratio` is "
-        "the median of ours / one forward over alternating pairs. Loop and replication are "
-        "measured once, whole; × means times one forward.",
-        "",
-        "| network | size | one forward | ours | ratio | bar | loop | replication |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    return "\n".join([*head, *(row.line() for row in rows), ""])
+    header = ("network", "size", "one forward", "ours", "ratio", "bar", "loop", "replication")
+    return f"""# {options.passes} Monte Carlo dropout passes against one forward pass
 
+Command: `{command}`; commit {commit()}; Python {platform.python_version()}, TensorFlow
+{tf.__version__}, Keras {keras.__version__}, {len(devices)} device(s):
+{", ".join(str(getattr(d, "name", d)) for d in devices)}.
 
-def commit() -> str:
-    """The short hash of the commit measured, marked when files differ from it."""
-    git = ["git", "-C", str(ROOT)]
-    found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    if found.returncode:
-        return "unknown"
-    state = subprocess.run(
-        [*git, "status", "--porcelain", "--", "screening/models", "screening/predict"],
-        capture_output=True,
-        text=True,
-    )
-    return found.stdout.strip() + (" with changes" if state.stdout.strip() else "")
+Batch {options.batch}, float32. Times are per batch, best of {options.pairs}; `ratio` is the median
+of ours / one forward over alternating pairs. Loop and replication are measured once, whole; × means
+times one forward.
+
+{markdown_table(header, [row.cells() for row in rows])}"""
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import cv2
 import numpy as np
 from PIL import Image
+from report_sections import ROOT, commit
 
 from screening.bundle import default_bundle, load_bundle
 from screening.evidence.witness import hear
@@ -37,6 +37,7 @@ from screening.images.page import Page
 from screening.images.quality import assess
 from screening.images.read import read_image
 from screening.karyogram.locate import Locator
+from screening.metrics import markdown_table
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
@@ -44,7 +45,6 @@ from screening.worklist.reader import reader_of, sight_of
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
 
-ROOT = Path(__file__).resolve().parents[1]
 BATCH = 8
 FIND, CLASSIFY = "find and cut chromosomes", "classify them, 100 passes"
 
@@ -166,42 +166,30 @@ def write(
     memory: tuple[float, float],
 ) -> None:
     """Print the table and write it to reports/screen.md."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     ratio = float(np.median(np.array(whole) / np.array(forward)))
-    lines = [
-        "# `screen` against the network alone",
-        "",
-        f"Command: `python {' '.join(['scripts/bench_screen.py', *sys.argv[1:]])}`; "
-        f"commit {commit}; "
-        f"bundle {bundle[:12]}; {os.cpu_count()} cores, {platform.machine()}.",
-        "",
-        f"{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, "
-        f"batch {BATCH}; medians of three alternating turns.",
-        "",
-        "| what | images/s |",
-        "| --- | --- |",
-        f"| network, one forward, tensors ready | {images / np.median(forward):.2f} |",
-        f"| `screen`, files to report, 100 passes | {images / np.median(whole):.2f} |",
-        f"| time of `screen` over the network alone | {ratio:.2f} × |",
-        "",
-        "| step beside the network, one core | ms a picture (median) |",
-        "| --- | --- |",
-        *[f"| {name} | {1000 * seconds:.1f} |" for name, seconds in stages.items()],
-        f"| finding and classifying together | "
-        f"{1000 * (stages[FIND] + stages.get(CLASSIFY, 0.0)):.0f} |",
-        "",
-        f"Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run "
-        f"of {4 * images}.",
+    speeds = [
+        ("network, one forward, tensors ready", f"{images / np.median(forward):.2f}"),
+        ("`screen`, files to report, 100 passes", f"{images / np.median(whole):.2f}"),
+        ("time of `screen` over the network alone", f"{ratio:.2f} ×"),
     ]
-    text = "\n".join(lines) + "\n"
+    steps = [(name, f"{1000 * seconds:.1f}") for name, seconds in stages.items()]
+    both = 1000 * (stages[FIND] + stages.get(CLASSIFY, 0.0))
+    steps.append(("finding and classifying together", f"{both:.0f}"))
+    command = " ".join(["scripts/bench_screen.py", *sys.argv[1:]])
+    text = f"""# `screen` against the network alone
+
+Command: `python {command}`; commit {commit()}; bundle {bundle[:12]}; {os.cpu_count()} cores,
+{platform.machine()}.
+
+{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch {BATCH}; medians
+of three alternating turns.
+
+{markdown_table(("what", "images/s"), speeds)}
+{markdown_table(("step beside the network, one core", "ms a picture (median)"), steps)}
+Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of
+{4 * images}.
+"""
     print(text)
-    (ROOT / "reports").mkdir(exist_ok=True)
     (ROOT / "reports" / "screen.md").write_text(text, "utf-8")
 
 

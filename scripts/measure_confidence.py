@@ -12,12 +12,12 @@ wrongly or an abnormal one put last.
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from report_sections import ROOT, commit
 
 from screening.assess.labelled import LabelledPicture, read_pictures
 from screening.bundle import load_bundle
@@ -30,7 +30,6 @@ from screening.uncertainty.venn_abers import VennAbers
 from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
 
-ROOT = Path(__file__).resolve().parents[1]
 COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "missed", "normal",
            "put last", "falsely flagged", "at 0.95 or more", "errors among these",
            "mean confidence")  # fmt: skip
@@ -115,10 +114,6 @@ def main() -> None:
         middle = f"{row[2] / row[1]:.3f} ({np.quantile(shares, 0.9):.3f})" if len(shares) else "–"
         numbers = [f"{value:.1f}" for value in row[:-1]]
         lines.append((name, *numbers, f"{row[-1]:.3f}", f"{1 - row[1] / row[0]:.3f}", middle))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     header = (
         "rule",
         *COUNTED,
@@ -128,7 +123,7 @@ def main() -> None:
     text = (
         "# Errors told with great confidence\n\nCommand: `python scripts/measure_confidence.py "
         f"--threshold {rule.threshold:g} --repeats {args.repeats} …`; commit "
-        f"{commit or 'unknown'}, bundle {bundle.hash[:16]}. {len(pictures)} karyograms of "
+        f"{commit()}, bundle {bundle.hash[:16]}. {len(pictures)} karyograms of "
         f"{len({p.hash for p in pictures})} calibration patients; {args.repeats} times half of the "
         "patients calibrate and the other half is measured: mean counts. Oversure: a confidence of "
         f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last. "

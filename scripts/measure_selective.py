@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from report_sections import ROOT, commit
 
 from screening.uncertainty.selective import best_confidence, selective_rows, selective_table
 
-ROOT = Path(__file__).resolve().parents[1]
 KNOWN = ("image", "case", "patient", "abnormal", "route", "p_abnormal", "predicted")
 
 
@@ -49,14 +48,10 @@ def report(folders: Sequence[Path], extra: Path | None) -> str:
     wrong = [int(row["abnormal"] != row["predicted"]) for row in rows]
     scores = {name: np.array([float(row[name]) for row in rows]) for name in names}
     table = selective_rows(wrong, scores, groups if len(folders) > 1 else None)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     listed = " ".join(folder.name for folder in folders)
     return (
         f"# Which confidence finds the errors\n\nCommand: `python scripts/measure_selective.py "
-        f"--evaluated {listed}`; commit {commit or 'unknown'}.\n\n{len(rows)} pictures, "
+        f"--evaluated {listed}`; commit {commit()}.\n\n{len(rows)} pictures, "
         f"{sum(wrong)} errors. Lowest area under the risk–coverage curve over all: "
         f"**{best_confidence(table)}**. The fail rate is the share of errors among what the tool "
         f"keeps when a person takes over the least confident.\n\n{selective_table(table)}"

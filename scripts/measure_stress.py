@@ -11,7 +11,6 @@ cases for review, refused pictures, AUROC, calibration error, and whether the dr
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from report_sections import ROOT, commit
 
 from screening.assess.labelled import LabelledPicture, read_pictures, score_pictures, units_of
 from screening.assess.measurement import records
@@ -36,7 +36,6 @@ from screening.uncertainty.calibration import from_json
 from screening.uncertainty.shift import drift_from
 from screening.worklist.scorer import BundleScorer
 
-ROOT = Path(__file__).resolve().parents[1]
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
@@ -172,10 +171,6 @@ def main() -> None:
             made = changed(pictures, change, grade, Path(folder), args.seed)
             rows.append((name, f"{grade:g}", *measure(made, bundle, scorer, args)))
         print(*rows[-1], flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     table = markdown_table(
         ("change", "grade", "abnormal not put last", "normal put last", "to review",
          "pictures not judged", "AUROC", "ECE", "drift warned"), rows,
@@ -187,7 +182,7 @@ def main() -> None:
     to = args.reports / f"{args.report}.md"
     to.write_text(
         f"# When the pictures get worse\n\nCommand: `python scripts/measure_stress.py --data "
-        f"{args.data.name}`; commit {commit or 'unknown'}; bundle {bundle.hash[:12]}; "
+        f"{args.data.name}`; commit {commit()}; bundle {bundle.hash[:12]}; "
         f"{len(pictures)} pictures, {args.passes} passes, seed {args.seed}.\n\n{table}\n"
         f"Grades:\n\n{grades}\n\n"
         "Another laboratory's pictures: reports/fused.md and selective.md.\n",
