@@ -12,6 +12,7 @@ import pytest
 
 from screening.bundle_schema import BundleInfo
 from screening.commands import screen
+from screening.commands.scoring_arguments import check_passes
 from screening.errors import ScreeningError
 from shipped import FINDER, finder_files
 from worklist_fakes import FakeScorer, write_karyograms
@@ -52,13 +53,13 @@ def test_every_wrong_value_is_named_at_once() -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "1.01", "0.49"])
 def test_confidence_outside_its_range_is_refused(value: str) -> None:
     with pytest.raises(ScreeningError, match="0.5 to 1"):
-        screen.check(parse("in", "--out", "o", "--min-confidence", value))
+        check_passes(parse("in", "--out", "o", "--min-confidence", value))
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "gpu", "gpu:1"])
 def test_devices_and_limits_that_are_fine(device: str) -> None:
-    screen.check(parse("in", "--out", "o", "--device", device, "--min-confidence", 1))
-    screen.check(parse("in", "--out", "o", "--min-confidence", 0.5, "--passes", 1))
+    check_passes(parse("in", "--out", "o", "--device", device, "--min-confidence", 1))
+    check_passes(parse("in", "--out", "o", "--min-confidence", 0.5, "--passes", 1))
 
 
 def test_resume_and_overwrite_exclude_each_other() -> None:

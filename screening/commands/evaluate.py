@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from screening.commands.scoring_arguments import (
     add_rule,
     add_scoring_arguments,
+    check_passes,
     chosen_bundle,
 )
-from screening.commands.screen import check as check_scoring
-from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
     from screening.assess.evaluation import Evaluation
@@ -75,12 +74,7 @@ def check(args: argparse.Namespace) -> None:
         problems.append(f"--minutes expects FIRST >= LAST >= 0, received {first} {last}")
     if args.out.exists() and not args.out.is_dir():
         problems.append(f"--out expects a folder, {args.out} is a file")
-    try:
-        check_scoring(args)
-    except ScreeningError as error:
-        problems.append(str(error))
-    if problems:
-        raise ScreeningError("; ".join(problems))
+    check_passes(args, *problems)
 
 
 def show(evaluation: Evaluation, out: Path) -> None:

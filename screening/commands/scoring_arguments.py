@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening.classes import RULES
+from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
     from screening.bundle import Bundle
 
+_DEVICE = re.compile(r"auto|cpu|gpu(:\d+)?")
 UNITS = ("auto", "case", "picture")
 
 
@@ -32,19 +35,49 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is put first or last: a case, or a picture where pictures were made from one "
         "patient's chromosomes (auto: by the manifest's column kind)",
     )
+    add_pass_arguments(parser)
+
+
+def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the passes, which `screen` has too."""
     parser.add_argument(
-        "--passes", type=int, default=100, help="dropout passes per picture (%(default)s)"
+        "--passes",
+        type=int,
+        default=100,
+        help="Monte Carlo dropout passes per picture (%(default)s)",
     )
     parser.add_argument(
-        "--min-confidence", type=float, help="vote share, 0.5 to 1 (default: the bundle's)"
+        "--min-confidence",
+        type=float,
+        help="below this vote share a picture goes to review, 0.5 to 1 (default: the bundle's)",
     )
     parser.add_argument(
         "--batch-size", type=int, default=8, help="pictures per model call (%(default)s)"
     )
-    parser.add_argument("--workers", type=int, help="threads that read pictures (up to 4)")
+    parser.add_argument(
+        "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def check_passes(args: argparse.Namespace, *problems: str) -> None:
+    """Raise one ScreeningError that names the `problems` and every such option out of range."""
+    found = list(problems)
+    for name in ("passes", "batch_size", "workers"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            found.append(f"--{name.replace('_', '-')} expects 1 or more, received {value}")
+    confidence = args.min_confidence
+    if confidence is not None and not 0.5 <= confidence <= 1:
+        found.append(f"--min-confidence expects 0.5 to 1, received {confidence}")
+    if not 0 <= args.seed < 2**31:
+        found.append(f"--seed expects 0 to {2**31 - 1}, received {args.seed}")
+    if not _DEVICE.fullmatch(args.device):
+        found.append(f"--device expects auto, cpu, gpu or gpu:N, received {args.device!r}")
+    if found:
+        raise ScreeningError("; ".join(found))
 
 
 def chosen_bundle(folder: Path | None) -> Bundle:

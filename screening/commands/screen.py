@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening import words
 from screening.classes import FAILED, REJECTED, ROUTES
-from screening.commands.scoring_arguments import add_rule, chosen_bundle
+from screening.commands.scoring_arguments import (
+    add_pass_arguments,
+    add_rule,
+    check_passes,
+    chosen_bundle,
+)
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
     from screening.worklist.run import Settings, Summary
-
-_DEVICE = re.compile(r"auto|cpu|gpu(:\d+)?")
 
 
 class Interrupted(ScreeningError):
@@ -38,17 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle", type=Path, help="trained model to use (default: the one that ships with it)"
     )
-    parser.add_argument(
-        "--passes",
-        type=int,
-        default=100,
-        help="Monte Carlo dropout passes per picture (%(default)s)",
-    )
-    parser.add_argument(
-        "--min-confidence",
-        type=float,
-        help="below this vote share a picture goes to review, 0.5 to 1 (default: the bundle's)",
-    )
     add_rule(parser)
     parser.add_argument(
         "--case-from",
@@ -62,19 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     again.add_argument("--overwrite", action="store_true", help="replace earlier results in --out")
     parser.add_argument(
-        "--batch-size", type=int, default=8, help="pictures per model call (%(default)s)"
-    )
-    parser.add_argument(
-        "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"
-    )
-    parser.add_argument(
         "--save-chromosomes",
         action="store_true",
         help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    add_pass_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
-    check(args)
+    check_passes(args)
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.reader import reader_of
@@ -119,24 +101,6 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         show(summary, settings)
     return summary.exit_status
-
-
-def check(args: argparse.Namespace) -> None:
-    """Raise one ScreeningError that names every value out of range."""
-    problems = []
-    for name in ("passes", "batch_size", "workers"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            problems.append(f"--{name.replace('_', '-')} expects 1 or more, received {value}")
-    confidence = args.min_confidence
-    if confidence is not None and not (math.isfinite(confidence) and 0.5 <= confidence <= 1):
-        problems.append(f"--min-confidence expects 0.5 to 1, received {confidence}")
-    if not 0 <= args.seed < 2**31:
-        problems.append(f"--seed expects 0 to {2**31 - 1}, received {args.seed}")
-    if not _DEVICE.fullmatch(args.device):
-        problems.append(f"--device expects auto, cpu, gpu or gpu:N, received {args.device!r}")
-    if problems:
-        raise ScreeningError("; ".join(problems))
 
 
 def show(summary: Summary, settings: Settings) -> None:

@@ -12,9 +12,9 @@ from screening.classes import CALIBRATED
 from screening.commands.scoring_arguments import (
     add_rule,
     add_scoring_arguments,
+    check_passes,
     chosen_bundle,
 )
-from screening.commands.screen import check as check_scoring
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
@@ -145,12 +145,7 @@ def check(args: argparse.Namespace) -> None:
             continue
         if not 0 < value < 1:
             problems.append(f"--{name.replace('_', '-')} expects 0 to 1, received {value}")
-    try:
-        check_scoring(args)
-    except ScreeningError as error:
-        problems.append(str(error))
-    if problems:
-        raise ScreeningError("; ".join(problems))
+    check_passes(args, *problems)
 
 
 def _limit(text: str) -> float | str:
