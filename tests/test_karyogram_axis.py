@@ -8,7 +8,7 @@ import pytest
 
 from screening.errors import ScreeningError
 from screening.karyogram.axis import MedialAxis, medial_axis
-from screening.karyogram.strip import strip
+from screening.karyogram.strip import COLUMNS, ROWS, class_strip, strip
 from screening.karyogram.whole import ink_mask
 from screening.synthesis.warp import Hinge, curl
 
@@ -290,3 +290,21 @@ def test_the_ink_is_relative_to_the_dark_bands():
     pale = (255 - (255 - picture.astype(int)) // 3).astype(np.uint8)
     assert np.count_nonzero(ink_mask(picture) != ink_mask(pale)) < 0.02 * picture.size
     assert not ink_mask(np.full((4, 4), 255, np.uint8)).any()
+
+
+def test_a_class_strip_is_as_long_as_the_chromosome_is_for_its_class():
+    picture = banded()
+    mask = ink_mask(picture)
+    axis = medial_axis(mask)
+    made = {}
+    for name, unit in (("1", axis.length / 8.44), ("9", axis.length / 4.8), ("1", axis.length / 4)):
+        ink = class_strip(picture, mask, axis, name, unit)
+        assert ink.shape == (ROWS, COLUMNS) and np.percentile(ink[ink > 8], 97) >= 220
+        rows = np.flatnonzero(ink.any(1))
+        assert abs(rows[0] - (ROWS - 1 - rows[-1])) <= 1
+        made[name, unit] = len(rows), np.median((ink > 20).sum(1)[rows])
+    (usual, wide), (nine, broad), (half, _) = made.values()
+    assert usual == pytest.approx(108, abs=3) and half == pytest.approx(usual * 4 / 8.44, abs=3)
+    # A smaller class is drawn longer, but not wider, than its share.
+    assert 108 * 4.8 / 8.44 + 8 < nine < 108
+    assert broad == pytest.approx(wide * 8.44 / 4.8 / (8.44 / 4.8) ** 2, rel=0.3)

@@ -1,23 +1,75 @@
-"""A chromosome straightened along its medial axis."""
+"""A chromosome straightened along its medial axis.
+
+`class_strip` is what a network of structure reads: all chromosomes of a cell at one scale across
+and, along, at the scale of their class, so that what is too short or too long shows as that.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from screening.classes import RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.karyogram.axis import MedialAxis, arc_of, normals
 
+ROWS, COLUMNS = 128, 24
+"""Size of a class strip."""
+
+_ROWS_OF_1 = 108.0
+"""Rows of a chromosome 1 of usual length: what is a fifth longer still fits."""
+
+_SHRINKS = 0.6
+"""A class half as long has this power of a half of the rows: at one scale the bands of the small
+chromosomes would melt in the network's first averaging."""
+
+_COLUMNS_PER_PERCENT = 12.0
+"""Columns to a percent of relative length, as rows on the largest chromosomes."""
+
+_DARK = 230
+"""Ink of the dark bands (97th percentile) of every class strip."""
+
+
+def rows_per_percent(name: str) -> float:
+    """Return the rows of a class strip to a percent of relative length, for the class `name`."""
+    most = RELATIVE_LENGTH["1"]
+    return _ROWS_OF_1 * (RELATIVE_LENGTH[name] / most) ** _SHRINKS / RELATIVE_LENGTH[name]
+
+
+def class_strip(
+    grey: np.ndarray, mask: np.ndarray, axis: MedialAxis, name: str, unit: float
+) -> np.ndarray:
+    """Return uint8 (ROWS, COLUMNS): ink, 0 on paper, of the chromosome straightened, in the middle.
+
+    As many rows as a chromosome of class `name` and this length has; `unit`: pixels to a percent of
+    relative length in this cell. Dark bands are equally dark in every strip. ScreeningError as
+    `strip`.
+    """
+    rows = round(axis.length / unit * rows_per_percent(name))
+    rows = min(max(rows, 4), ROWS)
+    straight = 255 - strip(grey, mask, axis, rows, COLUMNS, unit / _COLUMNS_PER_PERCENT)
+    inside = straight[straight > 8]
+    dark = float(np.percentile(inside, 97)) if inside.size else 1.0
+    made = np.zeros((ROWS, COLUMNS), np.uint8)
+    first = (ROWS - rows) // 2
+    made[first : first + rows] = np.minimum(straight * (_DARK / dark), 255).astype(np.uint8)
+    return made
+
 
 def strip(
-    grey: np.ndarray, mask: np.ndarray, axis: MedialAxis, rows: int, columns: int
+    grey: np.ndarray,
+    mask: np.ndarray,
+    axis: MedialAxis,
+    rows: int,
+    columns: int,
+    across: float | None = None,
 ) -> np.ndarray:
     """Return uint8 (rows, columns): the chromosome straightened, the axis in the middle column.
 
     `grey` uint8 and `mask` bool (h, w) of one chromosome, `axis` its axis. The length fills the
-    rows and the same scale holds across, so that the width is kept; paper is 255, and so is what
-    is not the chromosome's or belongs to another stretch of it. ScreeningError unless rows and
-    columns are at least 1 and the picture is as large as the mask.
+    rows; a column is `across` pixels, as many as a row where None, so that the width is kept. Paper
+    is 255, and so is what is not the chromosome's or belongs to another stretch of it.
+    ScreeningError unless rows and columns are at least 1 and the picture is as large as the mask.
     """
     if rows < 1 or columns < 1 or grey.shape != mask.shape:
         raise ScreeningError(
@@ -25,6 +77,7 @@ def strip(
             f"{rows} x {columns}, picture {grey.shape}, mask {mask.shape}: give both of one crop"
         )
     scale = axis.length / rows
+    across = scale if across is None else across
     ink = np.where(mask, 255 - grey, np.uint8(0))
     if scale > 1.5:  # shrinking needs an area average first, or bands alias
         ink = cv2.GaussianBlur(ink, (0, 0), 0.4 * scale)
@@ -33,14 +86,14 @@ def strip(
     where = (np.arange(rows) + 0.5) / rows * arc[-1]
     # Directions over a stretch, so that rows do not cross on the inner side of a bend.
     reach = max(1, round(0.3 * float(np.median(axis.width))))
-    across = np.interp(where, arc, normals(line, reach))
-    across /= np.maximum(abs(across), 1e-6)
-    offset = (np.arange(columns) - (columns - 1) / 2) * scale
-    at = np.interp(where, arc, line)[:, None] + offset * across[:, None]
+    side = np.interp(where, arc, normals(line, reach))
+    side /= np.maximum(abs(side), 1e-6)
+    offset = (np.arange(columns) - (columns - 1) / 2) * across
+    at = np.interp(where, arc, line)[:, None] + offset * side[:, None]
     straight = cv2.remap(
         ink, at.real.astype(np.float32), at.imag.astype(np.float32), cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT, borderValue=0,
     )  # fmt: skip
     half = 0.5 * np.interp(where, arc, axis.width)
-    straight[np.abs(offset) > 1.15 * half[:, None] + 1 + 0.5 * scale] = 0
+    straight[np.abs(offset) > 1.15 * half[:, None] + 1 + 0.5 * across] = 0
     return 255 - straight

@@ -1,0 +1,268 @@
+"""Measure the reader of structure on unseen people and an unseen laboratory.
+
+    python scripts/measure_structure.py --data ../shared/data --run runs/structure
+
+Writes reports/structure.md. Rearrangements by the simulator and by a plainer program of this script
+that no training saw, on single pictures and on composed pages as the program finds them. The
+strips are kept in RUN/measured; false alarms are counted over all pairs of a cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from reproduce_structure import part_cells, settings
+
+from screening.build.data import records_of
+from screening.bundle import default_bundle, load_bundle
+from screening.classes import NORMAL, class_index
+from screening.data.chromosomes import load_cell
+from screening.data.split import TEST
+from screening.errors import ScreeningError
+from screening.karyogram.locate import Locator
+from screening.metrics import auroc, markdown_table
+from screening.models.structure import PAIR, SINGLE, build_structure_reader
+from screening.synthesis.metaphase import Chromosome, Metaphase
+from screening.synthesis.rearrangements import Piece, rearrangement
+from screening.synthesis.warp import crop
+from screening.train.structure import predict
+from screening.train.structure_pages import (
+    KINDS,
+    SHAM,
+    UNTOUCHED,
+    Splicer,
+    Strips,
+    by_simulator,
+    changed_cell,
+    page_strips,
+)
+
+BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 1.30))
+"""Changed parts of a chromosome that are reported apart."""
+RATES = (0.01, 0.05, 0.10)
+"""False alarms per cell."""
+BCR_ABL = "t(9;22)(q34;q11.2)"
+
+
+def by_pictures(cell: Metaphase, name: str, rng: np.random.Generator, real: bool) -> Metaphase:
+    """Return the cell with the rearrangement, or its sham, cut and joined as plain pictures are:
+    straight across the upright picture, middle on middle, without an axis or a tone curve."""
+    plan = rearrangement(name)
+    upright = {
+        used: max(
+            (c for c in cell.chromosomes if c.name == used),
+            key=lambda c: c.image.shape[0] / c.image.shape[1] * rng.uniform(0.9, 1.1),
+        )
+        for used in plan.uses
+    }
+    changed = {}
+    for made in plan.derivatives:
+        host = upright[made.name]
+        pieces = made.pieces if real else made.sham
+        parts = [_cut(piece, cell, upright, host) for piece in pieces]
+        ink = _stacked(parts, int(rng.integers(1, 4)))
+        picture = np.where(ink > 6, 255 - ink, 255).astype(np.uint8)
+        changed[host.origin] = Chromosome(
+            np.ascontiguousarray(crop(picture)), made.name, f"{host.origin}~{name}"
+        )
+    return replace(cell, chromosomes=tuple(changed.get(c.origin, c) for c in cell.chromosomes))
+
+
+def _cut(
+    piece: Piece, cell: Metaphase, upright: dict[str, Chromosome], host: Chromosome
+) -> np.ndarray:
+    """The piece's ink as wide as the host."""
+    source = upright.get(piece.name) or next(c for c in cell.chromosomes if c.name == piece.name)
+    ink = 255 - source.image
+    tall = len(ink)
+    low, high = sorted((round(piece.start * tall), round(piece.end * tall)))
+    part = ink[low : max(high, low + 2)]
+    if piece.start > piece.end:
+        part = part[::-1, ::-1]
+    wide = [float(np.median((255 - c.image > 40).sum(1))) for c in (host, source)]
+    size = [max(3, round(part.shape[1] * wide[0] / max(wide[1], 1))), len(part)]
+    if piece.whole:
+        size[1] = tall
+    return cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_LINEAR)
+
+
+def _stacked(parts: list[np.ndarray], common: int) -> np.ndarray:
+    """The parts one under the other, their middles in line where they meet, `common` rows mixed."""
+    width = 3 * max(p.shape[1] for p in parts)
+    made = np.zeros((0, width), np.float32)
+    for part in parts:
+        near = part[: 4 if len(made) else 1].sum(0) + 1e-3
+        middle = float((near * np.arange(part.shape[1])).sum() / near.sum())
+        goal = width / 2
+        if len(made):
+            last = made[-4:].sum(0) + 1e-3
+            goal = float((last * np.arange(width)).sum() / last.sum())
+        left = int(np.clip(round(goal - middle), 0, width - part.shape[1]))
+        placed = np.zeros((len(part), width), np.float32)
+        placed[:, left : left + part.shape[1]] = part
+        mixed = min(common, len(made), len(placed) - 1) if len(made) else 0
+        if mixed:
+            share = ((np.arange(mixed) + 1) / (mixed + 1))[:, None]
+            made[-mixed:] = (1 - share) * made[-mixed:] + share * placed[:mixed]
+        made = np.concatenate([made, placed[mixed:]])
+    return np.pad(made, 2)
+
+
+def test_cells(data: Path) -> dict[str, list[Metaphase]]:
+    """Return the cells of unseen people by laboratory; no pooled ones."""
+    config = settings()
+    pooled, apart = config.sources.pooled, config.sources.leave_out
+    found = {"unseen people": [c for c in part_cells(data, TEST) if c.source not in pooled]}
+    records = records_of(data, config.sources)
+    chosen = [r for r in records if r.source in apart and r.label == NORMAL]
+    return found | {"unseen laboratory": [load_cell(r) for r in chosen]}
+
+
+def measured_strips(
+    path: Path, cells: list[Metaphase], how: str, locator: Locator | None, pages: int
+) -> Strips:
+    """Return the strips of `pages` pages of each cell, kept at `path`.
+
+    `how`: "normal", "simulator" or "pictures" (eight changes a page, half shams), an ISCN name.
+    """
+    if path.exists():
+        return Strips.load([path])
+    splicer: Splicer = by_pictures if how == "pictures" else by_simulator
+    parts = []
+    for number, cell in enumerate(cells):
+        for page in range(pages):
+            rng = np.random.default_rng((9, number, page))
+            names, changes = ([how], 0) if "(" in how else ([], 0 if how == "normal" else 8)
+            try:
+                changed, truths = changed_cell(cell, rng, changes, splicer, names)
+                parts.append(page_strips(changed, truths, rng, locator))
+            except ScreeningError as error:
+                print(error, flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Strips.joined(parts)
+    made.save(path)
+    return made
+
+
+def length_score(strips: Strips, pairs: np.ndarray) -> np.ndarray:
+    """Return how far the lengths of each pair differ: a baseline."""
+    return np.abs(strips.quality[pairs[:, 0], 0] - strips.quality[pairs[:, 1], 0])
+
+
+def profile_score(strips: Strips, pairs: np.ndarray) -> np.ndarray:
+    """Return 1 - correlation of the pair's band profiles, both stretched to one length."""
+    profiles = np.zeros((len(strips), 64), np.float32)
+    for number in np.unique(pairs):
+        mean = strips.strips[number].astype(np.float32).sum(1)
+        inside = np.flatnonzero(mean)
+        if len(inside) > 4:
+            at = np.linspace(inside[0], inside[-1], 64)
+            row = np.interp(at, np.arange(len(mean)), mean)
+            profiles[number] = (row - row.mean()) / max(float(row.std()), 1e-3)
+    return 1 - (profiles[pairs[:, 0]] * profiles[pairs[:, 1]]).mean(1)
+
+
+def highest(strips: Strips, pairs: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Return the highest score of any pair of each page."""
+    page = strips.pages[pairs[:, 0]]
+    best = np.full(int(page.max()) + 1, -np.inf)
+    np.maximum.at(best, page, score)
+    return best[np.isfinite(best)]
+
+
+def main() -> int:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--report", type=Path, default=Path("reports/structure.md"))
+    parser.add_argument("--pages", type=int, default=2)
+    parser.add_argument("--only-strips", action="store_true", help="make the strips, then stop")
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    locator = Locator.of(load_bundle(default_bundle()))
+    if not given.only_strips:
+        reader = build_structure_reader()
+        reader.load_weights(given.run / "run" / "reader.weights.h5")
+    text = ["# The reader of structure", "", "Written by `scripts/measure_structure.py`.", ""]
+    for where, cells in test_cells(given.data).items():
+        for shown, finder in (("single pictures", None), ("pages as found", locator)):
+            sets = {}
+            for how in ("normal", "simulator", "pictures", BCR_ABL):
+                name = f"{where}-{shown}-{how.partition('(')[0]}.npz".replace(" ", "-")
+                path = given.run / "measured" / name
+                sets[how] = measured_strips(path, cells, how, finder, given.pages)
+                print(name, len(sets[how]), flush=True)
+            if given.only_strips:
+                continue
+            text += [f"## {where}, {shown} ({len(cells)} cells)", ""]
+            for what, score in scores(reader).items():
+                text += [f"### {what}", "", *tables(sets, score), ""]
+            given.report.write_text("\n".join(text) + "\n", "utf-8")
+    return 0
+
+
+Score = Callable[[Strips, np.ndarray], np.ndarray]
+
+
+def scores(reader: object) -> dict[str, Score]:
+    """Return the scores of pairs by name: the reader's, of the pair and of the worse single one,
+    and the baselines."""
+    return {
+        "Homologs compared": lambda s, p: predict(reader, s, p)[PAIR],
+        "Each alone": lambda s, p: predict(reader, s, p)[SINGLE].max(1),
+        "Baseline: lengths": length_score,
+        "Baseline: band profiles": profile_score,
+    }
+
+
+def tables(sets: dict[str, Strips], score: Score) -> list[str]:
+    """Return the lines of one score's tables."""
+    seen = {how: (s, s.pairs(), score(s, s.pairs())) for how, s in sets.items()}
+    best = highest(*seen["normal"])
+    limits = [float(np.quantile(best, 1 - rate)) for rate in RATES]
+    rows = []
+    for how in ("simulator", "pictures"):
+        strips, pairs, value = seen[how]
+        kinds = strips.kinds[pairs].max(1)
+        sizes = strips.sizes[pairs].max(1)
+        normal = kinds <= KINDS.index(SHAM)
+        untouched = seen["normal"][2]
+        sham = value[kinds == KINDS.index(SHAM)]
+        rows.append([how, SHAM, "all", len(sham), _auroc(sham, untouched), *_shares(sham, limits)])
+        for kind in KINDS[KINDS.index(UNTOUCHED) + 2 :]:
+            for low, high in BANDS:
+                own = (kinds == KINDS.index(kind)) & (sizes >= low) & (sizes < high)
+                if own.sum() >= 8:
+                    band = f"{100 * low:.0f}-{100 * min(high, 1):.0f} %"
+                    area = _auroc(value[own], value[normal])
+                    rows.append(
+                        [how, kind, band, int(own.sum()), area, *_shares(value[own], limits)]
+                    )
+    strips, pairs, value = seen[BCR_ABL]
+    concerned = np.isin(strips.classes[pairs[:, 0]], [class_index("9"), class_index("22")])
+    cell = highest(strips, pairs[concerned], value[concerned])
+    rows.append(["simulator", BCR_ABL, "either pair", len(cell), "", *_shares(cell, limits)])
+    head = ["spliced by", "kind", "changed", "n", "AUROC", *(f"at {100 * r:.0f} %" for r in RATES)]
+    return [markdown_table(head, rows)]
+
+
+def _auroc(positive: np.ndarray, negative: np.ndarray) -> str:
+    labels = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
+    return f"{auroc(labels, np.r_[positive, negative]):.3f}" if len(positive) else ""
+
+
+def _shares(value: np.ndarray, limits: list[float]) -> list[str]:
+    return [
+        f"{100 * float(np.mean(value > limit)):.0f} %" if len(value) else "" for limit in limits
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
