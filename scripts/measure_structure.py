@@ -2,8 +2,8 @@
 
     python scripts/measure_structure.py --data ../shared/data --run runs/structure
 
-Writes reports/structure.md. Rearrangements by the simulator and by a plainer program of this script
-that no training saw, on single pictures and on composed pages as the program finds them. The
+Writes reports/structure.md. Rearrangements by the simulator and by structure_splicer.py, which no
+training saw, on single pictures and on composed pages as the program finds them. The
 strips are kept in RUN/measured; false alarms are counted over all pairs of a cell.
 """
 
@@ -12,25 +12,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 from reproduce_structure import part_cells, settings
+from scipy.special import log_softmax
+from structure_splicer import by_pictures
 
 from screening.build.data import records_of
 from screening.bundle import default_bundle, load_bundle
-from screening.classes import NORMAL, class_index
+from screening.classes import CHROMOSOMES, NORMAL, class_index
 from screening.data.chromosomes import load_cell
 from screening.data.split import TEST
 from screening.errors import ScreeningError
+from screening.evidence.structure_path import read_path
 from screening.karyogram.locate import Locator
 from screening.metrics import auroc, markdown_table
-from screening.models.structure import PAIR, SINGLE, build_structure_reader
-from screening.synthesis.metaphase import Chromosome, Metaphase
-from screening.synthesis.rearrangements import Piece, rearrangement
-from screening.synthesis.warp import crop
+from screening.models.structure import (
+    DENSE,
+    PAIR,
+    PARTS,
+    SINGLE,
+    STEPS,
+    build_structure_reader,
+)
+from screening.synthesis.metaphase import Metaphase
 from screening.train.structure import predict
 from screening.train.structure_pages import (
     KINDS,
@@ -48,70 +56,6 @@ BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 1.30))
 RATES = (0.01, 0.05, 0.10)
 """False alarms per cell."""
 BCR_ABL = "t(9;22)(q34;q11.2)"
-
-
-def by_pictures(cell: Metaphase, name: str, rng: np.random.Generator, real: bool) -> Metaphase:
-    """Return the cell with the rearrangement, or its sham, cut and joined as plain pictures are:
-    straight across the upright picture, middle on middle, without an axis or a tone curve."""
-    plan = rearrangement(name)
-    upright = {
-        used: max(
-            (c for c in cell.chromosomes if c.name == used),
-            key=lambda c: c.image.shape[0] / c.image.shape[1] * rng.uniform(0.9, 1.1),
-        )
-        for used in plan.uses
-    }
-    changed = {}
-    for made in plan.derivatives:
-        host = upright[made.name]
-        pieces = made.pieces if real else made.sham
-        parts = [_cut(piece, cell, upright, host) for piece in pieces]
-        ink = _stacked(parts, int(rng.integers(1, 4)))
-        picture = np.where(ink > 6, 255 - ink, 255).astype(np.uint8)
-        changed[host.origin] = Chromosome(
-            np.ascontiguousarray(crop(picture)), made.name, f"{host.origin}~{name}"
-        )
-    return replace(cell, chromosomes=tuple(changed.get(c.origin, c) for c in cell.chromosomes))
-
-
-def _cut(
-    piece: Piece, cell: Metaphase, upright: dict[str, Chromosome], host: Chromosome
-) -> np.ndarray:
-    """The piece's ink as wide as the host."""
-    source = upright.get(piece.name) or next(c for c in cell.chromosomes if c.name == piece.name)
-    ink = 255 - source.image
-    tall = len(ink)
-    low, high = sorted((round(piece.start * tall), round(piece.end * tall)))
-    part = ink[low : max(high, low + 2)]
-    if piece.start > piece.end:
-        part = part[::-1, ::-1]
-    wide = [float(np.median((255 - c.image > 40).sum(1))) for c in (host, source)]
-    size = [max(3, round(part.shape[1] * wide[0] / max(wide[1], 1))), len(part)]
-    if piece.whole:
-        size[1] = tall
-    return cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_LINEAR)
-
-
-def _stacked(parts: list[np.ndarray], common: int) -> np.ndarray:
-    """The parts one under the other, their middles in line where they meet, `common` rows mixed."""
-    width = 3 * max(p.shape[1] for p in parts)
-    made = np.zeros((0, width), np.float32)
-    for part in parts:
-        near = part[: 4 if len(made) else 1].sum(0) + 1e-3
-        middle = float((near * np.arange(part.shape[1])).sum() / near.sum())
-        goal = width / 2
-        if len(made):
-            last = made[-4:].sum(0) + 1e-3
-            goal = float((last * np.arange(width)).sum() / last.sum())
-        left = int(np.clip(round(goal - middle), 0, width - part.shape[1]))
-        placed = np.zeros((len(part), width), np.float32)
-        placed[:, left : left + part.shape[1]] = part
-        mixed = min(common, len(made), len(placed) - 1) if len(made) else 0
-        if mixed:
-            share = ((np.arange(mixed) + 1) / (mixed + 1))[:, None]
-            made[-mixed:] = (1 - share) * made[-mixed:] + share * placed[:mixed]
-        made = np.concatenate([made, placed[mixed:]])
-    return np.pad(made, 2)
 
 
 def test_cells(data: Path) -> dict[str, list[Metaphase]]:
@@ -168,6 +112,21 @@ def profile_score(strips: Strips, pairs: np.ndarray) -> np.ndarray:
     return 1 - (profiles[pairs[:, 0]] * profiles[pairs[:, 1]]).mean(1)
 
 
+def path_gain(reader: keras.Model, strips: Strips, pairs: np.ndarray) -> np.ndarray:
+    """Return how much a path with jumps gains on the dense reading of the odder of two homologs."""
+    gains = np.zeros(pairs.shape)
+    for first in range(0, len(pairs), 256):
+        own = pairs[first : first + 256]
+        dense = log_softmax(predict(reader, strips, own, (DENSE,))[DENSE].astype(np.float32), -1)
+        inked = strips.strips[own].reshape(len(own), 2, STEPS, -1).max(-1) > 20
+        for number, side in np.ndindex(own.shape):
+            shown = dense[number, side][inked[number, side]].reshape(-1, len(CHROMOSOMES), PARTS)
+            if len(shown) > 1:
+                index = int(strips.classes[own[number, side]])
+                gains[first + number, side] = read_path(shown, index).gain
+    return gains.max(1)
+
+
 def highest(strips: Strips, pairs: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the highest score of any pair of each page."""
     page = strips.pages[pairs[:, 0]]
@@ -211,12 +170,13 @@ def main() -> int:
 Score = Callable[[Strips, np.ndarray], np.ndarray]
 
 
-def scores(reader: object) -> dict[str, Score]:
+def scores(reader: keras.Model) -> dict[str, Score]:
     """Return the scores of pairs by name: the reader's, of the pair and of the worse single one,
     and the baselines."""
     return {
         "Homologs compared": lambda s, p: predict(reader, s, p)[PAIR],
         "Each alone": lambda s, p: predict(reader, s, p)[SINGLE].max(1),
+        "Dense reading, decoded": lambda s, p: path_gain(reader, s, p),
         "Baseline: lengths": length_score,
         "Baseline: band profiles": profile_score,
     }

@@ -5,7 +5,7 @@ AdamW on a cosine schedule; checkpoints are those of `train.epochs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +95,16 @@ def new_reader(settings: StructureSettings) -> keras.Model:
     return model
 
 
-def predict(model: keras.Model, strips: Strips, pairs: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the outputs `row`, `single` and `pair` (m, …) for pairs (m, 2) of places in strips."""
+def predict(
+    model: keras.Model,
+    strips: Strips,
+    pairs: np.ndarray,
+    names: Sequence[str] = (ROW, SINGLE, PAIR),
+) -> dict[str, np.ndarray]:
+    """Return the outputs `names` (m, …) for pairs (m, 2) of places in strips; `dense` as float16,
+    since there is much of it."""
     run = tf.function(lambda x: model(x, training=False))
-    found: dict[str, list[np.ndarray]] = {ROW: [], SINGLE: [], PAIR: []}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for first in range(0, len(pairs), 256):
         own = pairs[first : first + 256]
         inputs = {
@@ -108,7 +114,8 @@ def predict(model: keras.Model, strips: Strips, pairs: np.ndarray) -> dict[str, 
         }
         made = run(inputs)
         for name, parts in found.items():
-            parts.append(made[name].numpy())
+            value = made[name].numpy()
+            parts.append(value.astype(np.float16) if name == DENSE else value)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
