@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW
 
 if TYPE_CHECKING:
-    from screening.bundle_schema import Scope
+    from screening.bundle_schema import CertificateInfo, Scope
 
 ABNORMALITY: Mapping[Scope, str] = {
     NUMERICAL: "a gain or loss of a whole chromosome",
@@ -64,7 +64,12 @@ def probability(p: float) -> str:
     p = _probable(p)
     if p < 0.01:
         return "<0.01"
-    return ">0.99" if p >= 0.995 else f"{_down(p):.2f}"
+    return ">0.99" if p >= 0.995 else rounded_down(p, 2)
+
+
+def rounded_down(share: float, decimals: int = 3) -> str:
+    """Return a guaranteed share as text, never rounded up."""
+    return f"{math.floor(share * 10**decimals + 1e-9) / 10**decimals:.{decimals}f}"
 
 
 def stated(p: float) -> str:
@@ -78,8 +83,8 @@ def interval(low: float, high: float) -> str:
     """Return "between 0.02 and 0.06", rounded outwards; the ends of the scale are 0 and 1."""
     if not _probable(low) <= _probable(high):
         raise ValueError(f"expected low <= high, received {low} and {high}")
-    lower = "0" if low < 0.01 else f"{min(_down(low), 0.99):.2f}"
-    upper = "1" if high > 0.99 else f"{max(-_down(-high), 0.01):.2f}"
+    lower = "0" if low < 0.01 else rounded_down(min(low, 0.99), 2)
+    upper = "1" if high > 0.99 else f"{max(math.ceil(100 * high - 1e-9), 1) / 100:.2f}"
     return f"about {lower}" if lower == upper else f"between {lower} and {upper}"
 
 
@@ -253,6 +258,70 @@ def karyotype(changes: Sequence[str], iscn: str, p: float) -> str:
     return f"{', '.join(changes)}: {iscn} with {stated(p)} by the chromosomes"
 
 
+# Certificates.
+
+_CASES: Mapping[Scope, str] = {
+    NUMERICAL: f"cases with {ABNORMALITY[NUMERICAL]}",
+    LABELLED: "cases like those that were labelled abnormal",
+}
+_TIMES = {2: "second", 3: "third"}
+
+
+def certificate_sentence(certificate: CertificateInfo | None) -> str:
+    """Return what is promised, in words.
+
+    The first sentence says when abnormalities were simulated, or the people looked at before.
+    """
+    if certificate is None:
+        return (
+            "No certificate: nothing is promised about how many abnormal cases are of low priority."
+        )
+    c = certificate
+    earned = []
+    if c.simulated == c.abnormal:
+        earned.append("on simulated abnormalities, not on patients' own")
+    elif c.simulated:
+        earned.append(f"in part on simulated abnormalities ({c.simulated} of {c.abnormal})")
+    if c.looks > 1:
+        earned.append(
+            f"at the {_TIMES.get(c.looks, f'{c.looks}th')} look at the same people (the confidence "
+            "is that of a first look)"
+        )
+    first = f"Earned {', '.join(earned)}: at" if earned else "At"
+    people = "1 person" if c.patients == 1 else f"{c.patients} people"
+    made = f"{c.composed} composed of single chromosomes, " if c.composed else ""
+    text = (
+        f"{first} least {rounded_down(c.recall)} of {_CASES[c.scope]} are not of low priority, "
+        f"with {100 * c.confidence:g} % confidence "
+        f"({counted(c.abnormal, 'abnormal case')} of {people}, {_missed(c)}; "
+        f"{counted(c.normal, 'normal case')}, {made}{c.low_priority} of them of low priority; "
+        f"{c.method}; {c.date[:10]}, data {c.data_hash[:12]}). It holds for cases like those, "
+        f"{counted(c.passes, 'pass')}, a minimum confidence of {c.min_confidence:g} or more."
+    )
+    if c.flag_threshold is not None and c.most_false_flags is not None:
+        text += (
+            f" At most {c.most_false_flags:g} of normal cases are flagged (threshold "
+            f"{c.flag_threshold:.4f})."
+        )
+    return text
+
+
+def outside_certificate(certificate: CertificateInfo) -> str:
+    """Return that a certificate does not hold for the settings of a run."""
+    return (
+        f"The certificate is for {counted(certificate.passes, 'pass')}, a threshold up to "
+        f"{certificate.threshold:.4g} and a minimum confidence of "
+        f"{certificate.min_confidence:g} or more: it does not cover these settings."
+    )
+
+
+def _missed(certificate: CertificateInfo) -> str:
+    missed = certificate.missed
+    if float(missed).is_integer():
+        return f"{missed:.0f} missed"
+    return f"{missed:.2f} missed when each patient counts by the share of its cases"
+
+
 # Cases.
 
 
@@ -296,10 +365,6 @@ def _odds(value: float) -> str:
 
 def _do(n: int) -> str:
     return "does" if n == 1 else "do"
-
-
-def _down(p: float) -> float:
-    return math.floor(100 * p + 1e-9) / 100
 
 
 def _probable(p: float) -> float:

@@ -9,12 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from screening.bundle_schema import BundleInfo, CertificateInfo
-from screening.uncertainty.certificate import (
-    certificate_covers,
-    certificate_sentence,
-    data_hash,
-    not_covered,
-)
+from screening.uncertainty.certificate import certificate_covers, data_hash, not_covered
+from screening.words import certificate_sentence
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.3, min_confidence=0.8, passes=100, normal=120,
@@ -160,7 +156,7 @@ def test_settings_that_are_not_covered_are_told_those_that_are():
     assert not_covered(None, 0.9, 0.1, 1) == ""
     assert not_covered(CERTIFICATE, 0.3, 0.8, 100) == ""
     assert not_covered(CERTIFICATE, 0.3, 0.8, 50) == (
-        "The certificate is for 100 passes, a threshold up to 0.3000 and a minimum confidence of "
+        "The certificate is for 100 passes, a threshold up to 0.3 and a minimum confidence of "
         "0.8 or more: it does not cover these settings."
     )
 

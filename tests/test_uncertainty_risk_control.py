@@ -20,7 +20,6 @@ from screening.uncertainty.risk_control import (
     fixed_sequence,
     needed_units,
     p_values,
-    rounded_down,
     tail,
     upper_bound,
 )
@@ -211,10 +210,6 @@ def test_wrong_values_are_refused():
         certify(np.zeros((5, 1)), (1,), Promise(0.9), ["a"])
     with pytest.raises(ValueError, match="clustering"):
         certify(np.zeros((5, 1)), (1,), Promise(0.9), None, "median")
-
-
-def test_a_guaranteed_share_is_never_rounded_up():
-    assert rounded_down(0.92999) == "0.929" and rounded_down(0.95) == "0.950"
 
 
 @pytest.mark.parametrize(

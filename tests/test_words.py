@@ -10,6 +10,7 @@ import re
 import pytest
 
 from screening import words
+from screening.bundle_schema import CertificateInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.report import glossary
 
@@ -23,6 +24,23 @@ NO_PROBABILITY = (float("nan"), -0.001, 1.001, math.inf, -math.inf)
 
 def allowed(route: str, low: float, high: float) -> bool:
     return (route != FLAG or low > 0.5) and (route != LOW_PRIORITY or high < 0.5)
+
+
+CERTIFICATES = list(itertools.product((0, 1), (1, 2, 4), (0.0, 1.0, 0.5), (None, 0.01), SCOPES))
+
+
+def certificate(
+    n: int, simulated: int = 0, looks: int = 1, missed: float = 0.0,
+    flagged: float | None = None, scope: str = NUMERICAL,
+) -> CertificateInfo:  # fmt: skip
+    """A certificate earned with `n` people, cases and passes."""
+    return CertificateInfo.model_construct(
+        recall=0.9399, confidence=0.95, threshold=0.0312, min_confidence=0.8, passes=n, normal=n,
+        abnormal=n, patients=n, simulated=simulated, looks=looks, missed=missed, low_priority=n,
+        bound=0.94, method="exact binomial", date="2026-11-21T10:00:00+00:00",
+        data_hash="ab" * 32, scope=scope, composed=simulated, flag_threshold=flagged,
+        most_false_flags=flagged,
+    )  # fmt: skip
 
 
 SENTENCES: dict[str, list[tuple[object, ...]]] = {
@@ -62,6 +80,12 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "glossary": itertools.product(
         (0.0001, 0.04), (0.5, 0.9997), (0.5, 1.0), (None, 0.004, 0.5072), (None, 0.5), SCOPES
     ),
+    "rounded_down": [(p, n) for p in PROBABILITIES[4:-1] for n in (2, 3)],
+    "certificate_sentence": [
+        (None,),
+        *((certificate(n, *more),) for n in (1, 2) for more in CERTIFICATES),
+    ],
+    "outside_certificate": [(certificate(n),) for n in (1, 100)],
     "case_summary": itertools.product(COUNTS, COUNTS, COUNTS),
 }
 FUNCTIONS = {
@@ -109,7 +133,8 @@ def test_no_sentence_is_surer_than_anything_can_be():
 
 def test_every_sentence_is_one_reason_in_english():
     for sentence in rendered():
-        assert sentence == sentence.strip() and "; " not in sentence and "  " not in sentence
+        assert sentence == sentence.strip() and "  " not in sentence
+        assert "; " not in sentence or sentence.startswith(("At least", "Earned"))
         assert not PLURALS.search(sentence), sentence
         assert not re.search(r"put last|cleared|slot", sentence), sentence
 
@@ -158,6 +183,7 @@ def test_numbers_are_rounded_away_from_certainty():
     assert words.stated(0.97) == "a probability of 0.97"
     assert words.stated(1) == "a probability above 0.99"
     assert words.stated(0) == "a probability below 0.01"
+    assert words.rounded_down(0.92999) == "0.929" and words.rounded_down(0.95) == "0.950"
     assert words.interval(0.0201, 0.0599) == "between 0.02 and 0.06"
     assert words.interval(0.02, 0.06) == "between 0.02 and 0.06"
     assert words.interval(0, 0.001) == "between 0 and 0.01"

@@ -40,7 +40,7 @@ from screening.images.read import read_image
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
-from screening.uncertainty.certificate import certificate_sentence, data_hash
+from screening.uncertainty.certificate import data_hash
 from screening.uncertainty.risk_control import (
     Certificate,
     NotCertified,
@@ -51,6 +51,7 @@ from screening.uncertainty.risk_control import (
 )
 from screening.uncertainty.shift import kept_scores
 from screening.uncertainty.venn_abers import VennAbers
+from screening.words import certificate_sentence
 
 LEAST = 10
 """Cases of each kind below which calibration says nothing."""

@@ -10,9 +10,8 @@ from screening.assess.cost import cheapest_for
 from screening.assess.evaluation import Evaluation, promise_kept
 from screening.bundle_schema import BundleInfo
 from screening.metrics import Proportion, markdown_table
-from screening.uncertainty.certificate import certificate_sentence
-from screening.uncertainty.risk_control import rounded_down
 from screening.uncertainty.selective import WORKLOADS, SelectiveRow
+from screening.words import certificate_sentence, rounded_down
 
 TITLE = "Karyogram screening: evaluation"
 RESEARCH = "Research use only: figures of this data, not of your laboratory."

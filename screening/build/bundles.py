@@ -27,7 +27,7 @@ from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.rule import judge
-from screening.uncertainty.certificate import certificate_sentence
+from screening.words import certificate_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"

@@ -28,6 +28,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
+from screening.words import rounded_down
+
 BET, MEAN, ANY = CLUSTERINGS = ("bet", "mean", "any")
 EXACT = "exact binomial"
 METHODS = {
@@ -266,11 +268,6 @@ def needed_units(promise: Promise, misses: int = 0, method: str = EXACT) -> int:
     while not enough(least):
         least += 1
     return least
-
-
-def rounded_down(share: float, decimals: int = 3) -> str:
-    """Return a guaranteed share as text, never rounded up."""
-    return f"{math.floor(share * 10**decimals + 1e-9) / 10**decimals:.{decimals}f}"
 
 
 def _hoeffding(mean: np.ndarray, units: int, risk: float) -> np.ndarray:
