@@ -101,6 +101,6 @@ class BandReading(Group):
     stretches: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.96, 1.0, 1.04)
     shift: Annotated[int, Field(ge=0, le=16)] = 3
     fine: Annotated[tuple[Positive, Positive], AfterValidator(rising)] = (1.0, 4.0)
-    agreement: NotNegative = 0.19
+    agreement: NotNegative = 0.17
     inverted: Positive = 0.07
     detail: NotNegative = 3.45
