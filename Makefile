@@ -12,7 +12,7 @@ DEMO := screening/demo/karyograms
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test slow lint format bench mutants bundle lock clean
+.PHONY: demo test slow lint format bench mutants reports bundle lock clean
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
@@ -40,6 +40,10 @@ bench: $(STAMP)  ## every benchmark, one after the other; each writes to reports
 
 mutants: $(STAMP)  ## which wrong changes of the code no test notices; writes reports/mutants.md
 	$(BIN)/python scripts/measure_mutants.py
+
+reports: $(STAMP)  ## measure what is not current: make reports DATA=folder [MOST=200] [ALL=1]
+	@test -n "$(DATA)" || { echo "make reports: expected DATA=folder with chromosomes.csv and cells.csv"; exit 2; }
+	$(BIN)/python scripts/make_reports.py --data "$(DATA)" $(if $(MOST),--most $(MOST)) $(if $(ALL),--all)
 
 bundle: $(STAMP)  ## rebuild the shipped bundle: make bundle DATA=folder (can be resumed)
 	@test -n "$(DATA)" || { echo "make bundle: expected DATA=folder with chromosomes.csv and cells.csv"; exit 2; }

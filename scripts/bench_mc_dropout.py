@@ -13,19 +13,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
 import tensorflow as tf
-from report_sections import ROOT, commit
+from report_header import add_report_arguments, begin, write
 
 from screening.metrics import markdown_table
 from screening.models.screener import build_screener
@@ -75,17 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=15, help="timed pairs of forward and ours")
     parser.add_argument("--quick", action="store_true", help="skip the loop and replication")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "mc_dropout.md")
+    add_report_arguments(parser)
     options = parser.parse_args(arguments)
+    commit = begin(options)
     rows = []
     for backbone in options.backbones:
         for size in options.sizes:
             rows.append(measure(backbone, size, options))
             print(*rows[-1].cells(), sep="  ", flush=True)
-    text = report(rows, options, sys.argv[1:] if arguments is None else arguments)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text, encoding="utf-8")
-    print("\n" + text)
+    title = f"{options.passes} Monte Carlo dropout passes against one forward pass"
+    none = "random weights and pictures, which cost what others cost"
+    write(options, "mc_dropout.md", title, commit, none, none, report(rows, options))
     return int(any("MISSED" in row.bar for row in rows))
 
 
@@ -149,19 +146,14 @@ def seconds(way: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def report(rows: Sequence[Row], options: argparse.Namespace, arguments: Sequence[str]) -> str:
-    """The Markdown of reports/mc_dropout.md."""
-    devices = tf.config.list_physical_devices("GPU") or [f"{os.cpu_count()} CPU cores"]
-    command = " ".join(["python scripts/bench_mc_dropout.py", *arguments])
+def report(rows: Sequence[Row], options: argparse.Namespace) -> str:
+    """The table of reports/mc_dropout.md and what it says."""
+    devices = tf.config.list_physical_devices("GPU")
+    where = ", ".join(device.name for device in devices) or "no GPU"
     header = ("network", "size", "one forward", "ours", "ratio", "bar", "loop", "replication")
-    return f"""# {options.passes} Monte Carlo dropout passes against one forward pass
-
-Command: `{command}`; commit {commit()}; Python {platform.python_version()}, TensorFlow
-{tf.__version__}, Keras {keras.__version__}, {len(devices)} device(s):
-{", ".join(str(getattr(d, "name", d)) for d in devices)}.
-
-Batch {options.batch}, float32. Times are per batch, best of {options.pairs}; `ratio` is the median
-of ours / one forward over alternating pairs. Loop and replication are measured once, whole; × means
+    return f"""TensorFlow {tf.__version__}, Keras {keras.__version__}, {where}. Batch
+{options.batch}, float32. Times are per batch, best of {options.pairs}; `ratio` is the median of
+ours / one forward over alternating pairs. Loop and replication are measured once, whole; × means
 times one forward.
 
 {markdown_table(header, [row.cells() for row in rows])}"""

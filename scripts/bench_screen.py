@@ -13,9 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import platform
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import cv2
 import numpy as np
 from PIL import Image
-from report_sections import ROOT, commit
+from report_header import add_report_arguments, begin, write
 
 from screening.bundle import default_bundle, load_bundle
 from screening.evidence.witness import hear
@@ -45,6 +43,7 @@ from screening.worklist.reader import reader_of, sight_of
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
 
+ROOT = Path(__file__).resolve().parents[1]
 BATCH = 8
 FIND, CLASSIFY = "find and cut chromosomes", "classify them, 100 passes"
 
@@ -111,7 +110,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--images", type=int, default=48)
+    add_report_arguments(parser)
     args = parser.parse_args()
+    commit = begin(args)
     bundle = load_bundle(args.bundle)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "in"
@@ -153,19 +154,20 @@ def main() -> None:
                 os.link(path, folder / f"copy{copy}-{path.name}")
         screen("four times")
         after = peak_mib()
-    write(args.images, scorer.size, bundle.hash, stages, forward, whole, (before, after))
+    title = "`screen` against the network alone"
+    body = report(args.images, scorer.size, stages, forward, whole, (before, after))
+    write(args, "screen.md", title, commit, bundle, "drawn karyograms", body)
 
 
-def write(
+def report(
     images: int,
     size: int,
-    bundle: str,
     stages: dict[str, float],
     forward: list[float],
     whole: list[float],
     memory: tuple[float, float],
-) -> None:
-    """Print the table and write it to reports/screen.md."""
+) -> str:
+    """Return the tables of reports/screen.md."""
     ratio = float(np.median(np.array(whole) / np.array(forward)))
     speeds = [
         ("network, one forward, tensors ready", f"{images / np.median(forward):.2f}"),
@@ -175,22 +177,14 @@ def write(
     steps = [(name, f"{1000 * seconds:.1f}") for name, seconds in stages.items()]
     both = 1000 * (stages[FIND] + stages.get(CLASSIFY, 0.0))
     steps.append(("finding and classifying together", f"{both:.0f}"))
-    command = " ".join(["scripts/bench_screen.py", *sys.argv[1:]])
-    text = f"""# `screen` against the network alone
-
-Command: `python {command}`; commit {commit()}; bundle {bundle[:12]}; {os.cpu_count()} cores,
-{platform.machine()}.
-
-{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch {BATCH}; medians
-of three alternating turns.
+    return f"""{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch
+{BATCH}; medians of three alternating turns.
 
 {markdown_table(("what", "images/s"), speeds)}
 {markdown_table(("step beside the network, one core", "ms a picture (median)"), steps)}
 Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of
 {4 * images}.
 """
-    print(text)
-    (ROOT / "reports" / "screen.md").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@
 Both ways train the same network on the same batches for 10 epochs; the losses must agree to 1e-4
 and the cached way must be at least 8 times as fast. Seconds are those of the processor, over all
 cores, since wall clocks say little on a shared machine; the wall clock stands beside them. Writes
-a section of reports/training.md.
+reports/training.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from report_sections import ROOT, commit, put_section
+from report_header import add_report_arguments, begin, write
 
 from screening.config import TrainConfig
 from screening.models.backbones import get_backbone
@@ -59,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbones", nargs="+", default=["vgg16"])
     parser.add_argument("--size", type=int, default=150)
     parser.add_argument("--pictures", type=int, default=320, help="to train on; a quarter validate")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "training.md")
+    add_report_arguments(parser)
     options = parser.parse_args(arguments)
+    commit = begin(options)
     lines, missed = [], False
     for backbone in options.backbones:
         cached, anew = (timed(kind, backbone, options) for kind in (StagedFit, Uncached))
@@ -74,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"| {difference:.1e} | {'met' if met else 'MISSED'} |"
         )
         print(lines[-1], flush=True)
-    text = report(lines, options, sys.argv[1:] if arguments is None else arguments)
-    put_section(options.out, "The head stage: frozen base cached or run in every epoch", text)
+    title = "The head stage: frozen base cached or run in every epoch"
+    none = "random weights and pictures, which cost what others cost"
+    write(options, "training.md", title, commit, none, none, report(lines, options))
     return int(missed)
 
 
@@ -111,13 +112,11 @@ def pictures(count: int, size: int, seed: int) -> Pictures:
     return Pictures([f"{seed}-{i}" for i in range(count)], np.arange(count) % 2, plain)
 
 
-def report(lines: list[str], options: argparse.Namespace, arguments: Sequence[str]) -> str:
-    """Return the table as markdown, with what it was measured by."""
-    command = " ".join(["python scripts/bench_training.py", *arguments])
+def report(lines: list[str], options: argparse.Namespace) -> str:
+    """Return the table as markdown, with what it means."""
     return "\n".join(
         [
-            f"`{command}` at {commit()}; {os.cpu_count()} cores, "
-            f"{platform.machine()}, keras {keras.__version__}. {options.pictures} pictures to "
+            f"Keras {keras.__version__}. {options.pictures} pictures to "
             f"train on, {options.pictures // 4} to validate, {EPOCHS} epochs, batch 16; tracing, "
             "the making of the cache and the files of the run are included. Seconds of the "
             "processor over all cores, wall clock in brackets. "

@@ -1,7 +1,6 @@
 """Measure a bundle's chromosome classifier: held-out patients per source, unseen source, pages.
 
-    python scripts/measure_classifier.py --data ../shared/data \\
-        --split runs/default/01-split/split.json --bundle runs/default/bundle
+    python scripts/measure_classifier.py --data DATA
 
 Writes reports/classifier.md. Test patients trained nothing; the sources that the settings of the
 build (--config) leave out trained nothing at all, so all their cells are measured. With and without
@@ -11,26 +10,20 @@ the relative length.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from measured_pages import add_page_arguments, pages_of
+from report_header import begin, write
 from sklearn.metrics import confusion_matrix
 
-from screening.build.config import read_build
-from screening.build.data import complete_cells, records_of, taught
-from screening.bundle import load_bundle
+from screening.build.data import complete_cells, taught
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX
 from screening.data.chromosomes import load_cell
-from screening.data.split import Split
 from screening.evidence.in_cell import classes_in_cell
 from screening.karyogram.locate import Locator
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
-from screening.models.backbones import known_depths
 from screening.predict.chromosomes import ChromosomeClassifier
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.metaphase import Metaphase
@@ -140,18 +133,12 @@ def _cells(records: Sequence, source: str) -> list[Metaphase]:
 def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--config", type=Path, default=Path("configs/default_bundle.yaml"))
-    parser.add_argument("--passes", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=Path("reports/classifier.md"))
+    add_page_arguments(parser)
     args = parser.parse_args()
-    config = read_build(args.config, known_depths())
+    commit, people = begin(args), pages_of(args)
+    bundle, config, records = people.bundle, people.config, people.records
     sources = config.sources
-    records = records_of(args.data, sources)
-    test = Split.from_json(args.split.read_text()).select(taught(records, sources), "test")
-    bundle = load_bundle(args.bundle)
+    test = people.split.select(taught(records, sources), "test")
     classifier = ChromosomeClassifier(bundle, args.passes)
     rng = np.random.default_rng(7)
     locator = Locator.of(bundle)
@@ -174,8 +161,6 @@ def main() -> None:
     weights = bundle.info.files[bundle.info.parts["classifier"].weights]
     first = next(iter(sets.values()))
     text = [
-        "# The 24-class chromosome classifier, measured\n",
-        f"Command: `python scripts/measure_classifier.py --bundle {args.bundle} …`, "
         f"{args.passes} passes, weights sha256 {weights[:16]}, temperature "
         f"{classifier.temperature:.2f}. Accuracy is over 24 classes, per chromosome; precision, "
         "sensitivity, specificity (TN / (TN + FP)) and F1 are macro averages in percent. "
@@ -194,8 +179,8 @@ def main() -> None:
         "to 99.33 % for eight ImageNet-pretrained networks of 2 to 87 million parameters "
         "(ChromosomeNet, Lin et al. 2022). Not the same pictures: no comparison of methods.\n",
     ]
-    args.out.parent.mkdir(exist_ok=True)
-    args.out.write_text("\n".join(text))
+    title = "The 24-class chromosome classifier, measured"
+    write(args, "classifier.md", title, commit, bundle, args.data, "\n".join(text))
 
 
 if __name__ == "__main__":

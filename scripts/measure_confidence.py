@@ -1,12 +1,10 @@
 """How often an error is told with a confidence of 0.99 or more: by votes, and calibrated.
 
-    python scripts/measure_confidence.py --data MANIFEST --bundle B --keep FOLDER [--repeats 40]
+    python scripts/measure_confidence.py --data DATA [--most 200] [--repeats 40]
 
-FOLDER is what `screening tune BUNDLE --data MANIFEST --keep FOLDER` kept of the manifest's
-pictures for the bundle, with the same passes and seed; no network runs. Again and again half of the
-patients, drawn at random, give the Venn–Abers confidences and the other half is measured, under
-both rules and with the same votes. Writes reports/confidence.md. An error is a picture named
-wrongly or an abnormal one put last.
+Again and again half of the patients of the calibration part, drawn at random, give the Venn–Abers
+confidences and the other half is measured, under both rules and with the same votes. Writes
+reports/confidence.md. An error is a picture named wrongly or an abnormal one put last.
 """
 
 from __future__ import annotations
@@ -14,21 +12,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from report_sections import ROOT, commit
+from measured_pages import add_page_arguments, pages_of
+from report_header import begin, write
 
-from screening.assess.labelled import LabelledPicture, read_pictures
-from screening.bundle import load_bundle
+from screening.assess.labelled import LabelledPicture
 from screening.classes import ABNORMAL, CALIBRATED, FLAG, LOW_PRIORITY, VOTES
 from screening.metrics import markdown_table
 from screening.record import Picture, Verdict
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.selective import OVERSURE
 from screening.uncertainty.venn_abers import VennAbers
-from screening.worklist.ledger import FILE_NAME, Ledger
-from screening.worklist.run import options_hash
 
 COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "missed", "normal",
            "put last", "falsely flagged", "at 0.95 or more", "errors among these",
@@ -92,22 +87,14 @@ def _counted(pictures: Sequence[LabelledPicture], judged: Sequence[Verdict]) -> 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--keep", type=Path, required=True)
-    parser.add_argument("--threshold", type=float, help="of a pass' vote (default: the bundle's)")
-    parser.add_argument("--passes", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
+    add_page_arguments(parser)
     parser.add_argument("--repeats", type=int, default=40)
     args = parser.parse_args()
-    bundle = load_bundle(args.bundle)
-    pictures = read_pictures(args.data)
-    options = options_hash(args.passes, args.seed)
-    with Ledger(args.keep / FILE_NAME, bundle.hash, options) as ledger:
-        results = {result.image: result for result in ledger.results()}
-    rule = Rule.of(bundle.info, name=VOTES)
-    rule = replace(rule, threshold=args.threshold or rule.threshold)
-    counts, shown = halves(pictures, results, rule, args.repeats, np.random.default_rng(0))
+    commit, pages = begin(args), pages_of(args)
+    part = pages.part("calibration")
+    results = {one.id: found for one, found in zip(part.labelled, part.pictures, strict=True)}
+    rule = Rule.of(pages.bundle.info, name=VOTES)
+    counts, shown = halves(part.labelled, results, rule, args.repeats, np.random.default_rng(0))
     lines = []
     for name, row in counts.items():
         shares = shown[name]
@@ -121,15 +108,16 @@ def main() -> None:
         "share of errors that are oversure (9 of 10 halves: at most)",
     )
     text = (
-        "# Errors told with great confidence\n\nCommand: `python scripts/measure_confidence.py "
-        f"--threshold {rule.threshold:g} --repeats {args.repeats} …`; commit "
-        f"{commit()}, bundle {bundle.hash[:16]}. {len(pictures)} karyograms of "
-        f"{len({p.hash for p in pictures})} calibration patients; {args.repeats} times half of the "
-        "patients calibrate and the other half is measured: mean counts. Oversure: a confidence of "
-        f"{OVERSURE} or more. An error is a picture named wrongly or an abnormal one put last. "
-        "Half of the patients support no confidence above n / (n + 1), however clear it looks.\n\n"
+        f"{pages.said()} {len(part.labelled)} karyograms of "
+        f"{len({p.hash for p in part.labelled})} calibration patients; {args.repeats} times half "
+        "of the patients calibrate and the other half is measured: mean counts. Oversure: a "
+        f"confidence of {OVERSURE} or more. An error is a picture named wrongly or an abnormal one "
+        "put last. Half of the patients support no confidence above n / (n + 1), however clear it "
+        "looks.\n\n"
     )
-    (ROOT / "reports" / "confidence.md").write_text(text + markdown_table(header, lines), "utf-8")
+    title = "Errors told with great confidence"
+    body = text + markdown_table(header, lines)
+    write(args, "confidence.md", title, commit, pages.bundle, args.data, body)
 
 
 if __name__ == "__main__":

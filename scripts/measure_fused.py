@@ -1,9 +1,8 @@
-"""Measure the whole rule of a bundle and its parts alone, on pages composed inside parts.
+"""Measure the whole rule of a bundle and its parts alone, on pages of people whom it never saw.
 
-    python scripts/measure_fused.py --data ../shared/data --bundle runs/default/bundle \\
-        --split runs/default/01-split/split.json --pages runs/pages
+    python scripts/measure_fused.py --data DATA [--most 200]
 
-Composes the pages that --pages lacks, lets the bundle look at them and writes reports/fused.md: the
+Composes the pages that are not there, lets the bundle look at them and writes reports/fused.md: the
 rule of thumb "exactly 46 connected components", the network alone, the reading of chromosomes
 alone, and both. Pages that the gate refuses are not scored.
 """
@@ -11,31 +10,20 @@ alone, and both. Pages that the gate refuses are not scored.
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from measured_pages import Part, add_page_arguments, pages_of
+from report_header import begin, write
 
-from screening.assess.certification import Terms, scored
-from screening.build.config import BuildConfig, read_build
-from screening.build.data import records_of
-from screening.build.pages import MANIFEST, compose_part, rows_of
-from screening.build.progress import BuildProgress
-from screening.build.runner import Context
-from screening.bundle import Bundle, load_bundle
 from screening.classes import LOW_PRIORITY, OK, REVIEW
 from screening.data.pool import is_pooled
-from screening.data.split import Split
 from screening.evidence.fusion import Fusion
 from screening.images.page import Page
 from screening.images.read import read_image
 from screening.metrics import auroc, markdown_table, proportion, routing_summary, routing_table
-from screening.models.backbones import known_depths
 from screening.record import Picture, Verdict
 from screening.train.karyogram_set import REAL
 from screening.triage.rule import Rule, judge
@@ -70,25 +58,11 @@ class Look:
         return judge(rule, self.picture)
 
 
-def looks_at(
-    folder: Path, part: str, args: argparse.Namespace, config: BuildConfig, bundle: Bundle
-) -> list[Look]:
-    """Return the looks at a part of pages, composed and looked at where that was not done."""
-    progress = BuildProgress(None)
-    progress.begin(part)
-    context = Context(
-        folder, config, args.data, workers=args.workers, tick=progress.tick, say=progress.say
-    )
-    counts = (config.pages.parts | config.pages.measured)[part]
-    split = Split.from_json(args.split.read_text())
-    compose_part(
-        context, folder, part, counts, records_of(args.data, config.sources), split, config
-    )
-    terms = Terms(folder / MANIFEST, passes=args.passes, quiet=False, workers=args.workers)
-    _, pictures = scored(bundle, terms, folder / f"seen-{bundle.hash[:12]}")
+def looks_at(part: Part) -> list[Look]:
+    """Return the looks at a part of pages."""
     return [
-        Look(row, picture, Page.of(read_image(folder / row["name"])).components.count)
-        for row, picture in zip(rows_of(folder), pictures, strict=True)
+        Look(row, picture, Page.of(read_image(part.folder / row["name"])).components.count)
+        for row, picture in zip(part.rows, part.pictures, strict=True)
     ]
 
 
@@ -209,36 +183,26 @@ def _reasons(looks: Sequence[Look], rule: Rule) -> str:
 
 
 def main() -> None:
-    """Measure test and unseen and write the report."""
+    """Measure every part and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True, help="the bundle's")
-    parser.add_argument("--pages", type=Path, required=True, help="where the pages are kept")
-    parser.add_argument("--config", type=Path, default=Path("configs/default_bundle.yaml"))
-    parser.add_argument("--passes", type=int, default=100)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--parts", default="test,unseen")
-    parser.add_argument("--out", type=Path, default=Path("reports/fused.md"))
+    add_page_arguments(parser)
+    parser.add_argument(
+        "--parts", nargs="+", default=["test-plain", "test", "unseen-plain", "unseen"]
+    )
     args = parser.parse_args()
-    bundle = load_bundle(args.bundle)
-    config = read_build(args.config, known_depths())
-    rule = Rule.of(bundle.info)
+    commit, pages = begin(args), pages_of(args)
+    rule = Rule.of(pages.bundle.info)
     weights = ", ".join(f"{n} {w:g}" for n, w in rule.fusion.weights.items())
     text = [
-        "# The whole rule and its parts, measured\n",
-        f"Command: `python scripts/measure_fused.py --bundle {args.bundle} --pages …`. Bundle "
-        f"{bundle.hash[:16]}: intercept {rule.fusion.intercept:g}, weights {weights}, threshold "
-        f"{rule.threshold:g}, fitted on validation patients. Pages are composed and simulated from "
-        "chromosomes of patients in no other part; “unseen” is a laboratory that trained nothing. "
-        "Intervals are exact, 95 %, over pictures (several show one patient's cell); "
-        f"“{REAL}” are cells that were aneuploid in life, each in several looks.\n",
+        f"Intercept {rule.fusion.intercept:g}, weights {weights}, threshold {rule.threshold:g}, "
+        f"fitted on validation patients. {pages.said()} Intervals are exact, 95 %, over pictures "
+        f"(several show one patient's cell); “{REAL}” are cells that were aneuploid in life, each "
+        "in several looks.\n",
     ]
-    for part in args.parts.split(","):
-        text += tables(part, looks_at(args.pages / part, part, args, config, bundle), rule)
-    args.out.parent.mkdir(exist_ok=True)
-    args.out.write_text("\n".join(text))
-    print(args.out)
+    for part in args.parts:
+        text += tables(part, looks_at(pages.part(part)), rule)
+    title = "The whole rule and its parts, measured"
+    write(args, "fused.md", title, commit, pages.bundle, args.data, "\n".join(text))
 
 
 if __name__ == "__main__":

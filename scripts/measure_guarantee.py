@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from report_sections import ROOT, commit
+from report_header import add_report_arguments, begin, write
 from scipy.stats import binom, norm
 from scipy.stats import t as student
 
@@ -276,9 +276,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
+    add_report_arguments(parser)
     args = parser.parse_args()
-    made_by, clock, many = commit(), time.perf_counter(), args.repetitions
+    made_by, clock, many = begin(args), time.perf_counter(), args.repetitions
     rng = np.random.default_rng(args.seed)
     single = [
         one_each(shape, recall, n, many, rng)
@@ -302,9 +302,7 @@ def main() -> None:
     worst = max(checked, key=lambda share: share.value)
     fooled = max((line[5] for line in mixed), key=lambda share: share.value)
     text = [
-        "# Does a certified threshold keep its promise?\n",
-        f"Command: `python scripts/measure_guarantee.py --repetitions {many} --seed {args.seed}`; "
-        f"commit {made_by}; {time.perf_counter() - clock:.0f} s.\n",
+        f"Measured in {time.perf_counter() - clock:.0f} s, from seed {args.seed}. "
         f"{many} calibration sets for each line; δ = 0.05 throughout. Of all {len(checked)} lines "
         f"that promise something, the one that broke it most often did so in **{worst}**; the "
         f"highest closed-form probability is {max(line[5] for line in single):.3f}. Cells pooled "
@@ -369,8 +367,9 @@ def main() -> None:
             promised,
         ),
     ]  # fmt: skip
-    (args.reports / "guarantee.md").write_text("\n".join(text).rstrip() + "\n", "utf-8")
-    print(f"worst: {worst}; written to {args.reports / 'guarantee.md'}")
+    title, none = "Does a certified threshold keep its promise?", "the scores are drawn"
+    write(args, "guarantee.md", title, made_by, none, none, "\n".join(text))
+    print(f"worst: {worst}")
 
 
 def _losses(patients: int, missed: int, loss: float) -> np.ndarray:

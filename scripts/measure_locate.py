@@ -1,10 +1,9 @@
 """Measure how well `karyogram.locate` finds and cuts chromosomes, and how long it takes.
 
-    python scripts/measure_locate.py --data ../shared/data \\
-        --split runs/default/01-split/split.json
+    python scripts/measure_locate.py --data DATA [--count 70]
 
-Writes reports/locate.md. Pages are composed from patients whose chromosomes taught nothing, and
-from a whole source that taught nothing; six karyograms as laboratories print them are held against
+Writes reports/locate.md. Pages are composed from patients whom the bundle never saw, and from a
+whole source that taught nothing; six karyograms as laboratories print them are held against
 the count of a person.
 """
 
@@ -20,19 +19,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from measured_pages import MeasuredPages, add_page_arguments, pages_of
+from report_header import begin, write
 
-from screening.build.config import UNSEEN, BuildConfig, read_build
-from screening.build.data import complete_cells, records_of, taught
+from screening.build.config import UNSEEN
+from screening.build.data import complete_cells, taught
 from screening.bundle import default_bundle, load_bundle
 from screening.data.chromosomes import load_cell
-from screening.data.split import Split
 from screening.images.foreground import components
 from screening.images.normalise import normalise
 from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
-from screening.models.backbones import known_depths
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.simulate import random_abnormality, sham, simulate
@@ -181,58 +180,51 @@ def whole_karyograms(folder: Path) -> list[tuple[object, ...]]:
     return rows
 
 
-def cells_of(data: Path, split: Split, part: str, config: BuildConfig) -> list[Metaphase]:
+def cells_of(people: MeasuredPages, part: str) -> list[Metaphase]:
     """Return complete normal cells of a part, or of the sources that taught nothing."""
-    sources = config.sources
-    records = records_of(data, sources)
+    config, sources = people.config, people.config.sources
     if part == UNSEEN:
-        left_out = [r for r in records if r.source in sources.leave_out]
+        left_out = [r for r in people.records if r.source in sources.leave_out]
         return [load_cell(r) for r in left_out if r.label == "normal"]
-    chosen = split.select(taught(records, sources), part)
+    chosen = people.split.select(taught(people.records, sources), part)
     rng = np.random.default_rng(0)
     return complete_cells(chosen, sources.pooled, config.segment_pages.pooled, rng)
 
 
 def main() -> None:
     """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--config", type=Path, default=Path("configs/default_bundle.yaml"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_page_arguments(parser)
     parser.add_argument("--parts", nargs="+", default=["test", UNSEEN])
-    parser.add_argument("--pages", type=int, default=150, help="of each family and part")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("reports/locate.md"))
+    parser.add_argument("--count", type=int, default=150, help="pages of each family and part")
     args = parser.parse_args()
-    split = Split.from_json(args.split.read_text())
-    config = read_build(args.config, known_depths())
+    commit, people = begin(args), pages_of(args)
     rows = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
         for part in args.parts:
-            cells = cells_of(args.data, split, part, config)
+            cells = cells_of(people, part)
             for number, family in enumerate(FAMILIES):
                 jobs = [
                     (cells[i % len(cells)], family, 1_000_000 * (number + 1) + i)
-                    for i in range(args.pages)
+                    for i in range(args.count)
                 ]
                 lines = list(pool.map(measured, jobs, chunksize=5))
                 rows.append(table_row(f"{part}, {family}", lines))
                 print(*rows[-1], sep=" | ", flush=True)
     real = whole_karyograms(args.data / "karyograms")
-    left_out = ", ".join(config.sources.leave_out)
-    args.out.write_text(report(rows, real, args.pages, left_out), "utf-8")
+    body = report(rows, real, args.count, ", ".join(people.config.sources.leave_out))
+    title = "Finding and cutting chromosomes"
+    write(args, "locate.md", title, commit, people.bundle, args.data, body)
 
 
 def report(
-    rows: list[tuple[object, ...]], real: list[tuple[object, ...]], pages: int, left_out: str
+    rows: list[tuple[object, ...]], real: list[tuple[object, ...]], count: int, left_out: str
 ) -> str:
     """Return the report as markdown."""
     exact = sum(counted == found for _, counted, found, *_ in real)
     whole = markdown_table(("karyogram", "by hand", "found", "components", "doubts"), real)
-    return f"""# Finding and cutting chromosomes
-
-Command: `python scripts/measure_locate.py --data … --split … --pages {pages}`. Pages are composed
+    return f"""{count} pages of each family and part. Pages are composed
 from patients of the test part, and from the source {left_out}, which taught nothing. *Connected
 components* is the baseline: pages on which counting connected objects of plausible size gives the
 right number. *Every box right*: count exact and each true box found with an overlap of at least

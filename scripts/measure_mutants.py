@@ -26,7 +26,7 @@ import yaml
 from mutant_imports import ROOT, dependencies
 from mutant_operators import Mutant, mutants
 from mutant_runs import SURVIVED, TIMED_OUT, TestsFail, Verdict
-from report_sections import commit
+from report_header import commit
 
 REPORT = ROOT / "reports" / "mutants.md"
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.yaml"
@@ -106,8 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True), "utf-8")
     found = [m for m in (_measured(module, kept) for module in TESTS) if m is not None]
-    command = " ".join(["scripts/measure_mutants.py", *(sys.argv[1:] if arguments is None else [])])
-    REPORT.write_text(report(found, command), "utf-8")
+    REPORT.write_text(report(found), "utf-8")
     for measured in found:
         if measured.module in chosen:
             print(*measured.row(), sep="  ")
@@ -189,7 +188,7 @@ def _stale(measured: Measured) -> None:
             print(f"  judged equivalent, but there is no such mutant: {name}")
 
 
-def report(found: Sequence[Measured], command: str) -> str:
+def report(found: Sequence[Measured]) -> str:
     """Return the report as Markdown."""
     from screening.metrics import markdown_table  # brings NumPy, which `preload` comes before
 
@@ -198,7 +197,7 @@ def report(found: Sequence[Measured], command: str) -> str:
     survivors = [(f, m, v) for f in found for m, v in f.survivors()]
     lines = [
         "# Do the tests notice when the code is wrong?",
-        f"Command: `python {command}`; commit {commit()} (“-dirty”: with changes not committed). "
+        header(commit(), "the code is measured, no bundle", "the tests bring their own").strip(),
         "What was found earlier on the very same module, imports and tests is kept, not run again.",
         "Each mutant is one small wrong change (`scripts/mutant_operators.py`); killed is one that "
         "a test of `make test` notices, by failing or by not ending. Equivalent ones make no "

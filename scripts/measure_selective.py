@@ -1,74 +1,67 @@
-"""Which confidence finds the errors: one table over evaluations, by laboratory or by model.
+"""Which confidence finds the errors: one table over parts of pages, by laboratory.
 
-    python scripts/measure_selective.py --evaluated runs/known runs/unseen [--report selective]
+    python scripts/measure_selective.py --data DATA [--most 200]
 
-Reads pictures.csv of folders that `screening evaluate` wrote, each a group of its own; ranks every
-confidence over all of them and in each, and writes reports/NAME.md. Columns of other sources of
-confidence (an ensemble's, a distance to training) can be joined with `--extra FILE.csv` (columns
-image and one for each confidence, higher is surer).
+Ranks every confidence of `screening evaluate` over the pages of all parts and in each, and writes
+reports/selective.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
-from report_sections import ROOT, commit
+from measured_pages import add_page_arguments, pages_of
+from report_header import begin, write
 
+from screening.assess.evaluation import evaluate
+from screening.assess.labelled import THRESHOLDS, routes_along, units_of
+from screening.assess.measurement import records
+from screening.triage.rule import Rule
+from screening.uncertainty.calibration import from_json
 from screening.uncertainty.selective import best_confidence, selective_rows, selective_table
 
-KNOWN = ("image", "case", "patient", "abnormal", "route", "p_abnormal", "predicted")
+Scored = tuple[np.ndarray, Mapping[str, np.ndarray]]
+"""Of the judged pictures of a part: wrong (1) or right, and every confidence by name."""
 
 
-def read(folder: Path) -> list[dict[str, str]]:
-    """Return the judged pictures of an evaluation."""
-    with (folder / "pictures.csv").open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["p_abnormal"]]
-
-
-def joined(rows: list[dict[str, str]], extra: Path) -> list[dict[str, str]]:
-    """Return the rows that the extra table knows, with its columns."""
-    with extra.open(newline="", encoding="utf-8") as file:
-        known = {row["image"]: row for row in csv.DictReader(file)}
-    return [row | known[row["image"]] for row in rows if row["image"] in known]
-
-
-def report(folders: Sequence[Path], extra: Path | None) -> str:
-    """Return the report's text."""
-    rows, groups = [], []
-    for folder in folders:
-        found = read(folder)
-        found = joined(found, extra) if extra else found
-        rows += found
-        groups += [folder.name] * len(found)
-    names = [name for name in rows[0] if name not in KNOWN]
-    wrong = [int(row["abnormal"] != row["predicted"]) for row in rows]
-    scores = {name: np.array([float(row[name]) for row in rows]) for name in names}
-    table = selective_rows(wrong, scores, groups if len(folders) > 1 else None)
-    listed = " ".join(folder.name for folder in folders)
+def table_of(parts: Mapping[str, Scored]) -> str:
+    """Return the table over all parts and in each, and what it says."""
+    wrong = np.concatenate([part for part, _ in parts.values()])
+    names = next(iter(parts.values()))[1]
+    joined = {name: np.concatenate([c[name] for _, c in parts.values()]) for name in names}
+    groups = [name for name, (part, _) in parts.items() for _ in part]
+    table = selective_rows(wrong, joined, groups if len(parts) > 1 else None)
     return (
-        f"# Which confidence finds the errors\n\nCommand: `python scripts/measure_selective.py "
-        f"--evaluated {listed}`; commit {commit()}.\n\n{len(rows)} pictures, "
-        f"{sum(wrong)} errors. Lowest area under the risk–coverage curve over all: "
-        f"**{best_confidence(table)}**. The fail rate is the share of errors among what the tool "
-        f"keeps when a person takes over the least confident.\n\n{selective_table(table)}"
+        f"{len(wrong)} judged pictures, {wrong.sum()} errors. Lowest area under the "
+        f"risk–coverage curve over all: **{best_confidence(table)}**. The fail rate is the share "
+        "of errors among what the tool keeps when a person takes over the least confident.\n\n"
+        f"{selective_table(table)}"
     )
 
 
 def main() -> None:
-    """Write the report."""
+    """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--evaluated", type=Path, nargs="+", required=True)
-    parser.add_argument("--extra", type=Path)
-    parser.add_argument("--report", default="selective")
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
+    add_page_arguments(parser)
+    parser.add_argument("--parts", nargs="+", default=["test-plain", "unseen-plain"])
     args = parser.parse_args()
-    to = args.reports / f"{args.report}.md"
-    to.write_text(report(args.evaluated, args.extra), "utf-8")
-    print(f"written to {to}")
+    commit, pages = begin(args), pages_of(args)
+    info = pages.bundle.info
+    rule, parts = Rule.of(info), {}
+    for name in args.parts:
+        part = pages.part(name)
+        results = {one.id: found for one, found in zip(part.labelled, part.pictures, strict=True)}
+        units = units_of(part.labelled)
+        shown, cases = records(units, results, rule)
+        last, _ = routes_along(units, results, rule)
+        scaling = from_json(info.calibration.scaling) if info.calibration else None
+        found = evaluate(shown, cases, last, THRESHOLDS, info, scaling)
+        parts[name] = (found.wrong, found.confidence)
+    body = f"{pages.said()} {table_of(parts)}"
+    title = "Which confidence finds the errors"
+    write(args, "selective.md", title, commit, pages.bundle, args.data, body)
 
 
 if __name__ == "__main__":

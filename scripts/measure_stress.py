@@ -1,9 +1,10 @@
 """What happens to recall, calibration and the review share when the pictures get worse.
 
-    python scripts/measure_stress.py --data MANIFEST [--bundle B] [--only blur noise] [--limit 60]
+    python scripts/measure_stress.py --data DATA [--limit 8] [--only blur noise]
 
-Every labelled karyogram is changed in graded steps (stain and contrast, magnification, blur, JPEG,
-noise, uneven light) and goes through the whole of `screen`'s pipeline again. Writes
+Every labelled karyogram of a part of pages is changed in graded steps (stain and contrast,
+magnification, blur, JPEG, noise, uneven light) and goes through the whole of `screen`'s pipeline
+again. Writes
 reports/stress.md: per step the share of abnormal cases not put last, of normal ones put last, of
 cases for review, refused pictures, AUROC, calibration error, and whether the drift check warned.
 """
@@ -18,11 +19,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from report_sections import ROOT, commit
+from measured_pages import add_page_arguments, pages_of
+from report_header import begin, write
 
 from screening.assess.labelled import LabelledPicture, read_pictures, score_pictures, units_of
 from screening.assess.measurement import records
-from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
+from screening.build.pages import MANIFEST
+from screening.bundle import Bundle, sha256_of
 from screening.images.read import read_image
 from screening.metrics import (
     auroc,
@@ -148,23 +151,17 @@ def measure(
 def main() -> None:
     """Measure every step and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, default=default_bundle())
-    parser.add_argument("--unit", default="auto")
+    add_page_arguments(parser)
+    parser.add_argument("--part", default="test-plain", help="of pages (%(default)s)")
     parser.add_argument("--only", nargs="*", default=[], choices=list(CORRUPTIONS))
     parser.add_argument("--limit", type=int, help="pictures of each label, evenly spaced")
-    parser.add_argument("--passes", type=int, default=100)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--report", default="stress")
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
     args = parser.parse_args()
-    args.quiet = True
-    bundle = load_bundle(args.bundle)
-    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
-    pictures = _some(read_pictures(args.data, args.unit), args.limit)
+    args.quiet, args.batch_size = True, 8
+    commit, pages = begin(args), pages_of(args)
+    bundle = pages.bundle
+    scorer = BundleScorer(bundle, args.passes, args.seed, "auto", args.batch_size)
+    pictures = _some(read_pictures(pages.folder(args.part) / MANIFEST), args.limit)
     rows = []
     for name, change, grade in steps(args.only):
         with tempfile.TemporaryDirectory() as folder:
@@ -179,16 +176,12 @@ def main() -> None:
         f"- {name}: {(change.__doc__ or '').removeprefix('Return the picture ')}"
         for name, (change, _) in CORRUPTIONS.items()
     )
-    to = args.reports / f"{args.report}.md"
-    to.write_text(
-        f"# When the pictures get worse\n\nCommand: `python scripts/measure_stress.py --data "
-        f"{args.data.name}`; commit {commit()}; bundle {bundle.hash[:12]}; "
-        f"{len(pictures)} pictures, {args.passes} passes, seed {args.seed}.\n\n{table}\n"
-        f"Grades:\n\n{grades}\n\n"
-        "Another laboratory's pictures: reports/fused.md and selective.md.\n",
-        "utf-8",
+    body = (
+        f"{pages.said()} {len(pictures)} pictures of the part {args.part}, seed {args.seed}.\n\n"
+        f"{table}\nGrades:\n\n{grades}\n\n"
+        "Another laboratory's pictures: reports/fused.md and selective.md.\n"
     )
-    print(f"written to {to}")
+    write(args, "stress.md", "When the pictures get worse", commit, bundle, args.data, body)
 
 
 def _some(pictures: Sequence[LabelledPicture], limit: int | None) -> list[LabelledPicture]:

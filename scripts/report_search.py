@@ -1,8 +1,8 @@
 """Write reports/search.md from the folder of a finished `screening search`.
 
-    screening simulate FOLDER --out out/simulated600 --count 600 --seed 1
-    screening search configs/search.yaml --data out/simulated600/manifest.csv --out runs/search
-    python scripts/report_search.py runs/search --pictures 600
+    screening simulate FOLDER --sources xihu --out out/simulated --count 600
+    screening search configs/search.yaml --out runs/search
+    python scripts/report_search.py runs/search
 
 The figures are the thesis' Figures 3.3 and 3.4: the objective against each searched value.
 """
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from report_sections import ROOT, commit
+from report_header import ROOT, add_report_arguments, begin, write
 
+from screening.bundle import default_bundle, load_bundle
+from screening.data.manifest import read_manifest
 from screening.metrics import markdown_table
 from screening.train import figures
 
-TEXT = """# Bayesian search of learning rate and batch size
-
-`screening search configs/search.yaml --data out/simulated{pictures}/manifest.csv --out RUN`, drawn
-by `python scripts/report_search.py RUN` at {commit}.
+TEXT = """`screening simulate FOLDER --sources xihu --out out/simulated --count {pictures}`, then
+`screening search configs/search.yaml --out runs/search`: nobody in the pictures taught the base.
 
 {backbone} at {size} pixels from the shipped base, head only. {pictures} composed karyograms,
 split by case; {validation:.0%} of them validate. Up to {epochs} epochs a trial; the frozen base
@@ -49,13 +49,15 @@ def main() -> int:
     """Draw the figures and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder that the search wrote")
-    parser.add_argument("--pictures", type=int, required=True, help="karyograms in its manifest")
+    add_report_arguments(parser)
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "search.yaml")
     options = parser.parse_args()
+    commit = begin(options)
     trials = json.loads((options.run / "search.json").read_text("utf-8"))
     config = yaml.safe_load(options.config.read_text("utf-8"))
     objective = config["search"]["objective"]
-    files = figures.search_scatter(trials, objective, ROOT / "reports")
+    manifest = Path(yaml.safe_load((options.run / "config.yaml").read_text())["data"]["manifest"])
+    files = figures.search_scatter(trials, objective, options.reports)
     done = [trial for trial in trials if trial["score"] is not None]
     best = max(done, key=lambda trial: trial["score"])
     names = list(best["values"])
@@ -67,7 +69,7 @@ def main() -> int:
     shown = [f"![{path.stem}]({path.name})" for path in files]
     pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
     text = TEXT.format(
-        commit=commit(), pictures=options.pictures, backbone=config["model"]["backbone"].upper(),
+        pictures=len(read_manifest(manifest)), backbone=config["model"]["backbone"].upper(),
         size=config["model"]["size"], epochs=config["stages"][0]["epochs"], done=len(done),
         count=len(trials), initial=config["search"]["initial"], objective=objective,
         validation=config["data"]["fractions"]["validation"],
@@ -77,7 +79,8 @@ def main() -> int:
         table=markdown_table(header, rows), most=best["score"],
         least=min(trial["score"] for trial in done),
     )  # fmt: skip
-    (ROOT / "reports" / "search.md").write_text(text, "utf-8")
+    title, bundle = "Bayesian search of learning rate and batch size", load_bundle(default_bundle())
+    write(options, "search.md", title, commit, bundle, manifest, text)
     return 0
 
 

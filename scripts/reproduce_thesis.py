@@ -1,6 +1,6 @@
 """The thesis' table on composed karyograms, once with its leak and once without.
 
-    python scripts/reproduce_thesis.py --data FOLDER --out runs/thesis
+    python scripts/reproduce_thesis.py --data DATA --out runs/thesis
 
 Chu (KTH 2020) augmented 105 normal and 41 abnormal karyograms to 376 and 316 and split afterwards,
 so near-copies of one picture stood on both sides. Here the very same pool of pictures is split
@@ -26,15 +26,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from report_header import add_report_arguments, begin, write
 from thesis_base import in_words, taught_base
-from thesis_report import ARMS, PICTURES, write_report
+from thesis_report import ARMS, PICTURES, thesis_report
 
+from screening.assess.recognise import case_hash
+from screening.build.given import seen_by
 from screening.bundle import default_bundle, load_bundle
 from screening.config import TrainConfig
 from screening.data.augment import augment
 from screening.data.chromosomes import CellRecord, load_cell, read_cells
-from screening.data.split import TRAIN, VALIDATION, Split, case_key, split_by_case
-from screening.errors import ScreeningError
+from screening.data.split import case_key, split_by_case
 from screening.karyogram.locate import Locator
 from screening.metrics import auroc
 from screening.models.backbones import get_backbone
@@ -121,6 +123,7 @@ class Some:
 def main() -> int:
     """Make what is missing, then the report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add_report_arguments(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of single chromosomes")
     parser.add_argument("--out", type=Path, default=Path("runs/thesis"))
     parser.add_argument("--size", type=int, default=150)
@@ -136,6 +139,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
+    commit = begin(options)
     tf.get_logger().setLevel("ERROR")
     if not options.report_only:
         originals, fresh = make_pools(options)
@@ -143,16 +147,21 @@ def main() -> int:
             for name in options.families:
                 for arm in options.arms:
                     train(name, arm, seed, originals, fresh, options)
-                write(options)
-    write(options)
+                report(options, commit)
+    report(options, commit)
     return 0
 
 
-def write(options: argparse.Namespace) -> None:
+def report(options: argparse.Namespace, commit: str) -> None:
     """Write the report from all results at --size."""
     folder = options.out / f"results_{options.size}"
-    taught = in_words(base_folder(options, "inceptionv3"))
-    write_report(folder, options.size, taught, sys.argv[1:])
+    body = thesis_report(
+        folder, options.size, in_words(base_folder(options, "inceptionv3")), options.reports
+    )
+    if body:
+        bundle = load_bundle(default_bundle())
+        title = "The thesis' table, with its leak and without"
+        write(options, "thesis.md", title, commit, bundle, options.data, body)
 
 
 def base_folder(options: argparse.Namespace, name: str) -> Path:
@@ -165,13 +174,8 @@ def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
 
     Nobody on whose chromosomes a base was taught is in either.
     """
-    records, split = read_records(options.data)
-    strange = left_out()
-    usable = [
-        record
-        for record in records
-        if record.label == "normal" and (record.source in strange or split.of(record) != TRAIN)
-    ]
+    records, seen = read_records(options.data)
+    usable = [record for record in records if record.label == "normal" and not taught(record, seen)]
     people = sorted({case_key(record) for record in usable})
     order = np.random.default_rng(0).permutation(len(people))
     pooled = {people[i] for i in order[: round(len(people) * 2 / 3)]}
@@ -190,17 +194,15 @@ def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
     )
 
 
-def read_records(data: Path) -> tuple[list[CellRecord], Split]:
-    """Return all G-banded cells and the shipped bundle's split of their people."""
+def read_records(data: Path) -> tuple[list[CellRecord], set[str]]:
+    """Return all G-banded cells, and whom the shipped bundle has seen."""
     records = [r for r in read_cells(data) if r.chromosomes[0].stain == "G"]
-    split = split_by_case(records)
-    stated = load_bundle(default_bundle()).info.data.get("split")
-    if split.hash != stated:
-        raise ScreeningError(
-            f"expected the data on which the shipped bundle was split ({stated}), received others "
-            f"({split.hash}): who taught the base would not be known"
-        )
-    return records, split
+    return records, set(seen_by(load_bundle(default_bundle())))
+
+
+def taught(record: CellRecord, seen: set[str]) -> bool:
+    """Return whether a cell is of somebody whom the shipped bundle has seen."""
+    return case_hash(*case_key(record)) in seen
 
 
 def _entries(records: Sequence[CellRecord], kinds: Sequence[str], seed: int) -> list[Entry]:
@@ -208,12 +210,6 @@ def _entries(records: Sequence[CellRecord], kinds: Sequence[str], seed: int) -> 
         Entry(record.source, record.case, record.cell, str(kind), seed + number)
         for number, (record, kind) in enumerate(zip(records, kinds, strict=True))
     ]
-
-
-def left_out() -> set[str]:
-    """Return the laboratories on which the shipped bundle was never taught: all their people may
-    serve here."""
-    return set(load_bundle(default_bundle()).info.data["left_out"].split(", "))
 
 
 def shipped_locator() -> Locator:
@@ -350,13 +346,11 @@ def teach_base(screener: keras.Model, backbone: str, options: argparse.Namespace
             if layer.name.startswith("block"):
                 screener.get_layer(layer.name).set_weights(layer.get_weights())
         return
-    records, split = read_records(options.data)
-    strange = left_out()
-    known = [r for r in records if r.source not in strange]
+    records, seen = read_records(options.data)
     weights = taught_base(
         backbone,
-        [r for r in known if split.of(r) == TRAIN],
-        [r for r in known if split.of(r) == VALIDATION],
+        [r for r in records if taught(r, seen)],
+        [r for r in records if not taught(r, seen)],
         base_folder(options, backbone),
         options.base_epochs,
     )

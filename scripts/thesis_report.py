@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from report_sections import ROOT, commit
 
 from screening.metrics import markdown_table
 from screening.train import figures
@@ -42,13 +41,9 @@ LEARNT = 0.8
 STAGES = {"vgg16": ("head", "last block", "last two blocks"), "inceptionv3": ("head", "whole")}
 
 
-TEXT = """# The thesis' table, with its leak and without
-
-`{command}` at {commit}.
-
-Chu (KTH 2020) split after augmentation. The same pool of composed karyograms is split here over
-**pictures**, as there, and over **people**; each model is then scored on other people, who are in
-no pool.
+TEXT = """Chu (KTH 2020) split after augmentation. The same pool of composed karyograms is split
+here over **pictures**, as there, and over **people**; each model is then scored on other people,
+who are in no pool.
 
 Pictures: composed from real single chromosomes in random looks, 46 chromosomes or one known
 numerical abnormality, the thesis' numbers: 105 + 41, augmented (brightness, noise, blur) to
@@ -101,31 +96,21 @@ AUC, and hands that on where none of its own is better: two stages are then equa
 Results = dict[tuple[str, str, int], dict[str, Any]]
 
 
-def write_report(results_folder: Path, size: int, taught: str, arguments: Sequence[str]) -> None:
-    """Write reports/thesis.md and its figures from all results in the folder; nothing without any.
-
-    `taught`: in words, from what InceptionV3 started; `arguments`: of the command line.
-    """
+def thesis_report(results_folder: Path, size: int, taught: str, reports: Path) -> str:
+    """Return the text of reports/thesis.md from all results in the folder, "" without any; its
+    figures are written. `taught`: in words, from what InceptionV3 started."""
     results: Results = {}
     for path in sorted(results_folder.glob("*.json")):
         name, arm, seed = path.stem.rsplit("_", 2)
         results[name, arm, int(seed)] = json.loads(path.read_text())
     if not results:
-        return
-    folder = ROOT / "reports"
-    command = " ".join(["python scripts/reproduce_thesis.py", *_shown(arguments)])
-    text = TEXT.format(
-        command=command, commit=commit(), size=size, taught=taught,
+        return ""
+    _figures(results, reports)
+    return TEXT.format(
+        size=size, taught=taught,
         table=_table(results), leak=_leak_table(results), sizes=_sizes(results),
         found=_found(results), inception=_unlearnt(results),
     )  # fmt: skip
-    (folder / "thesis.md").write_text(text, "utf-8")
-    _figures(results, folder)
-
-
-def _shown(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments without the places of one machine."""
-    return [Path(a).name if a.startswith("/") else a for a in arguments if a != "--report-only"]
 
 
 def _seeds(results: Results, name: str, arm: str, stage: int = 0) -> list[dict[str, Any]]:

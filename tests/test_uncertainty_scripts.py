@@ -77,20 +77,17 @@ def test_changes_are_pictures_and_stronger_with_their_grade(name):
         assert apart == sorted(apart) and apart[0] > 0
 
 
-def test_confidences_of_two_evaluations_are_ranked_together_and_apart(tmp_path):
-    selective = script("measure_selective")
-    for name, flip in (("known", 0), ("unseen", 1)):
-        folder = tmp_path / name
-        folder.mkdir()
-        rows = ["image,case,patient,abnormal,route,p_abnormal,predicted,votes,std"]
-        for i in range(20):
-            wrong = i < 2 + 3 * flip
-            rows.append(f"i{i},c,p,1,flag,0.9,{int(not wrong)},{0.5 + i / 40},0.5")
-        rows.append("unread,c,p,1,review,,,,")
-        (folder / "pictures.csv").write_text("\n".join(rows) + "\n")
-    text = selective.report([tmp_path / "known", tmp_path / "unseen"], None)
-    assert "40 pictures, 7 errors" in text and "**votes**" in text
-    assert "| unseen | votes | 20 | 5/20" in text
+def test_confidences_are_ranked_over_all_parts_and_in_each():
+    sure = np.linspace(0.5, 1, 20)
+    parts = {
+        name: ((np.arange(20) < errors).astype(int), {"votes": sure, "std": np.full(20, 0.5)})
+        for name, errors in (("known", 2), ("unseen", 5))
+    }
+    text = script("measure_selective").table_of(parts)
+    assert "40 judged pictures, 7 errors" in text and "**votes**" in text
+    assert "| unseen | votes | 20 | 5/20" in text and "| all | std | 40 | 7/40" in text
+    alone = script("measure_selective").table_of({"known": parts["known"]})
+    assert "| known |" not in alone
 
 
 def test_halves_of_the_patients_calibrate_what_the_others_are_told():

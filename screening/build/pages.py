@@ -51,8 +51,10 @@ def compose_part(
     records: Sequence[CellRecord],
     split: Split,
     config: BuildConfig,
+    most: int | None = None,
 ) -> None:
-    """Compose the pages of a part of pages (see `PagesConfig`) into `folder`, unless it is done.
+    """Compose the pages of a part of pages (see `PagesConfig`) into `folder`, unless it is done:
+    all of them, or the first `most` of their random order and every truly aneuploid one.
 
     Calibration patients show worn and good preparations; none of them is pooled.
     """
@@ -65,6 +67,8 @@ def compose_part(
         cells = one_of_each(cells)
     kinds = {KINDS[kind]: times for kind, times in counts.items()}
     entries = plan(cells, kinds, seed=900 + len(part))
+    if most is not None:
+        entries = [e for n, e in enumerate(entries) if n < most or e.kind == REAL]
     by_id = {(c.source, c.case, c.cell): c for group in cells.values() for c in group}
     jobs = [
         (number, entry, by_id[entry.source, entry.case, entry.cell], _is_plain(people, look, entry))

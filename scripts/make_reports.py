@@ -1,0 +1,100 @@
+"""Measure every report anew, the quick ones first; what this code has measured is not done twice.
+
+    python scripts/make_reports.py --data DATA [--most 200] [--all] [--only fused stress]
+
+Pages are composed once and scored once: the scripts share what scripts/measured_pages.py keeps in
+runs/. A report is kept when its commit differs from the present one in no code and its bundle is
+the shipped one. With --all also those that hang on no bundle and take long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from report_header import MEASURED, ROOT, add_report_arguments, begin, read_header
+
+from screening.bundle import default_bundle, load_bundle
+
+
+@dataclass(frozen=True)
+class Step:
+    """A report: its name, script, arguments; `pages`: it reads the shared pages; `long`: it hangs
+    on no setting of the bundle and takes long."""
+
+    name: str
+    script: str
+    words: tuple[str, ...] = ()
+    pages: bool = False
+    long: bool = False
+
+
+STEPS = (
+    Step("guarantee", "measure_guarantee.py"),
+    Step("screen", "bench_screen.py", ("--images", "16")),
+    Step("selective", "measure_selective.py", pages=True),
+    Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
+    Step("confidence", "measure_confidence.py", pages=True),
+    Step("fused", "measure_fused.py", pages=True),
+    Step("classifier", "measure_classifier.py", pages=True),
+    Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
+    Step("training", "bench_training.py", long=True),
+    Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
+    Step("thesis", "reproduce_thesis.py", ("--size", "96", "--base-epochs", "2"), long=True),
+)
+"""In this order. reports/search.md and reports/mutants.md have commands of their own."""
+
+
+def is_current(path: Path, bundle: str) -> bool:
+    """Return whether a report is of the present code, and of no bundle or this one."""
+    if not path.is_file():
+        return False
+    said = read_header(path.read_text("utf-8"))
+    if said.get("bundle", "").partition(":")[0] not in ("none", f"sha256 {bundle}"):
+        return False
+    commit = said.get("commit", "no commit")
+    words = ["git", "diff", "--quiet", commit, "HEAD", "--", *MEASURED]
+    return not subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode
+
+
+def main() -> int:
+    """Measure what is not current; return 1 when a script failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_report_arguments(parser)
+    parser.add_argument("--data", type=Path, required=True, help="folder of single chromosomes")
+    parser.add_argument("--most", type=int, help="pages of each part (default: all)")
+    parser.add_argument("--all", action="store_true", help="also what hangs on no bundle")
+    parser.add_argument("--only", nargs="+", choices=[step.name for step in STEPS], default=[])
+    parser.add_argument("--redo", action="store_true", help="also what is current")
+    args = parser.parse_args()
+    begin(args)
+    bundle, failed = load_bundle(default_bundle()).hash, []
+    for step in STEPS:
+        asked = step.name in args.only if args.only else args.all or not step.long
+        path = args.reports / f"{step.name}.md"
+        if not asked or (not args.redo and is_current(path, bundle)):
+            print(f"{step.name}: {'current' if asked else 'not asked for'}", flush=True)
+            continue
+        words = [*step.words, "--reports", str(args.reports), *(["--draft"] if args.draft else [])]
+        if step.pages or step.name == "thesis":
+            words += ["--data", str(args.data)]
+        if step.pages and args.most:
+            words += ["--most", str(args.most)]
+        clock = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / step.script), *words], cwd=ROOT
+        )
+        failed += [step.name] if done.returncode else []
+        word = f"status {done.returncode}" if done.returncode else "done"
+        print(f"{step.name}: {word} after {time.perf_counter() - clock:.0f} s", flush=True)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
