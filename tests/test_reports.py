@@ -38,10 +38,10 @@ def test_a_report_is_of_the_shipped_bundle_or_says_of_which_and_why(path):
     assert re.fullmatch(r"sha256 [0-9a-f]{64}|none: .{10,}", said["data"])
 
 
-def test_every_report_that_a_script_writes_is_there():
+def test_every_report_has_a_script_that_writes_it():
     text = " ".join(path.read_text("utf-8") for path in ROOT.glob("scripts/*.py"))
     named = set(re.findall(r"reports/(\w+\.md)", text))
-    assert {path.name for path in REPORTS} == named
+    assert {path.name for path in REPORTS} <= named
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path, monkeypatch):
