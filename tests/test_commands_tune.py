@@ -483,6 +483,12 @@ def test_every_wrong_value_is_named_at_once():
         assert name in str(caught.value)
 
 
+def test_a_limit_that_is_no_number_is_told_what_is_expected(capsys):
+    with pytest.raises(SystemExit):
+        parsed(tune, "b", "--data", "d", "--at-most", "high")
+    assert "expected own or a number from 0 to 1, received 'high'" in capsys.readouterr().err
+
+
 def test_json_of_a_tuned_bundle_is_plain(data, kept, scorer, tmp_path):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     args = parsed(

@@ -149,7 +149,11 @@ def check(args: argparse.Namespace) -> None:
 
 
 def _limit(text: str) -> float | str:
-    return OWN if text == OWN else float(text)
+    try:
+        return OWN if text == OWN else float(text)
+    except ValueError:
+        said = f"expected {OWN} or a number from 0 to 1, received {text!r}"
+        raise argparse.ArgumentTypeError(said) from None
 
 
 def find_bundle(folder: Path) -> Path:
