@@ -188,8 +188,9 @@ def test_no_fresh_page_becomes_less_urgent_without_saying_so(
     assert len(tuned.info.calibration.images) == 41 and tuned.info.calibration.sources == ("lab",)
     quiet = ("--quiet", "--out", tmp_path / "quiet")
     assert tune.run(parsed(tune, bundle.folder, *words, *quiet)) == 0
-    told = capsys.readouterr()
-    assert told.out == "" and (said in told.err) is may
+    silent = capsys.readouterr()
+    assert silent.out == "" and (said in silent.err) is may
+    assert ("→" in silent.err) is ("→" in told.out)
 
 
 def test_who_becomes_less_urgent_is_named_and_counted_before_anything_is_written(
