@@ -40,6 +40,7 @@ STEPS = (
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
     Step("fused", "measure_fused.py", pages=True),
+    Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("classifier", "measure_classifier.py", pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
     Step("training", "bench_training.py", long=True),

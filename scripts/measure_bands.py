@@ -1,6 +1,6 @@
 """Measure how pages with G bands are told from those without, with reversed or blurred ones.
 
-    python scripts/measure_bands.py --data ../shared/data
+    python scripts/measure_bands.py --data DATA [--limit 10]
 
 Composes normal cells of people whom the bundle has not seen (the test part of the split, the
 laboratory left out, Q bands), draws some, takes the whole karyograms of --data, changes stain,
@@ -12,34 +12,30 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import tempfile
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import cv2
 import numpy as np
-from report_sections import ROOT, commit
+from measured_pages import MeasuredPages, add_page_arguments, pages_of
+from report_header import begin, write
 
 from screening import words
 from screening.assess.certification import Terms, scored
-from screening.build.config import BuildConfig, read_build
-from screening.build.data import records_of
-from screening.bundle import Bundle, default_bundle, load_bundle
+from screening.atomic import replace_files
+from screening.build.pages import MANIFEST
+from screening.bundle import Bundle
 from screening.classes import LOW_PRIORITY, NORMAL, OK
 from screening.data.chromosomes import load_cell, read_cells
-from screening.data.split import split_by_case
 from screening.evidence.banding import doubts_of_bands
 from screening.images.page import Page
 from screening.images.read import read_image
 from screening.karyogram.locate import Located, Locator
 from screening.metrics import markdown_table, proportion
-from screening.models.backbones import known_depths
 from screening.record import Picture
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
@@ -91,12 +87,12 @@ CHANGES: dict[str, Change] = {
 } | {f"blur of {widths} widths": blurred(widths) for widths in (0.15, 0.25, 0.4)}
 
 
-def cells_of(args: argparse.Namespace, config: BuildConfig) -> Iterator[tuple[str, Metaphase]]:
+def cells_of(people: MeasuredPages) -> Iterator[tuple[str, Metaphase]]:
     """Yield each source with a normal cell that taught the bundle nothing."""
-    records, every = records_of(args.data, config.sources), read_cells(args.data)
-    split = split_by_case(records, config.split.fractions, config.split.seed)
-    own = [r for r in split.select(records, "test") if r.source == config.sources.train_on[0]]
-    other = [r for r in every if r.source in config.sources.leave_out]
+    sources, every = people.config.sources, read_cells(people.args.data)
+    test = people.split.select(people.records, "test")
+    own = [r for r in test if r.source == sources.train_on[0]]
+    other = [r for r in every if r.source in sources.leave_out]
     q_bands = [r for r in every if r.chromosomes[0].stain == "Q"]
     groups = ((own, 1, ""), (other, 1, ", unseen"), (q_bands, 4, ", Q"))
     for group, share, what in groups:
@@ -107,9 +103,10 @@ def cells_of(args: argparse.Namespace, config: BuildConfig) -> Iterator[tuple[st
         yield "drawn", draw_cell(np.random.default_rng(number), ("XX", "XY")[number % 2])
 
 
-def pages(args: argparse.Namespace, config: BuildConfig) -> Iterator[tuple[str, np.ndarray]]:
+def pages(people: MeasuredPages) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each source with a page; every other composed one is of a good preparation."""
-    for number, (source, cell) in enumerate(cells_of(args, config)):
+    args = people.args
+    for number, (source, cell) in enumerate(cells_of(people)):
         entry = Entry(cell.source, cell.case, cell.cell, COMPOSED, args.seed + number)
         yield source, make(entry, cell, unworn if number % 2 else lambda style: style)[0].image
     for path in sorted((args.data / "karyograms").iterdir()):
@@ -117,12 +114,14 @@ def pages(args: argparse.Namespace, config: BuildConfig) -> Iterator[tuple[str, 
             yield "whole karyograms", read_image(path)
 
 
-def write_pages(
-    folder: Path, config: BuildConfig, locator: Locator, args: argparse.Namespace
-) -> list[tuple[str, str]]:
-    """Write every page, the first ones of a source in every change; return change and source."""
+def write_pages(folder: Path, people: MeasuredPages) -> None:
+    """Write every page, the first ones of a source in every change, and their list; unless done."""
+    if (folder / MANIFEST).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    args, locator = people.args, Locator.of(people.bundle)
     rows, so_far = list[tuple[str, ...]](), Counter[str]()
-    for number, (source, image) in enumerate(pages(args, config)):
+    for number, (source, image) in enumerate(pages(people)):
         paper = Page.of(image).paper
         found, rng = locator.locate(Page(paper)), np.random.default_rng([args.seed, number])
         so_far[source] += 1
@@ -130,9 +129,9 @@ def write_pages(
             path = folder / f"{len(rows):05d}.png"
             cv2.imwrite(str(path), change(paper, found, rng))
             rows.append((path.name, NORMAL, path.stem, source, name))
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "label", "case", "source", "change"), *rows])
-    return [(name, source) for *_, source, name in rows]
+    listed = io.StringIO(newline="")
+    csv.writer(listed).writerows([("path", "label", "case", "source", "change"), *rows])
+    replace_files(folder, {MANIFEST: listed.getvalue()})
 
 
 def table(kinds: Sequence[tuple[str, str]], pictures: Sequence[Picture], bundle: Bundle) -> str:
@@ -158,27 +157,21 @@ def table(kinds: Sequence[tuple[str, str]], pictures: Sequence[Picture], bundle:
 def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, default=default_bundle())
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "default_bundle.yaml")
+    add_page_arguments(parser)
     parser.add_argument("--limit", type=int, default=10, help="pages of a source that are changed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
     args = parser.parse_args()
-    bundle, config = load_bundle(args.bundle), read_build(args.config, known_depths())
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        kinds = write_pages(folder, config, Locator.of(bundle), args)
-        terms = Terms(folder / "manifest.csv", seed=args.seed)
-        found, pictures = scored(bundle, terms, folder / "seen")
-        kinds = [kinds[int(picture.path.stem)] for picture in found]
+    commit, people = begin(args), pages_of(args)
+    bundle = people.bundle
+    folder = args.pages / people.split.hash[:12] / f"bands-{args.limit}-{args.seed}"
+    write_pages(folder, people)
+    terms = Terms(folder / MANIFEST, passes=args.passes, seed=args.seed, workers=args.workers)
+    found, pictures = scored(bundle, terms, folder / f"seen-{bundle.hash[:12]}")
+    with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
+        listed = {row["path"]: (row["change"], row["source"]) for row in csv.DictReader(file)}
+    kinds = [listed[picture.id] for picture in found]
     limits = bundle.info.reading.bands
-    (args.reports / "bands.md").write_text(
-        f"""# Pages whose bands can, and cannot, be read
-
-Command: `python scripts/measure_bands.py --data DATA --limit {args.limit}`; commit {commit()};
-bundle {bundle.hash[:12]}; {len(pictures)} pages, {terms.passes} passes, seed {args.seed}.
-
+    body = f"""{len(pictures)} pages, {terms.passes} passes, seed {args.seed}.
 Composed normal cells of people whom the bundle has not seen, drawn cells and the whole karyograms
 of the data folder. The changes are made on the page; widths are those of its chromosomes. The
 measures are medians (`screening/evidence/banding.py`): a page is told unreadable with an agreement
@@ -187,10 +180,9 @@ where the classifier misreads a fifth of the chromosomes. No real page in solid 
 at hand: these here are stained anew by `screening/synthesis/stains.py`. Pages that are no whole
 cell to the reading, or that the gate refuses, go to a person for that reason.
 
-{table(kinds, pictures, bundle)}""",
-        "utf-8",
-    )
-    print(f"written to {args.reports / 'bands.md'}")
+{table(kinds, pictures, bundle)}"""
+    title = "Pages whose bands can, and cannot, be read"
+    write(args, "bands.md", title, commit, bundle, args.data, body)
 
 
 if __name__ == "__main__":

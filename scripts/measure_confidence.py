@@ -49,6 +49,8 @@ def halves(
     for _ in range(repeats):
         fitted = set(rng.permutation(patients)[: len(patients) // 2])
         inside = [p for p in judged if p.hash in fitted]
+        if len({p.abnormal for p in inside}) < 2:
+            continue
         venn_abers = VennAbers.fit(
             [by_votes[p.id].p_abnormal for p in inside],
             [int(p.abnormal) for p in inside],
