@@ -184,14 +184,14 @@ def test_agrees_with_full_passes_before_and_after_saving(build, images, tmp_path
     model = build()
     keys = [7, 1, 2**63]
     mc = McDropout(model, passes=9, seed=4)
-    p = mc.predict(images, keys).p
+    p = mc.predict(images, keys)
     reference = full_passes_reference(mc, images, keys)
     np.testing.assert_allclose(p.reshape(reference.shape), reference, atol=1e-5)
     if mc.cut.sites:
         assert p.std(axis=1).max() > 1e-3
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras", safe_mode=True)
-    again = McDropout(loaded, passes=9, seed=4).predict(images, keys).p
+    again = McDropout(loaded, passes=9, seed=4).predict(images, keys)
     np.testing.assert_allclose(again, p, atol=1e-6)
 
 
@@ -199,30 +199,30 @@ def test_agrees_with_full_passes_before_and_after_saving(build, images, tmp_path
 def test_masks_hang_on_seed_and_key_alone(build, images, monkeypatch) -> None:
     model = build()
     keys = ["a", "b", "c"]
-    p = McDropout(model, passes=12, seed=1).predict(images, keys).p
+    p = McDropout(model, passes=12, seed=1).predict(images, keys)
     mc = McDropout(model, passes=12, seed=1)
-    backwards = mc.predict(images[::-1], keys[::-1]).p[::-1]
+    backwards = mc.predict(images[::-1], keys[::-1])[::-1]
     np.testing.assert_allclose(backwards, p, atol=1e-6)
-    alone = mc.predict(images[1:2], keys[1:2]).p
+    alone = mc.predict(images[1:2], keys[1:2])
     np.testing.assert_allclose(alone, p[1:2], atol=1e-6)
-    fewer = McDropout(model, passes=5, seed=1).predict(images, keys).p
+    fewer = McDropout(model, passes=5, seed=1).predict(images, keys)
     np.testing.assert_allclose(fewer, p[:, :5], atol=1e-6)
-    plain = McDropout(model, passes=12, seed=1, jit=False).predict(images, keys).p
+    plain = McDropout(model, passes=12, seed=1, jit=False).predict(images, keys)
     np.testing.assert_allclose(plain, p, atol=1e-6)
     monkeypatch.setattr(mc_dropout, "CHUNK_ELEMENTS", 300)
-    chunked = McDropout(model, passes=12, seed=1).predict(images, keys).p
+    chunked = McDropout(model, passes=12, seed=1).predict(images, keys)
     np.testing.assert_allclose(chunked, p, atol=1e-6)
-    other_seed = McDropout(model, passes=12, seed=2).predict(images, keys).p
+    other_seed = McDropout(model, passes=12, seed=2).predict(images, keys)
     assert np.abs(other_seed - p).max() > 1e-4
-    other_key = McDropout(model, passes=12, seed=1).predict(images, ["d", "b", "c"]).p
+    other_key = McDropout(model, passes=12, seed=1).predict(images, ["d", "b", "c"])
     assert np.abs(other_key[0] - p[0]).max() > 1e-4
     np.testing.assert_allclose(other_key[1:], p[1:], atol=1e-6)
 
 
 def test_default_keys_are_the_content_of_the_image(images) -> None:
     mc = McDropout(sequential(), passes=6)
-    p = mc.predict(images).p
-    np.testing.assert_allclose(mc.predict(images[[2, 0]]).p, p[[2, 0]], atol=1e-6)
+    p = mc.predict(images)
+    np.testing.assert_allclose(mc.predict(images[[2, 0]]), p[[2, 0]], atol=1e-6)
 
 
 def test_batch_normalization_stays_in_inference_mode(images) -> None:
@@ -233,12 +233,12 @@ def test_batch_normalization_stays_in_inference_mode(images) -> None:
         norm.moving_variance.assign(np.linspace(0.5, 2, norm.moving_variance.shape[0]))
     before = [w.copy() for w in model.get_weights()]
     mc = McDropout(model, passes=8)
-    p = mc.predict(images, [1, 2, 3]).p
+    p = mc.predict(images, [1, 2, 3])
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     strangers = images.copy()
     strangers[1:] *= 50
-    np.testing.assert_allclose(mc.predict(strangers, [1, 2, 3]).p[0], p[0], atol=1e-6)
+    np.testing.assert_allclose(mc.predict(strangers, [1, 2, 3])[0], p[0], atol=1e-6)
 
 
 def test_only_what_depends_on_a_dropout_is_repeated() -> None:
@@ -294,6 +294,6 @@ def test_several_inputs() -> None:
     model = keras.Model([first, second], layers.Dense(1, activation="sigmoid")(x))
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=(2, 4)).astype("float32"), rng.normal(size=(2, 2)).astype("float32")]
-    p = McDropout(model, passes=20).predict(arrays).p
+    p = McDropout(model, passes=20).predict(arrays)
     assert p.shape == (2, 20)
     assert p.std(axis=1).min() > 1e-4

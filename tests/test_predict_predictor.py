@@ -10,7 +10,7 @@ import pytest
 
 from screening.errors import ScreeningError
 from screening.models.screener import build_screener
-from screening.predict.predictor import Predictor, in_precision
+from screening.predict.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -32,43 +32,28 @@ def pictures() -> list[np.ndarray]:
 
 def test_grouping_and_order_do_not_matter(bundle, pictures) -> None:
     predictor = Predictor(bundle, passes=15, seed=3, batch_size=4)
-    together = predictor.predict(pictures)
-    assert len(together) == 5
-    assert all(s.passes == 15 and s.p.shape == (15,) for s in together)
-    for picture, one in zip(pictures, together, strict=True):
-        (alone,) = predictor.predict([picture])
-        np.testing.assert_allclose(alone.p, one.p, atol=1e-6)
-        assert alone.votes == one.votes
-    assert predictor.predict([]) == []
+    together = predictor.passes_of(pictures, range(5))
+    assert together.shape == (5, 15) and together.dtype == np.float32
+    for key, picture in enumerate(pictures):
+        alone = predictor.passes_of([picture], [key])
+        np.testing.assert_allclose(alone[0], together[key], atol=1e-6)
+    assert predictor.passes_of([], []).shape == (0, 15)
 
 
-def test_keys_replace_the_pixels_as_identity(bundle, pictures) -> None:
+def test_the_key_decides_the_masks(bundle, pictures) -> None:
     predictor = Predictor(bundle, passes=15, batch_size=4)
-    same, other = predictor.predict([pictures[0]] * 2, keys=[5, 6])
-    assert np.abs(same.p - other.p).max() > 0
-    (again,) = predictor.predict([pictures[0]], keys=[5])
-    np.testing.assert_allclose(again.p, same.p, atol=1e-6)
-
-
-def test_bfloat16_is_close_and_keeps_the_float32_model(bundle, pictures) -> None:
-    model = bundle.load_model("screener")
-    half = in_precision(model, "bfloat16")
-    assert half.get_layer("hidden").compute_dtype == "bfloat16"
-    assert half.get_layer("p_abnormal").compute_dtype == "float32"
-    assert model.get_layer("hidden").compute_dtype == "float32"
-    exact = Predictor(bundle, passes=20, batch_size=5).predict(pictures)
-    rough = Predictor(bundle, passes=20, batch_size=5, precision="bfloat16").predict(pictures)
-    for a, b in zip(exact, rough, strict=True):
-        assert a.mean == pytest.approx(b.mean, abs=0.05)
+    same, other = predictor.passes_of([pictures[0]] * 2, [5, 6])
+    assert np.abs(same - other).max() > 0
+    np.testing.assert_allclose(predictor.passes_of([pictures[0]], [5])[0], same, atol=1e-6)
 
 
 def test_wrong_use_is_named(bundle, pictures) -> None:
     predictor = Predictor(bundle, passes=2)
     with pytest.raises(ScreeningError, match="32 x 32"):
-        predictor.predict([np.zeros((32, 30), np.uint8)])
+        predictor.passes_of([np.zeros((32, 30), np.uint8)], [1])
     with pytest.raises(ScreeningError, match="uint8"):
-        predictor.predict([np.zeros((32, 32), np.float32)])
+        predictor.passes_of([np.zeros((32, 32), np.float32)], [1])
     with pytest.raises(ScreeningError, match="keys"):
-        predictor.predict(pictures, keys=[1])
-    with pytest.raises(ScreeningError, match="precision"):
-        in_precision(bundle.load_model("screener"), "float8")
+        predictor.passes_of(pictures, [1])
+    with pytest.raises(ScreeningError, match="batch_size"):
+        Predictor(bundle, batch_size=0)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,7 +236,7 @@ class Scorer(FakeScorer):
     def score(self, images, keys):  # type: ignore[no-untyped-def]
         self.watched.append(self.watch())
         super().score(images, keys)
-        return [SimpleNamespace(p=[image.mean() / 1000] * 2) for image in images]
+        return [np.full(2, image.mean() / 1000) for image in images]
 
 
 def go(images: Sequence[PictureFile], scorer: FakeScorer, ledger: Kept, **options: object) -> int:
@@ -327,7 +326,7 @@ def test_a_run_that_ends_early_leaves_no_thread_and_begins_nothing_more():
 def test_only_probabilities_are_answers(prepared, p, good):
     class Odd(FakeScorer):
         def score(self, images, keys):  # type: ignore[no-untyped-def]
-            return [SimpleNamespace(p=np.array(p, np.float64)) for _ in images]
+            return [np.array(p, np.float64) for _ in images]
 
     ledger = Kept()
     go(files(1), Odd(), ledger)
@@ -412,7 +411,7 @@ def test_the_reader_gets_the_located_page_and_the_passes():
             return read()
 
     reader, page = Seen(), Page(np.full((9, 9), 255, np.uint8))
-    answer = SimpleNamespace(p=[0.25])
+    answer = np.array([0.25])
     whole = Prepared(Picture("a", "c", "0" * 64, "ok"), page=page, located=FOUND)
     assert pipeline._finished(whole, answer, reader, None).reading is not None
     assert reader.seen == (page, FOUND, np.float32([0.25]))

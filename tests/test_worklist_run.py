@@ -294,7 +294,7 @@ def test_the_bundles_promise_and_what_speaks_against_it_stand_in_the_outputs(
     assert summary.warnings == () and 'class="warning"' not in page
     assert record["certificate"] in page.replace("&#39;", "'")
     assert record["rule"]["name"] == "calibrated"
-    assert "lower end of the probability" in page
+    assert "by the calibration cases with such scores" in page
     assert {r["prediction"] for r in rows(tmp_path / "a")} == {"normal"}
     for row in rows(tmp_path / "a"):
         assert 0.9 < float(row["confidence"]) < 0.99 < float(row["votes"])

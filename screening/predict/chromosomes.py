@@ -151,7 +151,7 @@ class ChromosomeClassifier:
         keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
         if cell:
             keys = [hashlib.sha256(b"".join(keys)).digest()] * count
-        logits = self._mc.predict([bands, length_features(relative)], keys).p
+        logits = self._mc.predict([bands, length_features(relative)], keys)
         each = softmax(logits / self.temperature, axis=-1)
         p = each.mean(1)
         best = p.argmax(1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -23,13 +22,6 @@ from screening.predict.prefix import Cut, Step, cut
 
 # Largest tensor, in elements, that one chunk of passes of one image may need (64 MiB float32).
 CHUNK_ELEMENTS = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class McResult:
-    """What the passes said: `p` float32 (b, passes), or (b, passes, classes) for many outputs."""
-
-    p: np.ndarray
 
 
 class McDropout:
@@ -69,8 +61,8 @@ class McDropout:
         # One trace for every batch size: the last, smaller batch costs no retracing.
         self._run = tf.function(self._predict, input_signature=[images, streams], autograph=False)
 
-    def predict(self, images: Any, keys: Sequence[int | str | bytes] | None = None) -> McResult:
-        """Return the McResult of a batch.
+    def predict(self, images: Any, keys: Sequence[int | str | bytes] | None = None) -> np.ndarray:
+        """Return p of a batch, float32 (b, passes), or (b, passes, classes) for many outputs.
 
         `images`: (b, h, w, c) as the model takes them, or a sequence of such for several inputs.
         `keys`: one per image, the identity its masks hang on (a content hash of the file); by
@@ -84,11 +76,11 @@ class McDropout:
         if len(keys) != count:
             raise ScreeningError(f"expected one key per image, {count}; received {len(keys)}")
         if count == 0:
-            return McResult(np.zeros((0, self.passes), np.float32))
+            return np.zeros((0, self.passes), np.float32)
         streams = masks.stream_keys(self.seed, keys, self.cut.sites)
         arrays = [tf.cast(a, t.dtype) for a, t in zip(arrays, self.model.inputs, strict=True)]
         p = self._run(arrays, tf.constant(streams)).numpy()
-        return McResult(p[..., 0] if p.ndim == 3 and p.shape[-1] == 1 else p)
+        return p[..., 0] if p.ndim == 3 and p.shape[-1] == 1 else p
 
     def _predict(self, images: list[tf.Tensor], streams: tf.Tensor) -> tf.Tensor:
         crossing = self.cut.run_prefix(images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class McStatistics:
     count as abnormal because a missed abnormal case is the worse error. votes: share of passes
     that voted for that label, 0.5-1. entropy: predictive entropy of the mean in bits, 0-1, all
     uncertainty. mutual_information: the part of it, in bits, that comes from the passes
-    disagreeing (BALD, Houlsby 2011). passes: how many there were. p: float32 (passes,), each one's.
+    disagreeing (BALD, Houlsby 2011). passes: how many there were.
     """
 
     mean: float
@@ -27,7 +27,6 @@ class McStatistics:
     entropy: float
     mutual_information: float
     passes: int
-    p: np.ndarray = field(repr=False, compare=False)
 
 
 def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
@@ -57,7 +56,6 @@ def summarise(p: np.ndarray, threshold: float = 0.5) -> list[McStatistics]:
             entropy=float(entropy[i]),
             mutual_information=float(information[i]),
             passes=p.shape[1],
-            p=p[i].astype(np.float32),
         )
         for i in range(len(p))
     ]

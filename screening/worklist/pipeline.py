@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -42,16 +42,9 @@ THUMBNAIL_BYTES = 6 * 1024  # a page of 1,000 pictures stays near 8 MB
 _FLUSH = 64  # results without the model that are committed at once
 
 
-class ScoredImage(Protocol):
-    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
-
-    @property
-    def p(self) -> np.ndarray: ...
-
-
 class Scorer(Protocol):
     """Anything that scores pictures: `size` is the side of its input in px, `device` the one in
-    use, in words."""
+    use, in words; `score` gives p(abnormal) of each pass, float32 (passes,), for each picture."""
 
     @property
     def passes(self) -> int: ...
@@ -62,7 +55,7 @@ class Scorer(Protocol):
     @property
     def device(self) -> str: ...
 
-    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Sequence[ScoredImage]: ...
+    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Iterable[np.ndarray]: ...
 
 
 class CellReader(Protocol):
@@ -250,12 +243,12 @@ def _score(
     ]
 
 
-def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | str]:
+def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[np.ndarray | str]:
     """The model's answer for each picture, or in words why it has none."""
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
     keys = [key_of(prepared.picture.sha256) for prepared in batch]
     try:
-        scored: list[ScoredImage | str] = [*scorer.score(tensors, keys)]
+        scored: list[np.ndarray | str] = [*scorer.score(tensors, keys)]
         if len(scored) != len(batch):
             raise ValueError(f"{len(scored)} answers of the model for {len(batch)} pictures")
         return scored
@@ -271,7 +264,7 @@ def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[ScoredImage | st
 
 def _finished(
     prepared: Prepared,
-    answer: ScoredImage | str,
+    answer: np.ndarray | str,
     reader: CellReader | None,
     keeper: Keeper | None,
 ) -> Picture:
@@ -279,7 +272,7 @@ def _finished(
     if isinstance(answer, str):
         return replace(picture, status=FAILED, reason=answer)
     try:
-        p = np.asarray(answer.p, np.float32)
+        p = np.asarray(answer, np.float32)
         if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
             return replace(picture, status=FAILED, reason="the model's answer is not a probability")
         picture = replace(picture, p=p)

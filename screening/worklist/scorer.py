@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from screening.predict.predictor import Predictor
 
 PART = "screener"
-
-
-@dataclass(frozen=True, eq=False)
-class Passes:
-    """The model's answer for one picture: `p` is p(abnormal) of each pass, float32 (passes,)."""
-
-    p: np.ndarray
 
 
 class BundleScorer:
@@ -51,15 +43,15 @@ class BundleScorer:
         self.size = bundle.network(PART).size
         self._model: Predictor | None = None
 
-    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[Passes]:
-        """Return one answer for each of `images`, uint8 (size, size)."""
+    def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
+        """Return p(abnormal) of each pass, float32 (n, passes), of `images`, uint8 (size, size)."""
         if self._model is None:
             with native_log_filtered():
                 self.device = select_device(self.device)
                 from screening.predict.predictor import Predictor
 
                 self._model = Predictor(self.bundle, self.passes, self.seed, self.batch_size)
-        return [Passes(each) for each in self._model.passes_of(images, keys)]
+        return self._model.passes_of(images, keys)
 
 
 def select_device(asked: str) -> str:
