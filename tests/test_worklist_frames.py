@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import struct
-from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,7 +237,7 @@ def test_what_is_left_out_is_told_everywhere(
 ) -> None:
     folder, out = folder_of_odd_names(tmp_path / "in"), tmp_path / "out"
     summary = screen(folder, out)
-    show(summary, Namespace(out=out))  # type: ignore[arg-type]
+    show(summary, Settings(folder, out, "b" * 64, "fake"))
     said = capsys.readouterr().out
     assert "Other files, not read: 8 (2 .csv, 2 without suffix, 1 .bmi, 1 .pdf, 2 of other" in said
     assert "such as DICOMDIR, b/notes.CSV" in said
@@ -250,7 +249,8 @@ def test_what_is_left_out_is_told_everywhere(
 
 def test_nothing_left_out_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "in" / "a.png", [karyogram(1)])
-    show(screen(tmp_path / "in", tmp_path / "out"), Namespace(out=tmp_path))  # type: ignore[arg-type]
+    summary = screen(tmp_path / "in", tmp_path / "out")
+    show(summary, Settings(tmp_path / "in", tmp_path, "b" * 64, "fake"))
     assert "Other files" not in capsys.readouterr().out
     assert str(LeftOut()) == "0"
 
