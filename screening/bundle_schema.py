@@ -51,7 +51,7 @@ class FusionInfo(_Strict):
     """How a bundle joins its parts into one score and what it asks of the cell's reading.
 
     `intercept` and `weights` by feature, in log-odds towards abnormal, no feature counting beyond
-    ±`limit` (see `evidence.fusion`). A picture is put last only if the posterior of a normal
+    ±`limit` (see `evidence.fusion`). A picture is low-priority only if the posterior of a normal
     complement is at least `min_p_normal` and its layout score at least `min_layout`; it is flagged
     only if enough passes reach `flag_threshold` (None: the bundle's threshold), else reviewed.
     """

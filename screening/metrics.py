@@ -195,14 +195,14 @@ class RoutingSummary:
     """How one group of images was routed.
 
     `flagged`: abnormal sent to flag (recall at flag); `missed`: abnormal sent to low-priority, the
-    unacceptable error; `cleared`: normal sent to low-priority, the work saved; `reviewed`: any
+    unacceptable error; `low_priority`: normal sent to low-priority, the work saved; `reviewed`: any
     image sent to review.
     """
 
     group: str
     flagged: Proportion
     missed: Proportion
-    cleared: Proportion
+    low_priority: Proportion
     reviewed: Proportion
 
 
@@ -227,7 +227,7 @@ def routing_summary(
                 group=name,
                 flagged=_share(positive, route == FLAG),
                 missed=_share(positive, route == LOW_PRIORITY),
-                cleared=_share(negative, route == LOW_PRIORITY),
+                low_priority=_share(negative, route == LOW_PRIORITY),
                 reviewed=_share(inside, route == REVIEW),
             )
         )
@@ -243,7 +243,7 @@ def routing_table(summaries: Sequence[RoutingSummary]) -> str:
         "normal to low-priority (work saved)",
         "to review",
     )
-    rows = [(s.group, s.flagged, s.missed, s.cleared, s.reviewed) for s in summaries]
+    rows = [(s.group, s.flagged, s.missed, s.low_priority, s.reviewed) for s in summaries]
     return markdown_table(header, rows)
 
 

@@ -143,7 +143,7 @@ def measure(
         warned = "yes" if any(drift.shifted for drift in found) else "no"
     missed = summary.missed
     return (
-        proportion(missed.total - missed.successes, missed.total), summary.cleared,
+        proportion(missed.total - missed.successes, missed.total), summary.low_priority,
         summary.reviewed, proportion(unread, len(shown)), area, error, warned,
     )  # fmt: skip
 

@@ -73,7 +73,7 @@ def test_pages_tables_and_figures_agree(data, scorer, tmp_path, capsys):
     metrics = json.loads((out / "metrics.json").read_text())
     everyone = metrics["routing"][0]
     assert everyone["missed"]["successes"] == 0 and everyone["missed"]["total"] == 7
-    assert everyone["cleared"]["successes"] == 8
+    assert everyone["low_priority"]["successes"] == 8
     assert [g["group"] for g in metrics["routing"][1:]] == [
         "stain: G", "stain: Q", "kind: sham", "kind: simulated",
     ]  # fmt: skip
@@ -195,7 +195,7 @@ def test_a_broken_promise_is_told_and_oversure_errors_counted():
     last = np.array([[case.route == "low-priority"] for case in cases])
     found = measure(pictures, cases, last, (0.5,), info)
     parts = sections(found, info)
-    assert parts[0].text[0].startswith("80 of 100 abnormal cases were not put last")
+    assert parts[0].text[0].startswith("80 of 100 abnormal cases were not low-priority")
     assert "20 had a confidence of 0.99 or more" in parts[0].text[2]
     assert "contradict the promise" in parts[1].text[1] and "do not" not in parts[1].text[1]
     shown = next(part for part in parts if part.title == "Which confidence finds the errors")

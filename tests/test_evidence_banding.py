@@ -1,4 +1,4 @@
-"""Bands are told from none, reversed and blurred ones; a page without them is never put last."""
+"""Bands are told from none, reversed and blurred; a page without them is never low-priority."""
 
 from __future__ import annotations
 

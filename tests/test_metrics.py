@@ -116,7 +116,7 @@ def test_routing_summary_per_group():
     real, simulated = metrics.routing_summary(labels, routes, groups)
     assert (real.group, simulated.group) == ("real", "simulated")
     assert (real.flagged.successes, real.missed.successes, real.flagged.total) == (1, 1, 3)
-    assert (simulated.cleared.successes, simulated.cleared.total) == (1, 3)
+    assert (simulated.low_priority.successes, simulated.low_priority.total) == (1, 3)
     assert simulated.flagged.total == 0
     (everything,) = metrics.routing_summary(labels, routes)
     assert everything.reviewed.successes == 2

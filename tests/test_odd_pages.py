@@ -1,4 +1,4 @@
-"""The shipped bundle on pages that are no whole upright karyogram: none is put last."""
+"""The shipped bundle on pages that are no whole upright karyogram: none is low-priority."""
 
 from __future__ import annotations
 

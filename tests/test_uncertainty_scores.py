@@ -171,12 +171,12 @@ def test_rows_by_group_and_the_share_of_oversure_errors():
 
 
 def test_opened_first_and_npv_by_hand():
-    recall, cleared = metrics.proportion(98, 100), metrics.proportion(80, 100)
+    recall, low_priority = metrics.proportion(98, 100), metrics.proportion(80, 100)
     assert opened_first(0.98, 0.8, 0.1) == pytest.approx(0.1 * 0.98 + 0.9 * 0.2)
-    value, low = npv(recall, cleared, 0.1)
+    value, low = npv(recall, low_priority, 0.1)
     assert value == pytest.approx(0.72 / (0.72 + 0.002))
     assert 0 < low < value
-    assert npv(recall, cleared, 0.01)[0] > value
+    assert npv(recall, low_priority, 0.01)[0] > value
 
 
 def test_nothing_put_last_has_no_npv_and_saves_nothing():

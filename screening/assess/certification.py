@@ -108,9 +108,9 @@ def earned(
     """Return what the data earn for the bundle; `folder` keeps what was scored.
 
     The threshold for flag stays where it is and caps that for low priority, or what is flagged
-    could be put last. `before`: of the bundle whose certificate may have looked at the same people
-    (None: this one); `scope`: what is abnormal in the data, see `CertificateInfo`. ScreeningError:
-    data that cannot calibrate this bundle.
+    could be low-priority. `before`: of the bundle whose certificate may have looked at the same
+    people (None: this one); `scope`: what is abnormal in the data, see `CertificateInfo`.
+    ScreeningError: data that cannot calibrate this bundle.
     """
     most = bundle.info.threshold if args.at_most == OWN else float(args.at_most)
     fused = bundle.info.fusion
@@ -122,7 +122,7 @@ def earned(
     sightings = refuse_training(bundle, pictures)
     refuse_two_names(args.data, pictures)
     # An earlier certificate's threshold for flag must not hide what a new one could be. Certified
-    # are the votes; the calibrated rule puts nothing last and flags nothing that they would not.
+    # are the votes; the calibrated rule makes low-priority and flags nothing that they would not.
     rule = replace(Rule.of(bundle.info, args.min_confidence, VOTES), flag_threshold=None)
     results = _scored(bundle, pictures, args, folder)
     kept = bundle.info.calibration
@@ -248,9 +248,9 @@ def certificate_of(
 ) -> tuple[CertificateInfo | None, float, str]:
     """Return the certificate or None, the threshold it is for, and the outcome in words.
 
-    `rule`: of votes, which is certified; with `venn_abers` the normal cases put last are counted
-    by the calibrated rule. People are told apart by their names whatever the source: one who
-    stands under two sources counts once, and two who share a name count less than they could.
+    `rule`: of votes, which is certified; with `venn_abers` the low-priority normal cases are
+    counted by the calibrated rule. People are told apart by their names whatever the source: one
+    who stands under two sources counts once, and two who share a name count less than they could.
     """
     at_most = rule.threshold if args.at_most == OWN else float(args.at_most)
     thresholds = sorted({*THRESHOLDS, *([at_most] if at_most < 1 else [])})

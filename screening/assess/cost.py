@@ -1,8 +1,8 @@
 """What a threshold costs and saves at a laboratory's own prevalence.
 
 A person opens flagged and reviewed cases first; low-priority ones later, and more briefly. The
-shares of normal and of abnormal cases put last are measured; how common abnormal cases are is the
-laboratory's own figure, because that of a calibration set is made up.
+shares of normal and of abnormal cases of low priority are measured; how common abnormal cases are
+is the laboratory's own figure, because that of a calibration set is made up.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from screening.metrics import Proportion, proportion
 class Workload:
     """One threshold at one prevalence.
 
-    `recall`: abnormal cases not put last; `cleared`: normal cases put last; `opened`: share of all
-    cases that a person opens first; `minutes`: saved in 100 cases; `npv`: share of normal among
-    those put last, `npv_low` its lower bound (95 %); nan where nothing is put last.
+    `recall`: abnormal cases not of low priority; `low_priority`: normal cases of it; `opened`: share
+    of all cases that a person opens first; `minutes`: saved in 100 cases; `npv`: share of normal among
+    the low-priority, `npv_low` its lower bound (95 %); nan where nothing is.
     """
 
     threshold: float
     recall: Proportion
-    cleared: Proportion
+    low_priority: Proportion
     opened: float
     minutes: float
     npv: float
@@ -36,7 +36,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Minutes:
-    """A laboratory's own minutes for a case opened first and for one put last."""
+    """A laboratory's own minutes for a case opened first and for one of low priority."""
 
     first: float = 20.0
     last: float = 10.0
@@ -55,7 +55,8 @@ def workload_curve(
 ) -> list[Workload]:
     """Return the workload at each threshold.
 
-    `abnormal_last`, `normal_last`: bool (cases, thresholds), whether the rule puts a case last.
+    `abnormal_last`, `normal_last`: bool (cases, thresholds), whether the rule makes a case
+    low-priority.
     """
     minutes = minutes or Minutes()
     check_prevalence(prevalence)
@@ -63,21 +64,21 @@ def workload_curve(
     curve = []
     for i, threshold in enumerate(thresholds):
         recall = proportion(int((~abnormal_last[:, i]).sum()), len(abnormal_last))
-        cleared = proportion(int(normal_last[:, i].sum()), len(normal_last))
-        value, low = npv(recall, cleared, prevalence)
-        opened = opened_first(recall.value, cleared.value, prevalence)
+        low_priority = proportion(int(normal_last[:, i].sum()), len(normal_last))
+        value, low = npv(recall, low_priority, prevalence)
+        opened = opened_first(recall.value, low_priority.value, prevalence)
         saved = 100 * (1 - opened) * (minutes.first - minutes.last)
-        curve.append(Workload(float(threshold), recall, cleared, opened, saved, value, low))
+        curve.append(Workload(float(threshold), recall, low_priority, opened, saved, value, low))
     return curve
 
 
-def opened_first(recall: float, cleared: float, prevalence: float) -> float:
+def opened_first(recall: float, low_priority: float, prevalence: float) -> float:
     """Return the share of all cases that a person opens first, 0–1."""
-    return prevalence * recall + (1 - prevalence) * (1 - cleared)
+    return prevalence * recall + (1 - prevalence) * (1 - low_priority)
 
 
-def npv(recall: Proportion, cleared: Proportion, prevalence: float) -> tuple[float, float]:
-    """Return the share of normal among the cases put last, and its lower bound.
+def npv(recall: Proportion, low_priority: Proportion, prevalence: float) -> tuple[float, float]:
+    """Return the share of normal among the low-priority cases, and its lower bound.
 
     The bound takes both proportions at the bad end of their intervals: with two 95 % intervals
     each bad end is exceeded with 2.5 %, so it holds with 95 % (Bonferroni). nan when both are 0.
@@ -88,7 +89,7 @@ def npv(recall: Proportion, cleared: Proportion, prevalence: float) -> tuple[flo
         right, wrong = (1 - prevalence) * put_last, prevalence * missed
         return right / (right + wrong) if right + wrong > 0 else float("nan")
 
-    return value(1 - recall.value, cleared.value), value(1 - recall.low, cleared.low)
+    return value(1 - recall.value, low_priority.value), value(1 - recall.low, low_priority.low)
 
 
 def cheapest_for(curve: Sequence[Workload], recall: float) -> Workload | None:

@@ -115,7 +115,7 @@ def evaluate(
 ) -> Evaluation:
     """Return what was measured on `cases` and `pictures`.
 
-    `last`: bool (cases, thresholds), who is put last at each threshold; `scaling`: the bundle's
+    `last`: bool (cases, thresholds), who is low-priority at each threshold; `scaling`: the bundle's
     (None: scores as they are); `prevalence`: share of abnormal cases where the tool is used. Both
     labels must be among the cases and among the judged pictures.
     """

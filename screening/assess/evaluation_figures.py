@@ -92,7 +92,7 @@ def _cost(axes: Axes, evaluation: Evaluation) -> None:
     axes.legend(fontsize=8, loc="upper left")
     axes.set(
         xlim=(max(0.0, left), 100.5), ylim=(0, 105),
-        xlabel="abnormal cases not put last, %", ylabel="cases opened first, of 100",
+        xlabel="abnormal cases not low-priority, %", ylabel="cases opened first, of 100",
         title=f"What recall costs where {100 * evaluation.prevalence:.3g} % are abnormal",
     )  # fmt: skip
     if gain > 0:

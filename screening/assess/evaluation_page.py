@@ -90,10 +90,11 @@ def markdown_page(
 
 def _in_short(evaluation: Evaluation) -> Section:
     here, prevalence = evaluation.here, evaluation.prevalence
+    last = here.low_priority
     text = [
-        f"{here.recall.successes} of {here.recall.total} abnormal cases were not put last "
-        f"({_interval(here.recall)}), {here.cleared.successes} of {here.cleared.total} normal "
-        f"cases were put last ({_interval(here.cleared)}).",
+        f"{here.recall.successes} of {here.recall.total} abnormal cases were not low-priority "
+        f"({_interval(here.recall)}), {last.successes} of {last.total} normal cases were "
+        f"({_interval(last)}).",
         f"In 100 cases of which {100 * prevalence:.2g} are abnormal, a person would open "
         f"{100 * here.opened:.0f} first and save {here.minutes:.0f} minutes.",
     ]
@@ -134,10 +135,12 @@ def _routing(evaluation: Evaluation) -> Section:
         "Where cases go",
         ("Counts of cases; exact 95 % intervals (Clopper–Pearson).",),
         (
-            "group", "abnormal flagged", "abnormal put last (missed)",
-            "normal put last (work saved)", "to review",
+            "group", "abnormal flagged", "abnormal to low-priority (missed)",
+            "normal to low-priority (work saved)", "to review",
         ),
-        tuple((s.group, s.flagged, s.missed, s.cleared, s.reviewed) for s in evaluation.routing),
+        tuple(
+            (s.group, s.flagged, s.missed, s.low_priority, s.reviewed) for s in evaluation.routing
+        ),
     )  # fmt: skip
 
 
@@ -160,14 +163,15 @@ def _cost(evaluation: Evaluation) -> Section:
         "What a person opens first",
         (
             f"Where {_percent(evaluation.prevalence)} of cases are abnormal (--prevalence), a case "
-            f"opened first takes {minutes.first:g} minutes and one put last {minutes.last:g} "
+            f"opened first takes {minutes.first:g} minutes and a low-priority one {minutes.last:g} "
             "(--minutes). Opened first are flagged and reviewed cases.",
             f"The other thresholds are the cheapest here for a recall of {recalls}: chosen on this "
             "data, so they show what a choice costs and promise nothing.",
         ),
         (
-            "a pass votes abnormal at", "abnormal cases not put last", "opened first, of 100 cases",
-            "minutes saved in 100 cases", "normal among those put last", "at least (95 %)",
+            "a pass votes abnormal at", "abnormal cases not low-priority",
+            "opened first, of 100 cases", "minutes saved in 100 cases",
+            "normal among low-priority", "at least (95 %)",
         ),
         tuple(
             (name, point.recall, f"{100 * point.opened:.0f}", f"{point.minutes:.0f}",

@@ -234,10 +234,10 @@ def routes_along(
     rule: Rule,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each case is put last and whether it is flagged, bool (cases, thresholds).
+    """Return whether each case is low-priority and whether it is flagged, bool (cases, thresholds).
 
     Every picture goes through the whole rule (`judge`) at every threshold of a pass' vote; a case
-    is put last only with all its pictures, and flagged with any.
+    is low-priority only with all its pictures, and flagged with any.
     """
     last = np.ones((len(units), len(thresholds)), bool)
     flagged = np.zeros((len(units), len(thresholds)), bool)

@@ -66,7 +66,7 @@ class Settings:
     """What is measured, how pictures are scored, and where it goes. The names are the options of
     `screening evaluate`: `data` manifest, `unit` what a case is (see `labelled`), `by` columns to
     group by; `rule` and `min_confidence` None: the bundle's; `prevalence` where the tool is to be
-    used; `minutes` for a case opened first and for one put last."""
+    used; `minutes` for a case opened first and for one of low priority."""
 
     data: Path
     out: Path
@@ -238,7 +238,7 @@ def tables(
 ) -> dict[str, str]:
     """Return the CSV files by name: pictures, cases, confidences, cost.
 
-    `starts`: the lowest threshold at which each case would be put last (None: at none).
+    `starts`: the lowest threshold at which each case would be low-priority (None: at none).
     """
     confidence = {name: iter(values) for name, values in evaluation.confidence.items()}
     names = tuple(confidence)
@@ -268,7 +268,7 @@ def tables(
     ]
     cost = [
         {"threshold": w.threshold, "recall": w.recall.value, "recall_low": w.recall.low,
-         "recall_high": w.recall.high, "cleared": w.cleared.value, "opened": w.opened,
+         "recall_high": w.recall.high, "low_priority": w.low_priority.value, "opened": w.opened,
          "minutes": w.minutes, "npv": _cell(w.npv), "npv_low": _cell(w.npv_low)}
         for w in evaluation.cost
     ]  # fmt: skip

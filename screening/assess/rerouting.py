@@ -67,7 +67,7 @@ def looser(before: Rule, after: Rule) -> list[str]:
     """Return why a picture, of these or another, may become less urgent; empty when none can.
 
     With nothing but a lower threshold every pass that voted abnormal still does: what was flagged
-    is flagged, and what was not put last is not put last.
+    is flagged, and what was not low-priority is not.
     """
     found = []
     if after.threshold > before.threshold:

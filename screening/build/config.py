@@ -239,7 +239,7 @@ class FusionConfig(Strict):
     (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
-    are put last, and `enough_low_priority` of the normal ones is enough.
+    are low-priority, and `enough_low_priority` of the normal ones is enough.
     """
 
     features: tuple[str, ...] = Field(

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(20.0, 10.0),
         metavar=("FIRST", "LAST"),
-        help="your minutes for a case opened first, and for one put last (20 10)",
+        help="your minutes for a case opened first, and for a low-priority one (20 10)",
     )
     parser.add_argument(
         "--by", nargs="*", metavar="COLUMN", help="columns of the manifest to group by"
@@ -82,7 +82,7 @@ def show(evaluation: Evaluation, out: Path) -> None:
     from screening.assess.evaluation_page import seen_words
 
     here = evaluation.here
-    print(f"Abnormal cases not put last: {here.recall}")
-    print(f"Normal cases put last: {here.cleared}")
+    print(f"Abnormal cases not low-priority: {here.recall}")
+    print(f"Normal cases low-priority: {here.low_priority}")
     print(f"{seen_words(evaluation)}.")
     print(f"Page: {out / 'evaluation.html'}")

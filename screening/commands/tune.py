@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recall",
         type=float,
         default=0.99,
-        help="least share of abnormal cases not to be put last (%(default)s)",
+        help="least share of abnormal cases not to be low-priority (%(default)s)",
     )
     parser.add_argument(
         "--confidence",
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="THRESHOLD",
         help="highest threshold to choose (default: own, the bundle's, so that no picture becomes "
         "less urgent). A higher number lets it rise as far as the promise allows, never above the "
-        "one for flag: pictures that were reviewed are then put last, among them abnormalities "
+        "one for flag: pictures that were reviewed are then low-priority, among them abnormalities "
         "that your calibration cases lack",
     )
     parser.add_argument(
