@@ -20,9 +20,9 @@ from screening.metrics import Proportion, proportion
 class Workload:
     """One threshold at one prevalence.
 
-    `recall`: abnormal cases not of low priority; `low_priority`: normal cases of it; `opened`: share
-    of all cases that a person opens first; `minutes`: saved in 100 cases; `npv`: share of normal among
-    the low-priority, `npv_low` its lower bound (95 %); nan where nothing is.
+    `recall`: abnormal cases not of low priority; `low_priority`: normal cases of it; `opened`:
+    share of all cases that a person opens first; `minutes`: saved in 100 cases; `npv`: share of
+    normal among the low-priority, `npv_low` its lower bound (95 %); nan where nothing is.
     """
 
     threshold: float
