@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import random
 import struct
@@ -15,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from screening.errors import ScreeningError
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Located
 from screening.triage.rule import Rule
-from screening.worklist import pipeline
+from screening.worklist import pipeline, progress
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.outputs import OUTPUT_NAMES
 from screening.worklist.pipeline import OutOfMemory, key_of
@@ -304,3 +306,20 @@ def test_the_bundles_promise_and_what_speaks_against_it_stand_in_the_outputs(
     page, run = ((tmp_path / "b" / name).read_text() for name in ("report.html", "run.json"))
     assert json.loads(run)["warnings"] == list(summary.warnings)
     assert len(summary.warnings) == page.count('class="warning"') == 2
+
+
+@pytest.mark.parametrize(
+    ("terminal", "quiet", "shown"),
+    [(True, False, "3/3"), (False, False, "3 of 3 pictures"), (True, True, ""), (False, True, "")],
+)
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
+    terminal: bool, quiet: bool, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=terminal, color_system=None, width=80)
+    monkeypatch.setattr(progress, "Console", lambda file: console)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    with progress.RunProgress(3, quiet) as shown_progress:
+        for _ in range(3):
+            shown_progress.advance(1)
+    assert shown in text.getvalue() if shown else not text.getvalue()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -22,40 +21,30 @@ LINE_SECONDS = 30.0  # between two lines where there is no terminal, e.g. in a l
 class RunProgress:
     """Shows on stderr how many of `total` pictures are done; `quiet` shows nothing."""
 
-    def __init__(self, total: int, quiet: bool = False, console: Console | None = None) -> None:
-        self.total, self.quiet, self.done = total, quiet, 0
-        self.console = console or Console(file=sys.stderr)
+    def __init__(self, total: int, quiet: bool = False) -> None:
+        self.total, self.done = total, 0
+        self.console = Console(file=sys.stderr)
+        self._lines = not quiet and not self.console.is_terminal
         self._started = self._last_line = time.monotonic()
-        self._bar: Progress | None = None
+        self._bar = Progress(
+            TextColumn("Screening"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=self.console,
+            disable=quiet or not self.console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task("screening", total=total)
 
     def __enter__(self) -> RunProgress:
-        if not self.quiet and self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("Screening"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("screening", total=self.total)
+        self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        if self._bar is not None:
-            self._bar.stop()
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
 
     def advance(self, count: int) -> None:
         """Note that `count` more pictures are done."""
         self.done += count
-        if self._bar is not None:
-            self._bar.advance(self._task, count)
-        elif not self.quiet and time.monotonic() - self._last_line >= LINE_SECONDS:
+        self._bar.advance(self._task, count)
+        if self._lines and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             left = (self._last_line - self._started) / max(self.done, 1) * (self.total - self.done)
             print(
