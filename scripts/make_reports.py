@@ -1,4 +1,4 @@
-"""Measure every report anew, the quick ones first; what this code has measured is not done twice.
+"""Measure every report anew, those first that others share pages with; nothing twice.
 
     python scripts/make_reports.py --data DATA [--most 200] [--all] [--only fused stress]
 
@@ -35,14 +35,14 @@ class Step:
 
 STEPS = (
     Step("guarantee", "measure_guarantee.py"),
-    Step("screen", "bench_screen.py", ("--images", "16")),
-    Step("selective", "measure_selective.py", pages=True),
-    Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
-    Step("confidence", "measure_confidence.py", pages=True),
     Step("fused", "measure_fused.py", pages=True),
-    Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
+    Step("selective", "measure_selective.py", pages=True),
+    Step("confidence", "measure_confidence.py", pages=True),
+    Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
     Step("classifier", "measure_classifier.py", pages=True),
+    Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
+    Step("screen", "bench_screen.py", ("--images", "16")),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
     Step("thesis", "reproduce_thesis.py", ("--size", "96", "--base-epochs", "2"), long=True),

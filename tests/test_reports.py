@@ -21,7 +21,8 @@ ROWS = ("command", "commit", "bundle", "data", "machine")
 def _scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     yield
-    sys.modules.pop("report_header", None)
+    for name in ("report_header", "make_reports"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.name)
@@ -42,6 +43,34 @@ def test_every_report_has_a_script_that_writes_it():
     text = " ".join(path.read_text("utf-8") for path in ROOT.glob("scripts/*.py"))
     named = set(re.findall(r"reports/(\w+\.md)", text))
     assert {path.name for path in REPORTS} <= named
+
+
+def test_every_step_of_make_reports_has_its_script_and_report():
+    import make_reports
+
+    for step in make_reports.STEPS:
+        script = ROOT / "scripts" / step.script
+        text = script.read_text("utf-8")
+        assert f"reports/{step.name}.md" in text
+        assert all(word in text for word in step.words if word.startswith("--"))
+        assert step.pages == ("add_page_arguments(parser)" in text)
+
+
+def test_only_what_is_of_the_present_code_and_the_shipped_bundle_is_current(tmp_path, monkeypatch):
+    import make_reports
+    from report_header import header
+
+    path, bundle = tmp_path / "it.md", load_bundle(default_bundle())
+    assert not make_reports.is_current(path, bundle.hash)
+    differs = {"abc": 0, "old": 1}
+    done = lambda words, **_: argparse.Namespace(returncode=differs[words[3]])  # noqa: E731
+    monkeypatch.setattr(make_reports.subprocess, "run", done)
+    for commit, whose, hash_now, current in (
+        ("abc", bundle, bundle.hash, True), ("old", bundle, bundle.hash, False),
+        ("abc", bundle, "another", False), ("abc", "of no bundle", "another", True),
+    ):  # fmt: skip
+        path.write_text(f"# It\n\n{header(commit, whose, 'drawn')}\nBody.\n", "utf-8")
+        assert make_reports.is_current(path, hash_now) is current
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path, monkeypatch):
