@@ -64,6 +64,7 @@ def test_a_page_becomes_evidence_that_survives_the_ledger(cell, page, tmp_path):
         assert 0 <= one.x and one.x + one.w <= 1
         assert 0 <= one.y and one.y + one.h <= 1
         assert 0 <= one.probability <= 1
+    assert cell.reading.banding is not None and cell.reading.banding.detail > 0
     assert {"network", "reading", "count", "doubtful", "homologs"} <= set(said.features)
     assert len(said.features["network"]) == len(said.features["reading"]) == len(P)
     crops = noteworthy(cell.reading, page, cell.found)
