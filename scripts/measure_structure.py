@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -19,13 +18,16 @@ import keras
 import numpy as np
 from reproduce_structure import part_cells, settings
 from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from structure_splicer import by_pictures
 
 from screening.build.data import records_of
 from screening.bundle import default_bundle, load_bundle
 from screening.classes import CHROMOSOMES, NORMAL, class_index
 from screening.data.chromosomes import load_cell
-from screening.data.split import TEST
+from screening.data.split import TEST, VALIDATION
 from screening.errors import ScreeningError
 from screening.evidence.structure_path import read_path
 from screening.karyogram.locate import Locator
@@ -55,6 +57,10 @@ BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 1.30))
 """Changed parts of a chromosome that are reported apart."""
 RATES = (0.01, 0.05, 0.10)
 """False alarms per cell."""
+WITNESSES = ("homologs", "alone", "path", "lengths", "band profiles")
+"""The reader's three, then two baselines without a network."""
+FUSED = "all together"
+"""A logistic regression over the witnesses, fitted on validation people."""
 BCR_ABL = "t(9;22)(q34;q11.2)"
 
 
@@ -112,19 +118,37 @@ def profile_score(strips: Strips, pairs: np.ndarray) -> np.ndarray:
     return 1 - (profiles[pairs[:, 0]] * profiles[pairs[:, 1]]).mean(1)
 
 
-def path_gain(reader: keras.Model, strips: Strips, pairs: np.ndarray) -> np.ndarray:
-    """Return how much a path with jumps gains on the dense reading of the odder of two homologs."""
-    gains = np.zeros(pairs.shape)
+def witnesses(reader: keras.Model, strips: Strips, pairs: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what each witness says of each pair (m,): the higher, the more it looks changed."""
+    found = {name: np.zeros(len(pairs)) for name in WITNESSES}
+    found["lengths"] = length_score(strips, pairs)
+    found["band profiles"] = profile_score(strips, pairs)
     for first in range(0, len(pairs), 256):
         own = pairs[first : first + 256]
-        dense = log_softmax(predict(reader, strips, own, (DENSE,))[DENSE].astype(np.float32), -1)
+        here = np.s_[first : first + len(own)]
+        made = predict(reader, strips, own, (PAIR, SINGLE, DENSE))
+        found["homologs"][here] = made[PAIR]
+        found["alone"][here] = made[SINGLE].max(1)
+        dense = log_softmax(made[DENSE].astype(np.float32), -1)
         inked = strips.strips[own].reshape(len(own), 2, STEPS, -1).max(-1) > 20
+        gains = np.zeros(own.shape)
         for number, side in np.ndindex(own.shape):
             shown = dense[number, side][inked[number, side]].reshape(-1, len(CHROMOSOMES), PARTS)
             if len(shown) > 1:
-                index = int(strips.classes[own[number, side]])
-                gains[first + number, side] = read_path(shown, index).gain
-    return gains.max(1)
+                gains[number, side] = read_path(shown, int(strips.classes[own[number, side]])).gain
+        found["path"][here] = gains.max(1)
+    return found
+
+
+def numbers(found: dict[str, np.ndarray], pages: np.ndarray) -> np.ndarray:
+    """Return what the witnesses are fused from (m, 8): each, and how far the first three stand out
+    among the pairs of their page."""
+    path = np.sqrt(found["path"])
+    columns = [found["homologs"], found["alone"], path, found["lengths"], found["band profiles"]]
+    for column in columns[:3]:
+        middle = np.array([np.median(column[pages == page]) for page in pages])
+        columns.append(column - middle)
+    return np.stack(columns, 1)
 
 
 def highest(strips: Strips, pairs: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -149,6 +173,12 @@ def main() -> int:
     if not given.only_strips:
         reader = build_structure_reader()
         reader.load_weights(given.run / "run" / "reader.weights.h5")
+        held_out = Strips.load(sorted((given.run / "pages").glob(f"{VALIDATION}-*.npz")))
+        pairs = held_out.pairs()
+        fused = make_pipeline(StandardScaler(), LogisticRegression()).fit(
+            numbers(witnesses(reader, held_out, pairs), held_out.pages[pairs[:, 0]]),
+            held_out.kinds[pairs].max(1) > KINDS.index(SHAM),
+        )
     text = ["# The reader of structure", "", "Written by `scripts/measure_structure.py`.", ""]
     for where, cells in test_cells(given.data).items():
         for shown, finder in (("single pictures", None), ("pages as found", locator)):
@@ -161,30 +191,20 @@ def main() -> int:
             if given.only_strips:
                 continue
             text += [f"## {where}, {shown} ({len(cells)} cells)", ""]
-            for what, score in scores(reader).items():
-                text += [f"### {what}", "", *tables(sets, score), ""]
+            told = {how: witnesses(reader, s, s.pairs()) for how, s in sets.items()}
+            for how, s in sets.items():
+                pages = s.pages[s.pairs()[:, 0]]
+                told[how][FUSED] = fused.decision_function(numbers(told[how], pages))
+            for what in (FUSED, *WITNESSES):
+                scores = {how: found[what] for how, found in told.items()}
+                text += [f"### By {what}", "", *tables(sets, scores), ""]
             given.report.write_text("\n".join(text) + "\n", "utf-8")
     return 0
 
 
-Score = Callable[[Strips, np.ndarray], np.ndarray]
-
-
-def scores(reader: keras.Model) -> dict[str, Score]:
-    """Return the scores of pairs by name: the reader's, of the pair and of the worse single one,
-    and the baselines."""
-    return {
-        "Homologs compared": lambda s, p: predict(reader, s, p)[PAIR],
-        "Each alone": lambda s, p: predict(reader, s, p)[SINGLE].max(1),
-        "Dense reading, decoded": lambda s, p: path_gain(reader, s, p),
-        "Baseline: lengths": length_score,
-        "Baseline: band profiles": profile_score,
-    }
-
-
-def tables(sets: dict[str, Strips], score: Score) -> list[str]:
-    """Return the lines of one score's tables."""
-    seen = {how: (s, s.pairs(), score(s, s.pairs())) for how, s in sets.items()}
+def tables(sets: dict[str, Strips], scores: dict[str, np.ndarray]) -> list[str]:
+    """Return the lines of the table of one score of the pairs of each set."""
+    seen = {how: (s, s.pairs(), scores[how]) for how, s in sets.items()}
     best = highest(*seen["normal"])
     limits = [float(np.quantile(best, 1 - rate)) for rate in RATES]
     rows = []
