@@ -24,7 +24,7 @@ from screening.bundle import default_bundle, load_bundle
 from screening.data.split import TRAIN, VALIDATION, split_by_case
 from screening.errors import ScreeningError
 from screening.karyogram.locate import Locator
-from screening.models.unfreezing import known_depths
+from screening.models.backbones import known_depths
 from screening.synthesis.metaphase import Metaphase
 from screening.train.structure import StructureSettings, fit_structure
 from screening.train.structure_pages import Strips, changed_cell, page_strips

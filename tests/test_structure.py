@@ -86,6 +86,20 @@ def test_no_module_imports_itself_in_a_circle():
     assert not needs
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.name)
+def test_scripts_import_what_is_there(path):
+    """By the sources alone: importing them all would load TensorFlow."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("screening"):
+            continue
+        file = ROOT / f"{node.module.replace('.', '/')}.py"
+        file = file if file.exists() else file.with_suffix("") / "__init__.py"
+        words = set(re.findall(r"\w+", file.read_text("utf-8")))
+        for alias in node.names:
+            module = file.parent / f"{alias.name}.py"
+            assert alias.name in words or module.exists(), f"{node.module} has no {alias.name}"
+
+
 def _holds(module: str, named: set[str]) -> bool:
     """Whether one of the names is something in the module."""
     return any(one.rpartition(".")[0] == module for one in named)
