@@ -96,10 +96,9 @@ def cells_of(people: MeasuredPages) -> Iterator[tuple[str, Metaphase]]:
     q_bands = [r for r in every if r.chromosomes[0].stain == "Q"]
     groups = ((own, 1, ""), (other, 1, ", unseen"), (q_bands, 4, ", Q"))
     for group, share, what in groups:
-        for record in group[::share]:
-            if record.label == NORMAL:
-                yield record.source + what, load_cell(record)
-    for number in range(20):
+        for record in [r for r in group[::share] if r.label == NORMAL][: people.args.most]:
+            yield record.source + what, load_cell(record)
+    for number in range(10):
         yield "drawn", draw_cell(np.random.default_rng(number), ("XX", "XY")[number % 2])
 
 
@@ -163,7 +162,7 @@ def main() -> None:
     args = parser.parse_args()
     commit, people = begin(args), pages_of(args)
     bundle = people.bundle
-    folder = args.pages / people.split.hash[:12] / f"bands-{args.limit}-{args.seed}"
+    folder = args.pages / people.split.hash[:12] / f"bands-{args.most}-{args.limit}-{args.seed}"
     write_pages(folder, people)
     terms = Terms(folder / MANIFEST, passes=args.passes, seed=args.seed, workers=args.workers)
     found, pictures = scored(bundle, terms, folder / f"seen-{bundle.hash[:12]}")
