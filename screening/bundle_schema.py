@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from screening import __version__
 from screening.classes import LABELS
 from screening.reading_settings import ReadingSettings
+from screening.words import OF_A_TRIAL
 
 SCHEMA: Literal[2] = 2
 Scope = Literal["numerical", "labelled"]
@@ -186,9 +187,4 @@ class BundleInfo(_Strict):
     @property
     def trial_warning(self) -> str:
         """Return that the bundle came from a trial (`--smoke`), which judges nothing; else ""."""
-        if not self.data.get(TRIAL):
-            return ""
-        return (
-            "this bundle comes from a trial (--smoke), which only shows that every step works: its "
-            "routes and probabilities mean nothing, do not use them for real pictures"
-        )
+        return OF_A_TRIAL if self.data.get(TRIAL) else ""

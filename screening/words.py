@@ -30,6 +30,10 @@ RESEARCH_USE = (
 ICONS: Mapping[str, str] = {FLAG: "▲", REVIEW: "●", LOW_PRIORITY: "▽"}
 START = "starting point"
 """Log-odds of abnormal before any evidence is heard: the intercept of the fusion."""
+OF_A_TRIAL = (
+    "this bundle comes from a trial (--smoke), which only shows that every step works: its routes "
+    "and probabilities mean nothing, do not use them for real pictures"
+)
 NO_ANSWER = "the model gave no usable answer"
 NOT_COUNTED = "the chromosomes were not counted"
 OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
