@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from screening.data.manifest import Item, read_manifest, verify
+from screening.data.manifest import ManifestPicture, read_manifest, verify
 from screening.errors import ManifestError
 
 
@@ -68,11 +68,11 @@ def test_missing_folders_images_and_rows(tmp_path):
 def test_verify_lists_every_unreadable_image_before_training(tmp_path):
     good = tmp_path / "good.png"
     assert cv2.imwrite(str(good), np.full((96, 96), 200, np.uint8))
-    items = [Item("good.png", good, "normal", "p1")]
+    items = [ManifestPicture("good.png", good, "normal", "p1")]
     verify(items)
     for name, content in (("empty.png", ""), ("text.png", "no picture")):
         (tmp_path / name).write_text(content)
-        items.append(Item(name, tmp_path / name, "normal", name))
+        items.append(ManifestPicture(name, tmp_path / name, "normal", name))
     with pytest.raises(ManifestError, match="2 problems") as caught:
         verify(items)
     assert "empty.png" in str(caught.value) and "text.png" in str(caught.value)

@@ -16,7 +16,7 @@ from screening.images.read import read_image
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ManifestPicture:
     """One labelled karyogram: `id` as listed (relative, with /), `label` normal or abnormal,
     `frame` of the file (from 1)."""
 
@@ -27,7 +27,7 @@ class Item:
     frame: int = 1
 
 
-def read_manifest(location: Path | str) -> list[Item]:
+def read_manifest(location: Path | str) -> list[ManifestPicture]:
     """Return the labelled karyograms of a CSV or of a folder with normal/ and abnormal/.
 
     A CSV has the columns path (relative to the CSV), label and case; the first frame of a file is
@@ -44,13 +44,13 @@ def read_manifest(location: Path | str) -> list[Item]:
     raise ManifestError(f"expected a manifest (CSV) or a folder, {location} does not exist")
 
 
-def verify(items: Sequence[Item], threads: int = 4) -> None:
+def verify(items: Sequence[ManifestPicture], threads: int = 4) -> None:
     """Raise ManifestError that lists every item whose image cannot be read.
 
     Opens each file once: call it before a long training, which a bad file would end midway.
     """
 
-    def problem(item: Item) -> str | None:
+    def problem(item: ManifestPicture) -> str | None:
         try:
             read_image(item.path, frame=item.frame)
         except ImageError as error:
@@ -65,9 +65,9 @@ def verify(items: Sequence[Item], threads: int = 4) -> None:
     problems.raise_if_any()
 
 
-def _from_table(table: Path) -> list[Item]:
+def _from_table(table: Path) -> list[ManifestPicture]:
     problems = Problems(str(table))
-    items: list[Item] = []
+    items: list[ManifestPicture] = []
     seen: dict[tuple[Path, int], int] = {}
     for line, row in read_table(table, required=("path", "label", "case")):
         path, frame = _file_and_frame(table.parent / row["path"])
@@ -80,7 +80,9 @@ def _from_table(table: Path) -> list[Item]:
         first = seen.setdefault((path.resolve(), frame), line)
         if first != line:
             problems.add(f"line {line}: {row['path']} is listed twice, first in line {first}")
-        items.append(Item(Path(row["path"]).as_posix(), path, row["label"], row["case"], frame))
+        items.append(
+            ManifestPicture(Path(row["path"]).as_posix(), path, row["label"], row["case"], frame)
+        )
     if not items:
         problems.add("it lists no image")
     problems.raise_if_any()
@@ -95,9 +97,9 @@ def _file_and_frame(path: Path) -> tuple[Path, int]:
     return path.with_name(name), int(number)
 
 
-def _from_folders(folder: Path) -> list[Item]:
+def _from_folders(folder: Path) -> list[ManifestPicture]:
     problems = Problems(str(folder))
-    items: list[Item] = []
+    items: list[ManifestPicture] = []
     for label in LABELS:
         if not (folder / label).is_dir():
             problems.add(f"expected a folder {label}/ with images")
@@ -109,6 +111,6 @@ def _from_folders(folder: Path) -> list[Item]:
         for path in files:
             inside = path.relative_to(folder / label)
             case = inside.parts[0] if len(inside.parts) > 1 else path.stem
-            items.append(Item(path.relative_to(folder).as_posix(), path, label, case))
+            items.append(ManifestPicture(path.relative_to(folder).as_posix(), path, label, case))
     problems.raise_if_any()
     return items

@@ -13,7 +13,7 @@ import numpy as np
 from screening.classes import ABNORMAL
 from screening.config import AugmentationConfig, DataConfig
 from screening.data.augment import augment
-from screening.data.manifest import Item, read_manifest
+from screening.data.manifest import ManifestPicture, read_manifest
 from screening.data.slot_augment import augment_slots, boxes_beside, located
 from screening.data.split import PARTS, Split, check_leaks, split_by_case
 from screening.data.tables import Problems
@@ -26,7 +26,7 @@ from screening.train.cache import Pictures
 THREADS = 4
 
 
-def read_parts(data: DataConfig) -> tuple[Split, dict[str, list[Item]]]:
+def read_parts(data: DataConfig) -> tuple[Split, dict[str, list[ManifestPicture]]]:
     """Return the split and part -> its items, every problem found before any training.
 
     ManifestError: missing or unlisted files, one label only, a case on two sides of a given split,
@@ -55,7 +55,7 @@ def read_parts(data: DataConfig) -> tuple[Split, dict[str, list[Item]]]:
 
 
 def load_pictures(
-    items: Sequence[Item],
+    items: Sequence[ManifestPicture],
     size: int,
     augmentation: AugmentationConfig | None = None,
     seed: int = 0,
@@ -71,7 +71,7 @@ def load_pictures(
     """
     problems = Problems("the images")
 
-    def plain(item: Item) -> np.ndarray | None:
+    def plain(item: ManifestPicture) -> np.ndarray | None:
         try:
             return letterbox(crop_margins(normalise(read_image(item.path, frame=item.frame))), size)
         except ImageError as error:
@@ -90,7 +90,7 @@ def load_pictures(
 
 
 def _varied(
-    items: Sequence[Item],
+    items: Sequence[ManifestPicture],
     plain: np.ndarray,
     size: int,
     slots: bool,

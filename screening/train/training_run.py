@@ -14,7 +14,7 @@ import numpy as np
 from screening.bundle import Bundle, default_bundle, load_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, FilePart, PartInfo
 from screening.config import TrainConfig, write_config
-from screening.data.manifest import Item, verify
+from screening.data.manifest import ManifestPicture, verify
 from screening.data.split import TRAIN, VALIDATION
 from screening.karyogram.locate import ARBITER, SEGMENTER, Locator
 from screening.models.backbones import get_backbone
@@ -227,8 +227,8 @@ def _plain_copy(config: TrainConfig, trained: keras.Model) -> keras.Model:
     return copy
 
 
-def _few(items: list[Item]) -> list[Item]:
-    chosen: list[Item] = []
+def _few(items: list[ManifestPicture]) -> list[ManifestPicture]:
+    chosen: list[ManifestPicture] = []
     for label in sorted({item.label for item in items}):
         chosen += [item for item in items if item.label == label][:SMOKE_CASES]
     return chosen

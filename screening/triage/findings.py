@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from screening import words
+
 _CLONAL_GAIN, _CLONAL_LOSS = 2, 3
 
 
@@ -49,7 +51,7 @@ def find(cells: Sequence[CellKaryotype], unread: int = 0) -> Findings:
         parts.append(f"{_many(sexes)}: a chimera, or pictures of two persons?")
     if not shown:
         karyotypes = Counter(cell.karyotype for cell in cells)
-        parts.append(_many(karyotypes) + f" of {_cells(n)}")
+        parts.append(_many(karyotypes) + f" of {words.counted(n, 'cell')}")
     elif partial and any(
         count >= (_CLONAL_LOSS if change.startswith("-") else _CLONAL_GAIN)
         for change, count in shown.items()
@@ -59,12 +61,12 @@ def find(cells: Sequence[CellKaryotype], unread: int = 0) -> Findings:
         told = ", ".join(f"{name} in {count} of {n}" for name, count in _ranked(karyotypes))
         parts.append(f"possible mosaic: {told}")
     if unread:
-        parts.append(f"{_cells(unread)} not read")
+        parts.append(f"{words.counted(unread, 'cell')} not read")
     return Findings("; ".join(parts), n > 1 and (partial or both))
 
 
 def _shown(change: str, count: int, n: int) -> str:
-    said = f"{count} of {_cells(n)} {'shows' if count == 1 else 'show'} {change}"
+    said = f"{count} of {words.counted(n, 'cell')} {'shows' if count == 1 else 'show'} {change}"
     if n > 1 and count == 1:
         if change.startswith("-"):
             return f"{said} (loss in a single cell is often an artefact)"
@@ -84,7 +86,3 @@ def _ranked(counted: Counter[str]) -> list[tuple[str, int]]:
 
 def _many(counted: Counter[str]) -> str:
     return ", ".join(f"{name} in {count}" for name, count in _ranked(counted))
-
-
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"
