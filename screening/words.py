@@ -252,6 +252,14 @@ def misplaced(name: str, position: str) -> str:
     return f"a chromosome {name} stands in the position of {position}"
 
 
+def stray(name: str, position: str) -> str:
+    """Return what stands where it does not belong while its own position lacks it."""
+    return (
+        f"what reads as a chromosome {name} stands in the position of {position}, and the position "
+        f"of {name} got nothing in exchange: a piece of another chromosome?"
+    )
+
+
 def too_misplaced(n: int) -> str:
     """Return how many chromosomes stand in another's position, too many for low priority."""
     return f"{counted(n, 'chromosome')} {'stands' if n == 1 else 'stand'} in another's position"

@@ -99,6 +99,16 @@ def test_no_patient_is_on_two_sides_and_the_one_left_out_is_on_none(data, shared
     assert not any(r.reserved for r in learned), "truly aneuploid cells teach nothing"
 
 
+def test_a_spoiled_cell_is_in_no_part_and_its_person_stays(data, shared, config):
+    records = records_of(data, config.sources)
+    spoiled = next(r for r in records if r.reserved and shared.of(r) == "calibration")
+    sources = config.sources.model_copy(update={"spoiled": (spoiled.id,)})
+    without = config.model_copy(update={"sources": sources})
+    found = [part_cells(records, shared, "calibration", c) for c in (config, without)]
+    ids = [{(c.case, c.cell) for c in (*cells[COMPOSED], *cells[REAL])} for cells in found]
+    assert ids[0] - ids[1] == {(spoiled.case, spoiled.cell)} and ids[1] < ids[0]
+
+
 def test_one_cell_of_each_patient_and_none_counted_twice():
     def cell(case: str, number: str) -> Metaphase:
         return Metaphase((), "s", case, number)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from evidence_pages import chromosomes, draw, say
+from screening import words
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.evidence import reading, witness
 from screening.evidence.assignment import MARKER_INDEX, NOTHING, OPTIONS, PAIRS, assignment_sums
 from screening.evidence.karyotypes import COLUMNS, iscn_of, log_prior
 from screening.evidence.reading import log_ratio, read_cell, read_passes
+from screening.evidence.reasons import doubts_of
 from screening.evidence.slots import OUTSIDE, UPRIGHT, Page, Slots
 from screening.evidence.weights import tilted
 from screening.evidence.witness import Sight, hear
@@ -236,6 +238,25 @@ def test_two_exchanged_chromosomes_are_misplaced_not_aneuploid():
     wrong = [(o.name, o.position) for o in got.chromosomes if o.misplaced]
     assert sorted(wrong) == [("4", "5"), ("5", "4")]
     assert any("stands in the position" in note for note in heard(got, drawn.page).notes)
+
+
+def test_a_chromosome_in_anothers_position_whose_own_got_none_is_a_doubt():
+    names = ["21" if i == 40 else "X" if i == 44 else "5" for i in range(46)]
+
+    def doubts(moved):
+        objects = tuple(
+            Chromosome(name, 0.9, moved.get(i, name), misplaced=i in moved)
+            for i, name in enumerate(names)
+        )
+        counts = {"21": 1, "X": 1, "5": 44}
+        reading = Reading(
+            objects, karyotypes=(("46,XX", 0.99),), counts=counts, layout_score=1.0,
+            orientation="upright",
+        )  # fmt: skip
+        return doubts_of(reading, SETTINGS.doubts)
+
+    assert doubts({}) == doubts({40: "X", 44: "21"}) == ()
+    assert doubts({40: "X"}) == (words.stray("21", "X"),)
 
 
 def test_litter_is_left_out_and_a_missing_chromosome_is_a_doubt():

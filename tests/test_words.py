@@ -72,6 +72,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "rejected": [(n,) for n in COUNTS],
     "too_rejected": [(n,) for n in COUNTS],
     "misplaced": [("21", "22")],
+    "stray": [("21", "X")],
     "too_misplaced": [(n,) for n in COUNTS],
     "karyotype": itertools.product((("+21",), ("-X", "+8")), ("47,XX,+21",), PROBABILITIES),
     "spread": [(p, min(p, 0.5), n) for p in PROBABILITIES for n in COUNTS],

@@ -31,13 +31,15 @@ class SourcesConfig(Strict):
     """Whose chromosomes teach. Every source of the `stains` stands in one of the two lists.
 
     `leave_out`: sources that have no part in anything learned, to be measured on. `pooled`: sources
-    of single crops, whose complete cells are pooled from several people of one part. `most_cases`
-    of each source are used (null: all).
+    of single crops, whose complete cells are pooled from several people of one part. `spoiled`:
+    cells (source/case/cell) of which the data say something else than their pictures show; they
+    are in no part. `most_cases` of each source are used (null: all).
     """
 
     train_on: tuple[str, ...] = Field(min_length=1)
     leave_out: tuple[str, ...] = ()
     pooled: tuple[str, ...] = ()
+    spoiled: tuple[str, ...] = ()
     stains: tuple[Literal["G", "Q"], ...] = Field(default=("G",), min_length=1)
     most_cases: int | None = Field(default=None, ge=8)
 

@@ -107,6 +107,7 @@ def part_cells(
         chosen = [r for r in records if r.source in sources.leave_out and r.label == NORMAL]
         return {COMPOSED: [load_cell(r) for r in chosen], REAL: []}
     chosen = split.select(taught(records, sources), part)
+    chosen = [r for r in chosen if r.id not in sources.spoiled]
     normal = [load_cell(r) for r in chosen if r.label == NORMAL]
     rng = np.random.default_rng(PARTS.index(part))
     for source in sources.pooled if part != CALIBRATION else ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from screening import words
 from screening.classes import NOT_A_CHROMOSOME
 from screening.evidence.slots import UNORDERED, UPRIGHT
@@ -39,6 +41,8 @@ def doubts_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
         doubts.append(words.LEFT_OUT_CHROMOSOME)
     if reading.misplaced() > limits.most_misplaced:
         doubts.append(words.too_misplaced(reading.misplaced()))
+    elif strays := _strays(reading):
+        doubts.append(words.stray(*strays[0]))
     return tuple(doubts)
 
 
@@ -60,6 +64,14 @@ def notes_of(reading: Reading, limits: Doubts) -> tuple[str, ...]:
     if rejected:
         notes.append(words.rejected(rejected))
     return tuple(notes)
+
+
+def _strays(reading: Reading) -> list[tuple[str, str]]:
+    """Return (name, position) of misplaced chromosomes whose own position got none in exchange:
+    a hasty person exchanges two, but a piece of one chromosome leaves a gap where it would be."""
+    moved = [(one.name, one.position) for one in reading.chromosomes if one.misplaced]
+    gaps = Counter(name for name, _ in moved) - Counter(position for _, position in moved)
+    return [(name, position) for name, position in moved if name in gaps]
 
 
 def _doubtful(reading: Reading) -> list[str]:
