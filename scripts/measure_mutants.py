@@ -26,7 +26,7 @@ import yaml
 from mutant_imports import ROOT, dependencies
 from mutant_operators import Mutant, mutants
 from mutant_runs import SURVIVED, TIMED_OUT, TestsFail, Verdict
-from report_header import commit
+from report_header import commit, header
 
 REPORT = ROOT / "reports" / "mutants.md"
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.yaml"
@@ -192,8 +192,8 @@ def report(found: Sequence[Measured]) -> str:
     """Return the report as Markdown."""
     from screening.metrics import markdown_table  # brings NumPy, which `preload` comes before
 
-    header = ["module", "mutants", "killed", "of these timed out", "equivalent", "survived",
-              "killed of the non-equivalent"]  # fmt: skip
+    columns = ["module", "mutants", "killed", "of these timed out", "equivalent", "survived",
+               "killed of the non-equivalent"]  # fmt: skip
     survivors = [(f, m, v) for f in found for m, v in f.survivors()]
     lines = [
         "# Do the tests notice when the code is wrong?",
@@ -203,7 +203,7 @@ def report(found: Sequence[Measured]) -> str:
         "a test of `make test` notices, by failing or by not ending. Equivalent ones make no "
         "difference that anybody could see, judged by hand with the reason in "
         f"`scripts/equivalent_mutants.yaml`. The bar is {BAR:g} of the others.",
-        markdown_table(header, [measured.row() for measured in found]),
+        markdown_table(columns, [measured.row() for measured in found]),
         f"## Survivors ({len(survivors)})",
     ]
     lines += [

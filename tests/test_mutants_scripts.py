@@ -103,3 +103,16 @@ def test_every_mutant_is_another_module_with_a_name_of_its_own(operators):
         compile(mutant.source, "mutant", "exec")
         assert lines[mutant.number - 1].strip() == mutant.line
         assert mutant.first <= mutant.number <= mutant.last
+
+
+def test_the_report_counts_what_was_noticed_and_names_what_was_not(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    measure = importlib.import_module("measure_mutants")
+    found = measure.mutants("def f(a):\n    return a < 3\n")
+    verdicts = [measure.Verdict("killed", "t"), *[measure.Verdict("survived")] * (len(found) - 1)]
+    ran = list(zip(found, verdicts, strict=True))
+    judged = {found[1].name: "no difference"}
+    text = measure.report([measure.Measured("m.py", len(found), ran, judged)])
+    left = len(found) - 2
+    assert f"| `m.py` | {len(found)} | 1 | 0 | 1 | {left} | {1 / (left + 1):.3f} |" in text
+    assert f"## Survivors ({left})" in text and f"- m.py:2 `{found[2].change}`" in text
