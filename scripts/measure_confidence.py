@@ -4,7 +4,7 @@
 
 Again and again half of the patients of the calibration part, drawn at random, give the Venn–Abers
 confidences and the other half is measured, under both rules and with the same votes. Writes
-reports/confidence.md. An error is a picture named wrongly or an abnormal one put last.
+reports/confidence.md. An error is a picture named wrongly or an abnormal one made low-priority.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from screening.uncertainty.selective import OVERSURE
 from screening.uncertainty.venn_abers import VennAbers
 
 COUNTED = ("pictures", "errors", "oversure errors", "abnormal", "flagged", "missed", "normal",
-           "put last", "falsely flagged", "at 0.95 or more", "errors among these",
+           "low-priority", "falsely flagged", "at 0.95 or more", "errors among these",
            "mean confidence")  # fmt: skip
 
 

@@ -171,15 +171,17 @@ def _by_abnormality(looks: Sequence[Look], rule: Rule) -> str:
 
 
 def _reasons(looks: Sequence[Look], rule: Rule) -> str:
-    """Why normal pages were not put last: the first reason of each, with digits left out."""
+    """Why normal pages were not low-priority: what stands behind the probability, no digits."""
     said: Counter = Counter()
     for look in looks:
         decision = look.judged(rule)
         if not look.abnormal and decision.route != LOW_PRIORITY:
-            plain = "".join(c for c in " / ".join(decision.reasons) if not c.isdigit())
+            plain = "".join(
+                c for c in " / ".join(decision.reasons[1:] or decision.reasons) if not c.isdigit()
+            )
             said[plain[:110]] += 1
     lines = [(reason, count) for reason, count in said.most_common(12)]
-    return "### Why normals were not put last\n\n" + markdown_table(("reasons", "n"), lines)
+    return "### Why normals were not low-priority\n\n" + markdown_table(("reasons", "n"), lines)
 
 
 def main() -> None:

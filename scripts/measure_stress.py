@@ -5,8 +5,8 @@
 Every labelled karyogram of a part of pages is changed in graded steps (stain and contrast,
 magnification, blur, JPEG, noise, uneven light) and goes through the whole of `screen`'s pipeline
 again. Writes
-reports/stress.md: per step the share of abnormal cases not put last, of normal ones put last, of
-cases for review, refused pictures, AUROC, calibration error, and whether the drift check warned.
+reports/stress.md: per step the share of abnormal cases not low-priority, of normal ones
+low-priority, of cases for review, refused pictures, AUROC, calibration error, and whether the drift check warned.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def main() -> None:
             rows.append((name, f"{grade:g}", *measure(made, bundle, scorer, args)))
         print(*rows[-1], flush=True)
     table = markdown_table(
-        ("change", "grade", "abnormal not put last", "normal put last", "to review",
+        ("change", "grade", "abnormal not low-priority", "normal low-priority", "to review",
          "pictures not judged", "AUROC", "ECE", "drift warned"), rows,
     )  # fmt: skip
     grades = "\n".join(
