@@ -5,7 +5,7 @@
 Composes normal cells of people whom the bundle has not seen (the test part of the split, the
 laboratory left out, Q bands), draws some, takes the whole karyograms of --data, changes stain,
 focus and file of each, and sends all through `screen`'s pipeline. Writes reports/bands.md: who is
-told to be unreadable, and who is put last with and without that doubt.
+told to be unreadable, and who is low-priority with and without that doubt.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def table(kinds: Sequence[tuple[str, str]], pictures: Sequence[Picture], bundle:
         rows.append((*kind, len(own), len(read), share, *last, *(f"{m:.2f}" for m in middle)))
     return markdown_table(
         ("change", "source", "pages", "read as a whole cell", "of these told unreadable",
-         "put last without the doubt", "put last", *measures), rows,
+         "low-priority without the doubt", "low-priority", *measures), rows,
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ Every labelled karyogram of a part of pages is changed in graded steps (stain an
 magnification, blur, JPEG, noise, uneven light) and goes through the whole of `screen`'s pipeline
 again. Writes
 reports/stress.md: per step the share of abnormal cases not low-priority, of normal ones
-low-priority, of cases for review, refused pictures, AUROC, calibration error, and whether the drift check warned.
+low-priority, of cases for review, refused pictures, AUROC, calibration error, and whether the drift
+check warned.
 """
 
 from __future__ import annotations
