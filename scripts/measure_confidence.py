@@ -114,8 +114,8 @@ def main() -> None:
         f"{len({p.hash for p in part.labelled})} calibration patients; {args.repeats} times half "
         "of the patients calibrate and the other half is measured: mean counts. Oversure: a "
         f"confidence of {OVERSURE} or more. An error is a picture named wrongly or an abnormal one "
-        "put last. Half of the patients support no confidence above n / (n + 1), however clear it "
-        "looks.\n\n"
+        "made low-priority. Half of the patients support no confidence above n / (n + 1), however "
+        "clear it looks.\n\n"
     )
     title = "Errors told with great confidence"
     body = text + markdown_table(header, lines)
