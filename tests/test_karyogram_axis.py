@@ -296,15 +296,16 @@ def test_a_class_strip_is_as_long_as_the_chromosome_is_for_its_class():
     picture = banded()
     mask = ink_mask(picture)
     axis = medial_axis(mask)
-    made = {}
-    for name, unit in (("1", axis.length / 8.44), ("9", axis.length / 4.8), ("1", axis.length / 4)):
-        ink = class_strip(picture, mask, axis, name, unit)
+    wide = float(np.median(axis.width))
+    made = []
+    for name, percent, width in (("1", 8.44, wide), ("9", 4.8, wide), ("1", 4, 2 * wide)):
+        ink = class_strip(picture, mask, axis, name, axis.length / percent, width)
         assert ink.shape == (ROWS, COLUMNS) and np.percentile(ink[ink > 8], 97) >= 220
         rows = np.flatnonzero(ink.any(1))
         assert abs(rows[0] - (ROWS - 1 - rows[-1])) <= 1
-        made[name, unit] = len(rows), np.median((ink > 20).sum(1)[rows])
-    (usual, wide), (nine, broad), (half, _) = made.values()
+        made.append((len(rows), np.median((ink > 20).sum(1)[rows])))
+    (usual, across), (nine, same), (half, slim) = made
     assert usual == pytest.approx(108, abs=3) and half == pytest.approx(usual * 4 / 8.44, abs=3)
-    # A smaller class is drawn longer, but not wider, than its share.
+    # A smaller class is drawn longer than its share; its width is in units of the cell's.
     assert 108 * 4.8 / 8.44 + 8 < nine < 108
-    assert broad == pytest.approx(wide * 8.44 / 4.8 / (8.44 / 4.8) ** 2, rel=0.3)
+    assert across == same == pytest.approx(15, abs=1.5) and slim == pytest.approx(7.5, abs=1.5)

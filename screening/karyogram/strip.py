@@ -23,8 +23,9 @@ _SHRINKS = 0.6
 """A class half as long has this power of a half of the rows: at one scale the bands of the small
 chromosomes would melt in the network's first averaging."""
 
-_COLUMNS_PER_PERCENT = 12.0
-"""Columns to a percent of relative length, as rows on the largest chromosomes."""
+_COLUMNS_OF_WIDTH = 15.0
+"""Columns across the usual chromosome of a cell: those of one laboratory are twice as stout for
+their length as those of another."""
 
 _DARK = 230
 """Ink of the dark bands (97th percentile) of every class strip."""
@@ -37,17 +38,17 @@ def rows_per_percent(name: str) -> float:
 
 
 def class_strip(
-    grey: np.ndarray, mask: np.ndarray, axis: MedialAxis, name: str, unit: float
+    grey: np.ndarray, mask: np.ndarray, axis: MedialAxis, name: str, unit: float, width: float
 ) -> np.ndarray:
     """Return uint8 (ROWS, COLUMNS): ink, 0 on paper, of the chromosome straightened, in the middle.
 
-    As many rows as a chromosome of class `name` and this length has; `unit`: pixels to a percent of
-    relative length in this cell. Dark bands are equally dark in every strip. ScreeningError as
-    `strip`.
+    As many rows as a chromosome of class `name` and this length has. Of this cell, in pixels:
+    `unit`, a percent of relative length, and `width`, the usual width. Dark bands are equally dark
+    in every strip. ScreeningError as `strip`.
     """
     rows = round(axis.length / unit * rows_per_percent(name))
     rows = min(max(rows, 4), ROWS)
-    straight = 255 - strip(grey, mask, axis, rows, COLUMNS, unit / _COLUMNS_PER_PERCENT)
+    straight = 255 - strip(grey, mask, axis, rows, COLUMNS, width / _COLUMNS_OF_WIDTH)
     inside = straight[straight > 8]
     dark = float(np.percentile(inside, 97)) if inside.size else 1.0
     made = np.zeros((ROWS, COLUMNS), np.uint8)

@@ -253,10 +253,11 @@ def _packed(
     rows: Sequence[tuple[Chromosome, np.ndarray, np.ndarray, MedialAxis]], truths: Sequence[_Truth]
 ) -> Strips:
     unit = max(0.5, float(np.median([a.length / RELATIVE_LENGTH[o.name] for o, *_, a in rows])))
+    width = max(2.0, float(np.median([np.median(axis.width) for *_, axis in rows])))
     strips, labels, changed, classes, kinds, sizes, quality = [], [], [], [], [], [], []
     for one, mask, grey, axis in rows:
         truth = truths[int(one.derived)] if one.derived else None
-        strips.append(class_strip(grey, mask, axis, one.name, unit))
+        strips.append(class_strip(grey, mask, axis, one.name, unit, width))
         inside = np.flatnonzero(strips[-1].any(1))
         first, last = (inside[0], inside[-1] + 1) if inside.size else (0, 1)
         pieces = truth.pieces if truth else (Piece(one.name, 0, 1),)
@@ -267,7 +268,7 @@ def _packed(
         classes.append(class_index(one.name))
         kinds.append(KINDS.index(truth.kind if truth else UNTOUCHED))
         sizes.append(truth.size if truth else 0.0)
-        quality.append(quality_numbers(axis, one.name, unit))
+        quality.append(quality_numbers(axis, one.name, unit, width))
     count = len(rows)
     return Strips(
         np.stack(strips), np.stack(labels), np.stack(changed), np.array(classes, np.uint8),
@@ -276,15 +277,17 @@ def _packed(
     )  # fmt: skip
 
 
-def quality_numbers(axis: MedialAxis, name: str, unit: float) -> tuple[float, ...]:
+def quality_numbers(
+    axis: MedialAxis, name: str, unit: float, width: float
+) -> tuple[float, ...]:
     """Return the QUALITY numbers of a strip of class `name`: log of its length over its class's,
     then those of its axis: explained, branch, turn in right angles, cut, filled, ring, and the
-    median width in percent of relative length."""
+    median width over the cell's usual one."""
     q = axis.quality
     relative = max(axis.length / unit, 0.1)
     return (
         float(np.log(relative / RELATIVE_LENGTH[name])), q.explained, 5 * q.branch, q.turn / 90,
-        q.cut, q.filled, float(q.ring), float(np.median(axis.width)) / unit,
+        q.cut, q.filled, float(q.ring), float(np.median(axis.width)) / width,
     )  # fmt: skip
 
 
