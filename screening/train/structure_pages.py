@@ -277,9 +277,7 @@ def _packed(
     )  # fmt: skip
 
 
-def quality_numbers(
-    axis: MedialAxis, name: str, unit: float, width: float
-) -> tuple[float, ...]:
+def quality_numbers(axis: MedialAxis, name: str, unit: float, width: float) -> tuple[float, ...]:
     """Return the QUALITY numbers of a strip of class `name`: log of its length over its class's,
     then those of its axis: explained, branch, turn in right angles, cut, filled, ring, and the
     median width over the cell's usual one."""
