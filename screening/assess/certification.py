@@ -271,7 +271,7 @@ def certificate_of(
             (ill, well), args.cluster,
         )  # fmt: skip
     if isinstance(low, NotCertified):
-        return None, 0.0, f"{low}. The bundle is left as it was."
+        return None, 0.0, f"{low}. Nothing is promised."
     flagging = flag if isinstance(flag, Certificate) else None
     runs = replace(rule, venn_abers=venn_abers)
     normal = [unit for unit in units if not unit.abnormal]
