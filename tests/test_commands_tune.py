@@ -547,3 +547,19 @@ def test_pages_of_one_patient_weigh_as_one_patient():
     few = [p for p in pictures if p.unit in ("ill0", "well0", "well1")]
     with pytest.raises(ScreeningError, match="1 abnormal and 2 normal patients are too few"):
         certification.calibration_of(few, results, Rule())
+
+
+def test_confidences_come_from_other_pages_than_the_promise_where_these_are_given(
+    data, kept, scorer, tmp_path
+):
+    plain = write_bundle_without_weights(tmp_path / "bundle")
+    terms = certification.Terms(data, recall=0.75, passes=20, unit="case")
+    bundle = certification.calibrated(plain, terms, kept)
+    known = bundle.info.calibration
+    assert known is not None and known.points and not plain.info.calibration
+    assert set(known.images) == {p.sha256 for p in read_pictures(data)}
+    shifted = known.model_copy(update={"points": ((0.2, 1.0, 0.0), (0.9, 0.0, 1.0))})
+    bundle = replace(bundle, info=bundle.info.model_copy(update={"calibration": shifted}))
+    info, *_ = certification.earned(bundle, terms, kept, plain.info)
+    assert info.calibration.points == shifted.points
+    assert info.certificate.looks == 1 and info.certificate.abnormal == 12

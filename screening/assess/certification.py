@@ -144,6 +144,20 @@ def earned(
     return Earned(bundle.info.model_copy(update=changes), words, units, results, sightings)
 
 
+def calibrated(bundle: Bundle, args: Terms, folder: Path) -> Bundle:
+    """Return the bundle with confidences from the pages of `args.data`, several of each person.
+
+    ScreeningError: data that cannot calibrate this bundle.
+    """
+    pictures = read_pictures(args.data, args.unit)
+    refuse_pooled(args.data, pictures)
+    refuse_training(bundle, pictures)
+    results = _scored(bundle, pictures, args, folder)
+    shown = calibration_of(pictures, results, Rule.of(bundle.info, args.min_confidence, VOTES))
+    known = {"calibration": _remembering(shown, None, pictures)}
+    return replace(bundle, info=bundle.info.model_copy(update=known))
+
+
 def scored(
     bundle: Bundle, args: Terms, folder: Path
 ) -> tuple[list[LabelledPicture], list[Picture]]:

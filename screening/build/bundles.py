@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from screening.assess.certification import Terms, earned, scored, write_tuned
+from screening.assess.certification import Terms, calibrated, earned, scored, write_tuned
 from screening.assess.labelled import read_pictures
 from screening.assess.recognise import TRAINED_ON, files_of, trained_on
 from screening.build import fusion as fusing
@@ -145,10 +146,14 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
     """
     asked = context.settings
     bundle = load_bundle(context.of("fusion") / BUNDLE)
+    pages = context.of("pages")
     terms = Terms(
-        data=context.of("pages") / asked.pages.certificate / MANIFEST,
+        data=pages / asked.pages.certificate / MANIFEST,
         passes=asked.scoring.passes, workers=context.workers, **dict(asked.certificate),
     )  # fmt: skip
+    if asked.pages.calibration is not None:
+        more = replace(terms, data=pages / asked.pages.calibration / MANIFEST)
+        bundle = calibrated(bundle, more, context.folder / "calibrated")
     shown = asked.pages.parts[asked.pages.certificate]
     scope: Scope = LABELLED if shown.get("structural") else NUMERICAL
     info, words, *_ = earned(bundle, terms, context.folder / "scored", before, scope)

@@ -202,13 +202,15 @@ class PagesConfig(Strict):
 
     A part is one of the split or `unseen`; behind a hyphen `one` (one cell of each patient),
     `plain` (good preparations) or `structural`. `fusion`: on which of them the score is fitted,
-    `certificate`: on which the promise is earned.
+    `certificate`: on which the promise is earned, `calibration`: from which the confidences come
+    (null: the same); several pages of a person say more of one score, and weigh as one.
     """
 
     parts: dict[str, Counts]
     measured: dict[str, Counts] = {}
     fusion: str = "validation"
     certificate: str = "calibration-one"
+    calibration: str | None = None
 
     @field_validator("parts", "measured")
     @classmethod
@@ -221,7 +223,9 @@ class PagesConfig(Strict):
 
     @model_validator(mode="after")
     def _there(self) -> PagesConfig:
-        for use, people in (("fusion", "validation"), ("certificate", "calibration")):
+        uses = {"fusion": "validation", "certificate": "calibration"}
+        uses |= {"calibration": "calibration"} if self.calibration is not None else {}
+        for use, people in uses.items():
             name = getattr(self, use)
             if name not in self.parts or name.split("-")[0] != people:
                 raise ValueError(f"{use}: expected one of parts, of {people} patients, not {name}")
