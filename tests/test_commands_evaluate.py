@@ -18,6 +18,7 @@ from labelled_fakes import (
     write_labelled,
     write_rows,
 )
+from screening.assess import measurement
 from screening.assess.evaluation import CaseRecord, PictureRecord, as_json
 from screening.assess.evaluation import evaluate as measure
 from screening.assess.evaluation_page import html_page, markdown_page, sections
@@ -238,3 +239,12 @@ def test_the_calibrated_rule_is_measured_where_the_bundle_can(data, scorer, tmp_
     votes = write_bundle_without_weights(tmp_path / "v", calibration=calibration())
     with pytest.raises(ScreeningError, match="--rule calibrated expects"):
         evaluate.run(parsed(evaluate, "--bundle", votes.folder, *words, "--rule", "calibrated"))
+
+
+def test_cells_pooled_from_several_people_are_nobodys():
+    def case(name: str, pooled: bool) -> CaseRecord:
+        return CaseRecord(name, name, False, False, "review", 0.1, pooled=pooled)
+
+    assert measurement._patients([case("a", False), case("a", False)]) == "1"
+    several = [case("a", False), case("b", True), case("c", True)]
+    assert measurement._patients(several) == "1, and 2 cases pooled, nobody's"

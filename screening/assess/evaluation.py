@@ -52,7 +52,8 @@ class PictureRecord:
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One labelled case: `p_abnormal` the highest of its judged pictures, None without one."""
+    """One labelled case: `p_abnormal` the highest of its judged pictures, None without one;
+    `pooled`: its chromosomes are of several people, so that it is no patient."""
 
     case: str
     patient: str
@@ -61,6 +62,7 @@ class CaseRecord:
     route: str
     p_abnormal: float | None
     groups: Mapping[str, str] = field(default_factory=dict)
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

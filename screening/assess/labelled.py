@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MADE = ("composed", "sham", "simulated")
 SIMULATED = "simulated"
-GROUPINGS = ("source", "stain", "kind")
+GROUPINGS = ("source", "stain", "kind", "pooled")
 """Columns of a manifest by which results are told apart unless others are asked for."""
 
 THRESHOLDS = tuple(float(t) for t in expit(np.arange(-80, 81) / 10))

@@ -54,6 +54,7 @@ from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.calibration import from_json
 from screening.uncertainty.certificate import not_covered
+from screening.words import counted
 from screening.worklist.scorer import BundleScorer
 from screening.worklist.tables import CsvValue, csv_text
 
@@ -160,10 +161,17 @@ def records(
         CaseRecord(
             unit.name, unit.patient, unit.abnormal, unit.simulated, routed[unit.name].route,
             routed[unit.name].p_abnormal, unit.pictures[0].groups,
+            any(picture.pooled for picture in unit.pictures),
         )
         for unit in units
     ]  # fmt: skip
     return shown, cases
+
+
+def _patients(cases: Sequence[CaseRecord]) -> str:
+    people = len({case.patient for case in cases if not case.pooled})
+    pooled = sum(case.pooled for case in cases)
+    return f"{people}" + (f", and {counted(pooled, 'case')} pooled, nobody's" if pooled else "")
 
 
 def write(
@@ -181,7 +189,7 @@ def write(
         ("screening", __version__),
         ("bundle", f"{bundle.info.name}, sha256 {bundle.hash}"),
         ("cases", f"{len(cases)}, {sum(c.abnormal for c in cases)} of them abnormal"),
-        ("patients", str(len({c.patient for c in cases}))),
+        ("patients", _patients(cases)),
         ("pictures", f"{len(shown)}, {sum(bool(len(p.p)) for p in shown)} of them judged"),
         ("rule", rule.name),
         ("threshold, minimum confidence", f"{rule.threshold:.4f}, {rule.min_confidence:.2f}"),

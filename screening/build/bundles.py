@@ -97,7 +97,7 @@ def looks(context: Context) -> None:
     bundle = load_bundle(context.of("parts") / BUNDLE)
     asked = context.settings
     data = context.of("pages") / asked.pages.fusion / MANIFEST
-    terms = Terms(data, passes=asked.scoring.passes, workers=context.workers)
+    terms = Terms(data, passes=asked.scoring.passes, workers=context.workers, quiet=context.quiet)
     _, seen_now = scored(bundle, terms, context.folder)
     kept = [json.dumps(picture.to_dict() | {"thumbnail": ""}) for picture in seen_now]
     (context.folder / LOOKS).write_text("\n".join(kept) + "\n", "utf-8")
@@ -149,7 +149,8 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
     pages = context.of("pages")
     terms = Terms(
         data=pages / asked.pages.certificate / MANIFEST,
-        passes=asked.scoring.passes, workers=context.workers, **dict(asked.certificate),
+        passes=asked.scoring.passes, workers=context.workers, quiet=context.quiet,
+        **dict(asked.certificate),
     )  # fmt: skip
     if asked.pages.calibration is not None:
         more = replace(terms, data=pages / asked.pages.calibration / MANIFEST)

@@ -40,7 +40,8 @@ class Context:
     `folder`: its own, in which an interrupted attempt may have left something to go on with;
     `settings`: section name -> settings, those that the stage names; `data`: folder of single
     chromosomes; `of(NAME)`: the folder of a stage that it reads; `workers`: processes to use;
-    `tick(done, total, what)` tells how far it is, `say(text)` anything else worth knowing.
+    `quiet`: no bar; `tick(done, total, what)` tells how far it is, `say(text)` anything else
+    worth knowing.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Context:
     data: Path
     folders: Mapping[str, Path] = field(default_factory=dict)
     workers: int = 2
+    quiet: bool = True
     tick: Tick = silent
     say: Callable[[str], None] = lambda text: None
 
@@ -154,6 +156,7 @@ class Runner:
         context = Context(
             folder, _only(self.settings, stage.sections), self.data,
             {name: self.folder(name) for name in stage.reads}, self.workers,
+            self.progress.quiet,
             self.progress.tick, self.progress.say,
         )  # fmt: skip
         try:

@@ -52,7 +52,7 @@ class Drift:
         if not self.shifted:
             return f"{name}: like the calibration cases (distance {self.distance:.2f})"
         return (
-            f"{name} of this run is unlike that of the calibration cases (distance "
+            f"{name} in this run is unlike that of the calibration cases (distance "
             f"{self.distance:.2f}, p {self.p_value:.1g}): what is certified may not hold here"
         )
 
