@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,9 @@ def test_every_stage_names_what_it_needs(config):
         assert set(stage.sections) <= sections - {"smoke", "drawn"}, stage.name
     named = {name for stage in STAGES for name in stage.sections}
     assert named == sections - {"smoke", "drawn"}, "a setting that no stage reads decides nothing"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_that_finds_chromosomes_names_the_reading(stage):
+    if "locator_of(" in inspect.getsource(getattr(stage.run, "func", stage.run)):
+        assert "reading" in stage.sections

@@ -54,10 +54,12 @@ STAGES = (
     Stage("segmenter", segmenter.segmenter, ("segment-pages",), ("segmenter",)),
     Stage("arbiter", segmenter.arbiter, ("segment-pages", "segmenter"), ("arbiter",)),
     Stage("base", screener.base, ("split",), ("sources", "screener", "base"), True),
-    Stage("sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets"), True),
+    Stage(
+        "sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets", "reading"), True
+    ),
     Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots")),
     Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
-    Stage("crops", classifier.crops, ("split", *_FINDER), ("sources", "crops"), True),
+    Stage("crops", classifier.crops, ("split", *_FINDER), ("sources", "crops", "reading"), True),
     Stage(
         "classifier", classifier.classifier, ("split", "crops"),
         ("sources", "crops", "classifier"), True,
