@@ -103,6 +103,12 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
+def first_of(names: Sequence[object], most: int, between: str = ", ") -> str:
+    """Return the first `most` names, and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return between.join([*map(str, names[:most]), *more])
+
+
 def adding_up(parts: Sequence[float]) -> tuple[tuple[str, ...], str]:
     """Return numbers with sign and one decimal, and their sum, such that the printed add up.
 

@@ -100,8 +100,8 @@ def test_a_sentence_counts_all_and_names_the_first():
     many = [one(f"x{i}", "1") for i in range(NAMED + 3)]
     said = told(recognise(INFO, [*many, TAUGHT[1]]))
     assert "8 pictures have trained it (0 known by content, 8 by case)" in said
-    assert "1 pictures have calibrated it (1 known by content, 1 by case)" in said
-    assert "x4 (case 1 of lab) and 4 more" in said and "x5" not in said
+    assert "1 picture has calibrated it (1 known by content, 1 by case)" in said
+    assert "x4 (case 1 of lab), and 4 more" in said and "x5" not in said
 
 
 def test_the_shipped_bundle_knows_its_people_from_a_manifest_without_source(tmp_path):

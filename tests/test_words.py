@@ -48,6 +48,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "stated": [(p,) for p in PROBABILITIES],
     "interval": INTERVALS,
     "percent": [(p,) for p in PROBABILITIES],
+    "first_of": [(["a", "b", "c"], most) for most in (1, 2, 3)],
     "counted": itertools.product(COUNTS, ("cell", "pass")),
     "adding_up": [],  # numbers, below
     "abnormal_by_votes": [(n, n) for n in COUNTS],

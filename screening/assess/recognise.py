@@ -11,6 +11,7 @@ from screening.bundle_schema import BundleInfo
 from screening.classes import ABNORMAL, NORMAL
 from screening.data.pool import POOLED
 from screening.errors import ManifestError
+from screening.words import counted, first_of
 
 if TYPE_CHECKING:
     from screening.assess.labelled import LabelledPicture
@@ -123,11 +124,11 @@ def told(sightings: Sequence[Sighting]) -> str:
         if own:
             content, case = sum(s.content for s in own), sum(bool(s.case) for s in own)
             counts.append(
-                f"{len(own)} pictures have {role} it ({content} known by content, {case} by case)"
+                f"{counted(len(own), 'picture')} {'has' if len(own) == 1 else 'have'} {role} it "
+                f"({content} known by content, {case} by case)"
             )
-    names = ", ".join(map(str, sightings[:NAMED]))
-    more = f" and {len(sightings) - NAMED} more" if len(sightings) > NAMED else ""
-    return f"this bundle has seen some of these: {' and '.join(counts)}: {names}{more}"
+    names = first_of(sightings, NAMED)
+    return f"this bundle has seen some of these: {' and '.join(counts)}: {names}"
 
 
 def compared(info: BundleInfo) -> str:
@@ -145,11 +146,10 @@ def refuse_relabelled(sightings: Iterable[Sighting]) -> None:
     """Raise ManifestError that names every known file that has another label or case here."""
     wrong = [s for s in sightings if s.relabelled]
     if wrong:
-        names = "; ".join(f"{s.picture}: {s.relabelled}" for s in wrong[:NAMED])
-        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        names = first_of([f"{s.picture}: {s.relabelled}" for s in wrong], NAMED, "; ")
         raise ManifestError(
-            f"{len(wrong)} pictures are files that this bundle has seen, with another label or "
-            f"case than then: {names}{more}. Mend the manifest, or leave them out"
+            f"this bundle has seen {counted(len(wrong), 'picture')} of these with another label or "
+            f"case: {names}. Mend the manifest, or leave them out"
         )
 
 

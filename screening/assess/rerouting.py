@@ -10,6 +10,7 @@ from screening.assess.labelled import LabelledCase, routes_along
 from screening.classes import ABNORMAL, FLAG, LABELS, LOW_PRIORITY, NORMAL, REVIEW, ROUTES
 from screening.record import Picture
 from screening.triage.rule import Rule
+from screening.words import first_of
 
 NAMED = 20
 """How many cases `less_urgent_words` names before it only counts the rest."""
@@ -57,10 +58,8 @@ def less_urgent_words(cases: Sequence[Rerouted]) -> str:
     later = [case for case in cases if case.less_urgent]
     if not later:
         return "No case of the data becomes less urgent."
-    names = "; ".join(map(str, later[:NAMED]))
-    more = f"; and {len(later) - NAMED} more" if len(later) > NAMED else ""
     verb = "case becomes" if len(later) == 1 else "cases become"
-    return f"{len(later)} {verb} less urgent: {names}{more}."
+    return f"{len(later)} {verb} less urgent: {first_of(later, NAMED, '; ')}."
 
 
 def looser(before: Rule, after: Rule) -> list[str]:

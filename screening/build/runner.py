@@ -24,6 +24,7 @@ from screening.build.progress import BuildProgress
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION as LOOK
 from screening.train.durations import Tick, in_words, silent
+from screening.words import first_of
 
 BEGUN, DONE = "BEGUN", "DONE"
 _MOST_NAMED = 4
@@ -255,8 +256,7 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         old = was["settings"].get(section)
         changes += _changes(section, old, values)
     if changes:
-        more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
-        said.append(f"other settings ({', '.join(changes[:_MOST_NAMED])}{more})")
+        said.append(f"other settings ({first_of(changes, _MOST_NAMED)})")
     if was["data"] != now["data"]:
         said.append("other data")
     if was.get("given") != now.get("given"):
