@@ -305,7 +305,7 @@ def test_patients_that_trained_the_bundle_are_refused(kind, data, scorer, tmp_pa
     bundle = write_bundle_without_weights(tmp_path / "bundle", **values)
     pictures = read_pictures(data)
     if kind == "trained":
-        with pytest.raises(ScreeningError, match=r"1 pictures .*k003.png \(case c3 of lab\)"):
+        with pytest.raises(ScreeningError, match=r"1 picture .*k003.png \(case c3 of lab\)"):
             tune.run(parsed(tune, bundle.folder, "--data", data, "--recall", 0.7))
         assert scorer.scored == 0
     else:
