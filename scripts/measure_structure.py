@@ -16,13 +16,14 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+from report_header import add_report_arguments, begin, write
 from reproduce_structure import part_cells, settings
 from scipy.special import log_softmax
 from structure_splicer import by_pictures
 from structure_tables import length_score, profile_score, tables
 
 from screening.build.data import records_of
-from screening.bundle import default_bundle, load_bundle
+from screening.bundle import default_bundle, load_bundle, sha256_of
 from screening.classes import CHROMOSOMES, NORMAL
 from screening.data.chromosomes import load_cell
 from screening.data.split import TEST
@@ -121,16 +122,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--report", type=Path, default=Path("reports/structure.md"))
+    add_report_arguments(parser)
     parser.add_argument("--pages", type=int, default=2)
     parser.add_argument("--only-strips", action="store_true", help="make the strips, then stop")
     given = parser.parse_args()
+    commit = begin(given)
     cv2.setNumThreads(1)
     locator = Locator.of(load_bundle(default_bundle()))
     if not given.only_strips:
         reader = build_structure_reader()
-        reader.load_weights(given.run / "run" / "reader.weights.h5")
-    text = ["# The reader of structure", "", "Written by `scripts/measure_structure.py`.", ""]
+        weights = given.run / "run" / "reader.weights.h5"
+        reader.load_weights(weights)
+        whose = f"none: the reader of weights sha256 {sha256_of(weights)[:16]} is in no bundle yet"
+    text: list[str] = []
     for where, cells in test_cells(given.data).items():
         for shown, finder in (("single pictures", None), ("pages as found", locator)):
             sets = {}
@@ -146,7 +150,9 @@ def main() -> int:
             for what in WITNESSES:
                 scores = {how: found[what] for how, found in told.items()}
                 text += [f"### By {what}", "", *tables(sets, scores, what == WITNESSES[0]), ""]
-            given.report.write_text("\n".join(text) + "\n", "utf-8")
+    if not given.only_strips:
+        title = "The reader of structure, measured"
+        write(given, "structure.md", title, commit, whose, given.data, "\n".join(text))
     return 0
 
 
