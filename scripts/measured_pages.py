@@ -97,8 +97,8 @@ class MeasuredPages:
             most = f" Of each part the first {self.args.most} pages in random order"
             most += " and all of truly aneuploid cells."
         return (
-            "Pages are composed and simulated from chromosomes of people whom the bundle never saw "
-            "(unseen: of a laboratory that taught nothing); "
+            "Pages are composed and simulated from chromosomes of people who taught nothing in the "
+            "bundle (unseen: of a laboratory none of whose people did); "
             f"{self.args.passes} passes.{most}"
         )
 
