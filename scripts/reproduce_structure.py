@@ -70,13 +70,13 @@ def shard(cells: list[Metaphase], seed: tuple[int, int], locator: Locator | None
     return Strips.joined(made)
 
 
-def make_pages(data: Path, out: Path, shards: int) -> None:
-    """Write the shards that are not there yet."""
+def make_pages(data: Path, out: Path, shards: int, share: int, shares: int) -> None:
+    """Write the shards of this share that are not there yet: number `share` of `shares`."""
     cv2.setNumThreads(1)
     locator = Locator.of(load_bundle(default_bundle()))
     for part, count in ((VALIDATION, 2), (TRAIN, shards)):
         cells = part_cells(data, part)
-        for number in range(count):
+        for number in range(share, count, shares):
             path = out / "pages" / f"{part}-{number:04d}.npz"
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +111,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=120)
+    parser.add_argument("--share", default="0/1", help="make every second shard: 0/2 or 1/2, …")
     parser.add_argument("--epochs", type=int, default=33)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--stop-after", type=int)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     if given.step == "pages":
-        make_pages(given.data, given.out, given.shards)
+        share, shares = map(int, given.share.split("/"))
+        make_pages(given.data, given.out, given.shards, share, shares)
     else:
         train(given.out, StructureSettings(given.epochs, given.steps), given.threads,
               given.stop_after)  # fmt: skip

@@ -46,6 +46,13 @@ ends of a stout or forked body are two of its corners) and from which it is the 
 _TURN_COSTS = 0.001
 """Share of the mask that a line must explain more for each degree that it turns more."""
 
+_LYING_COSTS = 0.15
+"""Share of the mask that a line must explain more if it lies than if it stands: in a karyogram
+chromosomes stand, also the 21 whose chromatids are splayed wider than it is long."""
+
+_SHORT = 2.2
+"""Height, in thicknesses, under which a lying line may be a chromosome splayed wide."""
+
 _FORKED = 0.04
 """Largest piece left out, as a share of the mask, from which wider slits are closed on trial."""
 
@@ -103,19 +110,35 @@ def _found(
     starts = [chord] if explains >= _CHORD_MAY_DO else []
     if explains < _CHORD_DOES:
         starts.append(_way(field, padded, thick))
-    made = []
-    for line in starts:
-        for _ in range(_MOST_ROUNDS):
+
+    def judged(line: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray, AxisQuality]:
+        for _ in range(rounds):
             line, moved = _centred(field, line, thick)
             if moved < _STILL * thick:
                 break
         line = _downwards(line)
         left, right = _extents(field, line, thick)
         width = np.maximum(left + right, 0.5)
-        line -= edge * (1 + 1j)
-        made.append((line, width, quality_of(mask, line, width, body, cut_sides)))
+        line = line - edge * (1 + 1j)
+        return line, width, quality_of(mask, line, width, body, cut_sides)
+
+    made = [judged(line, _MOST_ROUNDS) for line in starts]
+    if any(_lying(line) for line, *_ in made) and cv2.boundingRect(padded)[3] < _SHORT * thick:
+        # Not moved: the middle of what is wider than long wanders to its corners.
+        made.append(judged(_chord(field, padded, thick, upright=True)[0], 0))
     # From corner to corner a line explains as much as upright, but turns.
-    return max(made, key=lambda one: one[2].explained - _TURN_COSTS * one[2].turn)
+    return max(
+        made,
+        key=lambda one: (
+            one[2].explained - _TURN_COSTS * one[2].turn - _LYING_COSTS * _lying(one[0])
+        ),
+    )
+
+
+def _lying(line: np.ndarray) -> float:
+    """Return how far the line lies: 0 at 30 degrees from upright or steeper, 1 when level."""
+    way = line[-1] - line[0]
+    return max(0.0, 2 * abs(way.real) / max(abs(way), 1e-6) - 1)
 
 
 def _work_copy(
@@ -138,11 +161,14 @@ def _work_copy(
     return small, grey, scale
 
 
-def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarray, float]:
+def _chord(
+    field: np.ndarray, body: np.ndarray, thick: float, upright: bool = False
+) -> tuple[np.ndarray, float]:
     """Return the straight line through the body, and which share (0-1) of it its cross-sections
     explain; 0 when one of them holds more than this body's width.
 
-    The direction of a body as wide as long is not in its shape: it stands upright.
+    The direction of a body as wide as long is not in its shape: it stands upright, and so does any
+    when `upright`.
     """
     m = cv2.moments(body, binaryImage=True)
     area = m["m00"]
@@ -154,7 +180,7 @@ def _chord(field: np.ndarray, body: np.ndarray, thick: float) -> tuple[np.ndarra
     slender = (most / max(least, 1e-6)) ** 0.5
     along = complex(np.exp(0.5j * np.angle(half)))
     along *= 1 if along.imag >= 0 else -1
-    sure = min(max((slender - 1.15) / 0.3, 0.0), 1.0)
+    sure = 0.0 if upright else min(max((slender - 1.15) / 0.3, 0.0), 1.0)
     along = sure * along + (1 - sure) * 1j
     reach = 2 * most**0.5 + 1
     line = centre + np.arange(-reach, reach + 0.5) * along / abs(along)

@@ -29,6 +29,7 @@ from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import ACROCENTRIC, Piece, rearrangement
 from screening.synthesis.structural import structural, structural_sham
 from screening.synthesis.style import clinical_style, random_style
+from screening.train.segment_pages import harder
 
 UNTOUCHED, SHAM = "untouched", "sham"
 KINDS = (UNTOUCHED, SHAM, "del", "dup", "inv", "t", "i", "add")
@@ -232,7 +233,8 @@ def page_strips(
     if locator is None:
         shown = [(one, ink_mask(one.image), one.image) for one in cell.chromosomes]
     else:
-        style = clinical_style(rng) if rng.random() < 0.5 else random_style(rng)
+        # Harder ones are as stout as the stoutest laboratories, which no training person is.
+        style = clinical_style(rng) if rng.random() < 0.4 else harder(random_style(rng), rng)
         page = compose(cell, style, rng)
         paper = normalise(page.image)
         found = locator.locate(Page(paper)).chromosomes
