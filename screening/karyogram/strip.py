@@ -6,12 +6,15 @@ and, along, at the scale of their class, so that what is too short or too long s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from screening.classes import RELATIVE_LENGTH
 from screening.errors import ScreeningError
-from screening.karyogram.axis import MedialAxis, arc_of, normals
+from screening.karyogram.axis import MedialAxis, arc_of, medial_axis, normals
 
 ROWS, COLUMNS = 128, 24
 """Size of a class strip."""
@@ -27,8 +30,53 @@ _COLUMNS_OF_WIDTH = 15.0
 """Columns across the usual chromosome of a cell: those of one laboratory are twice as stout for
 their length as those of another."""
 
+QUALITY = 8
+"""Numbers beside each strip; the first is the log of its length over its class's."""
+
 _DARK = 230
 """Ink of the dark bands (97th percentile) of every class strip."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellStrips:
+    """The class strips of one cell: `strips` uint8 (n, ROWS, COLUMNS), `quality` float32
+    (n, QUALITY): the log of each length over its class's, then of its axis: explained, branch, turn
+    in right angles, cut, filled, ring, and the median width over the cell's usual one."""
+
+    strips: np.ndarray
+    quality: np.ndarray
+
+
+def cell_strips(
+    names: Sequence[str], greys: Sequence[np.ndarray], masks: Sequence[np.ndarray]
+) -> CellStrips:
+    """Return the strips of the n chromosomes of one cell: class, picture uint8 (h, w) and mask bool
+    (h, w), not empty, of each. The scale along and across is the cell's own."""
+    count = len(names)
+    if not count:
+        return CellStrips(
+            np.zeros((0, ROWS, COLUMNS), np.uint8), np.zeros((0, QUALITY), np.float32)
+        )
+    axes = [medial_axis(mask, grey) for mask, grey in zip(masks, greys, strict=True)]
+    lengths = [a.length / RELATIVE_LENGTH[n] for a, n in zip(axes, names, strict=True)]
+    unit = max(0.5, float(np.median(lengths)))
+    width = max(2.0, float(np.median([np.median(axis.width) for axis in axes])))
+    every = zip(names, greys, masks, axes, strict=True)
+    return CellStrips(
+        np.stack([class_strip(grey, mask, axis, n, unit, width) for n, grey, mask, axis in every]),
+        np.array(
+            [_quality(a, n, unit, width) for a, n in zip(axes, names, strict=True)], np.float32
+        ),
+    )
+
+
+def _quality(axis: MedialAxis, name: str, unit: float, width: float) -> tuple[float, ...]:
+    q = axis.quality
+    relative = max(axis.length / unit, 0.1)
+    return (
+        float(np.log(relative / RELATIVE_LENGTH[name])), q.explained, 5 * q.branch, q.turn / 90,
+        q.cut, q.filled, float(q.ring), float(np.median(axis.width)) / width,
+    )  # fmt: skip
 
 
 def rows_per_percent(name: str) -> float:

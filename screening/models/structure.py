@@ -14,13 +14,10 @@ import numpy as np
 from keras import ops
 
 from screening.classes import CHROMOSOMES
-from screening.karyogram.strip import COLUMNS, ROWS
+from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
 
 STEPS = ROWS // 2
 """Rows of the encoder's output, two rows of the strip each."""
-
-QUALITY = 8
-"""Numbers beside each strip; the first is the log of its length over its class's."""
 
 PARTS = 12
 """Parts of each chromosome's length among which a row chooses its place."""

@@ -14,12 +14,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from screening.karyogram.strip import COLUMNS, ROWS
+from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
 from screening.metrics import auroc
 from screening.models.structure import (
     DENSE,
     PAIR,
-    QUALITY,
     ROW,
     SINGLE,
     STEPS,

@@ -18,9 +18,8 @@ from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH, class_ind
 from screening.errors import ScreeningError
 from screening.images.normalise import normalise
 from screening.images.page import Page
-from screening.karyogram.axis import MedialAxis, medial_axis
 from screening.karyogram.locate import Locator
-from screening.karyogram.strip import ROWS, class_strip
+from screening.karyogram.strip import ROWS, cell_strips
 from screening.karyogram.whole import ink_mask
 from screening.models.structure import PARTS, PLACES
 from screening.synthesis.bands import band_table
@@ -55,8 +54,8 @@ class Strips:
 
     `labels` uint16 (n, ROWS): see OUTSIDE; `changed` bool (n, ROWS): rows that are foreign,
     turned, doubled, or beside a loss; `classes` uint8, `pages` int32, `kinds` uint8 and `sizes`
-    float32 (n,): class, page, index in KINDS, changed part; `quality` float32 (n, QUALITY), see
-    `quality_numbers`.
+    float32 (n,): class, page, index in KINDS, changed part; `quality` float32 (n, QUALITY), as of
+    `CellStrips`.
     """
 
     strips: np.ndarray
@@ -247,47 +246,36 @@ def page_strips(
                 window = paper[one.y : one.y + one.h, one.x : one.x + one.w]
                 # Its name and its mark are all that is wanted of it.
                 shown.append((Chromosome(window, box.name, "", box.derived), one.mask, window))
-    rows = [(one, mask, grey, medial_axis(mask, grey)) for one, mask, grey in shown if mask.any()]
-    return _packed(rows, truths)
+    kept = [each for each in shown if each[1].any()]
+    if not kept:
+        raise ScreeningError("expected at least one chromosome, found none: leave this page out")
+    return _packed(kept, truths)
 
 
 def _packed(
-    rows: Sequence[tuple[Chromosome, np.ndarray, np.ndarray, MedialAxis]], truths: Sequence[_Truth]
+    shown: Sequence[tuple[Chromosome, np.ndarray, np.ndarray]], truths: Sequence[_Truth]
 ) -> Strips:
-    unit = max(0.5, float(np.median([a.length / RELATIVE_LENGTH[o.name] for o, *_, a in rows])))
-    width = max(2.0, float(np.median([np.median(axis.width) for *_, axis in rows])))
-    strips, labels, changed, classes, kinds, sizes, quality = [], [], [], [], [], [], []
-    for one, mask, grey, axis in rows:
+    ones = [one for one, *_ in shown]
+    made = cell_strips(
+        [one.name for one in ones], [grey for *_, grey in shown], [mask for _, mask, _ in shown]
+    )
+    labels, changed, kinds, sizes = [], [], [], []
+    for one, strip in zip(ones, made.strips, strict=True):
         truth = truths[int(one.derived)] if one.derived else None
-        strips.append(class_strip(grey, mask, axis, one.name, unit, width))
-        inside = np.flatnonzero(strips[-1].any(1))
+        inside = np.flatnonzero(strip.any(1))
         first, last = (inside[0], inside[-1] + 1) if inside.size else (0, 1)
         pieces = truth.pieces if truth else (Piece(one.name, 0, 1),)
         label, change = np.full(ROWS, OUTSIDE, np.uint16), np.zeros(ROWS, bool)
         label[first:last], change[first:last] = row_labels(one.name, pieces, last - first)
         labels.append(label)
         changed.append(change)
-        classes.append(class_index(one.name))
         kinds.append(KINDS.index(truth.kind if truth else UNTOUCHED))
         sizes.append(truth.size if truth else 0.0)
-        quality.append(quality_numbers(axis, one.name, unit, width))
-    count = len(rows)
+    classes = np.array([class_index(one.name) for one in ones], np.uint8)
     return Strips(
-        np.stack(strips), np.stack(labels), np.stack(changed), np.array(classes, np.uint8),
-        np.zeros(count, np.int32), np.array(kinds, np.uint8), np.array(sizes, np.float32),
-        np.array(quality, np.float32),
-    )  # fmt: skip
-
-
-def quality_numbers(axis: MedialAxis, name: str, unit: float, width: float) -> tuple[float, ...]:
-    """Return the QUALITY numbers of a strip of class `name`: log of its length over its class's,
-    then those of its axis: explained, branch, turn in right angles, cut, filled, ring, and the
-    median width over the cell's usual one."""
-    q = axis.quality
-    relative = max(axis.length / unit, 0.1)
-    return (
-        float(np.log(relative / RELATIVE_LENGTH[name])), q.explained, 5 * q.branch, q.turn / 90,
-        q.cut, q.filled, float(q.ring), float(np.median(axis.width)) / width,
+        made.strips, np.stack(labels), np.stack(changed), classes,
+        np.zeros(len(ones), np.int32), np.array(kinds, np.uint8), np.array(sizes, np.float32),
+        made.quality,
     )  # fmt: skip
 
 
