@@ -130,6 +130,40 @@ class CertificateInfo(_Strict):
         return self
 
 
+class StructureFound(_Strict):
+    """Of `pages` with a change of `kind` ("del", "dup", "inv", "t", "i", "rob", "add") of at least
+    `low` and less than `high` of a chromosome, how many are not of low priority (`raised`)."""
+
+    kind: str
+    low: float = Field(ge=0)
+    high: float = Field(gt=0)
+    pages: int = Field(gt=0)
+    raised: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> StructureFound:
+        if self.raised > self.pages or self.low >= self.high:
+            raise ValueError("expected raised <= pages and low < high")
+        return self
+
+
+class StructureInfo(_Strict):
+    """What is known of structural changes, all `simulated` in cells of `people` calibration people.
+
+    `covers`: part of a chromosome from which on at least `recall` of the changes, kind by kind
+    counted alike, are not of low priority; None: of no size. `found`: all that was measured.
+    `lost` of `normal` normal pages are not of low priority for their structure alone.
+    """
+
+    covers: float | None = Field(default=None, gt=0, lt=1)
+    recall: float = Field(gt=0, le=1)
+    people: int = Field(gt=0)
+    normal: int = Field(ge=0)
+    lost: int = Field(ge=0)
+    found: tuple[StructureFound, ...] = ()
+    data_hash: str = ""
+
+
 class CalibrationInfo(_Strict):
     """What the calibration cases showed, for probabilities, drift checks and overlap checks.
 
@@ -161,9 +195,10 @@ class BundleInfo(_Strict):
     calibrated one or the vote share (see `triage.rule`). `reading` holds every rate, prior and
     limit by which chromosomes are read; `witnesses` names the kinds of evidence that are heard (see
     `evidence.witnesses`), `fusion` joins what they say (None: the network alone). `certificate`:
-    what certifies the threshold (None: nothing does); `calibration`: what was seen on calibration
-    cases. `data` names sources, split hash and seeds, and
-    whether it was a trial; `metrics` holds measured figures by group.
+    what certifies the threshold (None: nothing does); `structure`: what is found of structural
+    changes (None: they are not judged); `calibration`: what was seen on calibration cases. `data`
+    names sources, split hash and seeds, and whether it was a trial; `metrics` holds measured
+    figures by group.
     """
 
     schema_version: Literal[2] = SCHEMA
@@ -179,6 +214,7 @@ class BundleInfo(_Strict):
     witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
+    structure: StructureInfo | None = None
     calibration: CalibrationInfo | None = None
     data: dict[str, Any] = {}
     metrics: dict[str, Any] = {}

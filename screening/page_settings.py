@@ -104,3 +104,23 @@ class BandReading(Group):
     agreement: NotNegative = 0.17
     inverted: Positive = 0.07
     detail: NotNegative = 3.45
+
+
+class StructureReading(Group):
+    """When homologs that differ keep a page from the end of the work list.
+
+    `doubt`: log-odds of the cell (see `record.Structure`) from which they do, chosen on validation
+    people; `readable`: least mean probability that the rows give to their own class, below it
+    structure cannot be judged. `bounded`: no pair says more, in log-odds. `told`: pairs told of one
+    page; `named`: share of the odds from which a recurrent translocation is suggested by name;
+    `least`: part of a chromosome's length under which a jump of its rows is not told; `jump`: cost
+    of a jump, see `structure_path`.
+    """
+
+    doubt: float = 1e6
+    readable: Probability = 0.0
+    bounded: Positive = 12.0
+    told: Annotated[int, Field(ge=1)] = 3
+    named: Probability = 0.8
+    least: Inner = 0.1
+    jump: Positive = 6.0

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from screening.classes import AUTOSOMES
-from screening.page_settings import BandReading, ChromosomeReading, Gate, Marks
+from screening.page_settings import BandReading, ChromosomeReading, Gate, Marks, StructureReading
 from screening.setting_types import (
     Autosome,
     Between,
@@ -375,3 +375,4 @@ class ReadingSettings(Group):
     doubts: Doubts = Doubts()
     sizes: Sizes = Sizes()
     chromosomes: ChromosomeReading = ChromosomeReading()
+    structure: StructureReading = StructureReading()

@@ -22,7 +22,7 @@ from screening.errors import ScreeningError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-VERSION = 1
+VERSION = 2
 """Of what `to_dict` writes; a record of another version is refused."""
 
 Feature = float | tuple[float, ...]
@@ -72,6 +72,48 @@ class Banding:
 
 
 @dataclass(frozen=True)
+class PairChange:
+    """Two homologs of which one looks rearranged.
+
+    `name`: their class; `first`, `second`: their places in `Reading.chromosomes`, `changed` that of
+    the odd one; `log_odds` that one of them is changed, had half of all pairs a change, and the
+    standard deviation `spread` over the dropout passes; `kind`: "del", "dup", "inv", "t" as the
+    rows read, "" when they do not tell; `start`, `end`: where, fractions (0–1) of the class's
+    length, and `bands` in words ("q22 to q34"); `partner`: the class of which a piece is seen, ""
+    none.
+    """
+
+    name: str
+    first: int
+    second: int
+    changed: int
+    log_odds: float
+    spread: float
+    kind: str = ""
+    start: float = 0.0
+    end: float = 1.0
+    bands: str = ""
+    partner: str = ""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the two homologs of each class say of structural changes in the cell.
+
+    `log_odds` that the cell has one, up to a constant (see `evidence.structure_cell`); `readable`:
+    mean probability (0–1) that the rows of the chromosomes give to their own class; `compared`:
+    how many pairs were; `pairs`: those that explain most of it, the most suspicious first;
+    `suggestion`: an ISCN name, "" when none is probable enough.
+    """
+
+    log_odds: float
+    readable: float
+    compared: int
+    pairs: tuple[PairChange, ...] = ()
+    suggestion: str = ""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What the chromosomes of one cell amount to.
 
@@ -81,8 +123,9 @@ class Reading:
     `gains_and_losses` what it has more or less than a normal one; `layout_score` 0–1: how well the
     objects follow the order of a karyogram, `orientation` one of `slots.READINGS`; `disorder`: 0
     when the lengths fall as the order says, up to 2; `misread_rate`: estimated share of misread
-    chromosomes; `iscn`: the suggested karyotype, "" when none is sure enough; `banding`: None where
-    nobody looked. A page whose objects cannot be one cell (`whole` false) has no karyotypes.
+    chromosomes; `iscn`: the suggested karyotype, "" when none is sure enough; `banding` and
+    `structure`: None where nobody looked. A page whose objects cannot be one cell (`whole` false)
+    has no karyotypes.
     """
 
     chromosomes: tuple[Chromosome, ...] = ()
@@ -98,6 +141,7 @@ class Reading:
     iscn: str = ""
     whole: bool = True
     banding: Banding | None = None
+    structure: Structure | None = None
 
     def found(self) -> int:
         """Return how many objects read as chromosomes."""

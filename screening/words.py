@@ -16,6 +16,7 @@ from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW
 
 if TYPE_CHECKING:
     from screening.bundle_schema import CertificateInfo, Scope
+    from screening.record import PairChange, Structure
 
 ABNORMALITY: Mapping[Scope, str] = {
     NUMERICAL: "a gain or loss of a whole chromosome",
@@ -39,21 +40,33 @@ NOT_COUNTED = "the chromosomes were not counted"
 OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
 
 
-def scope_told(scope: Scope) -> str:
-    """Return what was judged, and what was not."""
+def scope_told(scope: Scope, covers: float | None = None) -> str:
+    """Return what was judged, and what was not. `covers`: see `structure_covered`."""
     judged = {NUMERICAL: "gains and losses of whole chromosomes", LABELLED: ABNORMALITY[LABELLED]}
+    also, smaller = "", ""
+    if covers is not None:
+        also = f", structural changes of about {percent(covers)} of a chromosome or more"
+        smaller = "smaller "
     return (
-        f"Judged: {judged[scope]}, each picture as one G-banded cell. Not judged: structural "
-        "changes, mosaics, other stains."
+        f"Judged: {judged[scope]}{also}, each picture as one G-banded cell. Not judged: {smaller}"
+        "structural changes, mosaics, other stains."
     )
 
 
-def meaning(route: str, scope: Scope) -> str:
+def structure_covered(covers: float | None) -> str:
+    """Return what no sign of an abnormality says of structure: changes of at least `covers` (0–1)
+    of a chromosome are looked for, None: none are."""
+    if covers is None:
+        return NOT_JUDGED
+    return f"no structural change of about {percent(covers)} of a chromosome or more seen"
+
+
+def meaning(route: str, scope: Scope, covers: float | None = None) -> str:
     """Return what a route means to a person."""
     return {
         FLAG: "looks abnormal: look at these first",
         REVIEW: "not sure, poor picture, or not judged",
-        LOW_PRIORITY: f"no sign of {ABNORMALITY[scope]}, {NOT_JUDGED}: look later",
+        LOW_PRIORITY: f"no sign of {ABNORMALITY[scope]}, {structure_covered(covers)}: look later",
     }[route]
 
 
@@ -132,9 +145,13 @@ def abnormal_by_votes(votes: int, passes: int) -> str:
     return f"looks abnormal in {votes} of {counted(passes, 'pass')}"
 
 
-def normal_by_votes(votes: int, passes: int, scope: Scope) -> str:
-    """Return that enough passes voted normal, and what normal covers."""
-    return f"no sign of {ABNORMALITY[scope]} in {votes} of {counted(passes, 'pass')}, {NOT_JUDGED}"
+def normal_by_votes(
+    votes: int, passes: int, scope: Scope, covers: float | None = None, doubted: bool = False
+) -> str:
+    """Return that enough passes voted normal, and what normal covers; of structure nothing where
+    something is `doubted` besides."""
+    said = f"no sign of {ABNORMALITY[scope]} in {votes} of {counted(passes, 'pass')}"
+    return said + _of_structure(covers, doubted)
 
 
 def undecided(abnormal: int, passes: int, needed: int) -> str:
@@ -145,7 +162,9 @@ def undecided(abnormal: int, passes: int, needed: int) -> str:
     )
 
 
-def by_calibration(route: str, low: float, high: float, scope: Scope) -> str:
+def by_calibration(
+    route: str, low: float, high: float, scope: Scope, covers: float | None = None
+) -> str:
     """Return what the calibration cases say: a probability of abnormal between `low` and `high`.
 
     ValueError for a flag unless abnormal is more probable than not all over the interval, for low
@@ -154,15 +173,19 @@ def by_calibration(route: str, low: float, high: float, scope: Scope) -> str:
     found = f"probability of {ABNORMALITY[scope]} {interval(low, high)}"
     if (route == FLAG and not low > 0.5) or (route == LOW_PRIORITY and not high < 0.5):
         raise ValueError(f"{route} does not go with a probability {interval(low, high)}")
+    untold = _of_structure(covers, route != LOW_PRIORITY)
     if route == LOW_PRIORITY:
-        return f"no sign of {ABNORMALITY[scope]}: probability {interval(low, high)}, {NOT_JUDGED}"
+        return f"no sign of {ABNORMALITY[scope]}: probability {interval(low, high)}{untold}"
     if route == FLAG:
         return f"looks abnormal: {found}"
     if low > 0.5:
         return f"more probably abnormal than normal: {found}"
-    if high < 0.5:
-        return f"more probably normal than abnormal: {found}, {NOT_JUDGED}"
-    return f"cannot be told: {found}, {NOT_JUDGED}"
+    said = "more probably normal than abnormal" if high < 0.5 else "cannot be told"
+    return f"{said}: {found}{untold}"
+
+
+def _of_structure(covers: float | None, doubted: bool) -> str:
+    return "" if doubted and covers is not None else f", {structure_covered(covers)}"
 
 
 def kept_from_flag(share: float, threshold: float, needed: float) -> str:
@@ -213,6 +236,28 @@ NO_BANDS = f"no G bands are seen: {_COUNT_ONLY}"
 REVERSED_BANDS = f"the bands look reversed (R-banding?): {_COUNT_ONLY}"
 BLURRED_BANDS = f"the bands are too blurred or too faint to be read: {_COUNT_ONLY}"
 POOR_BANDS = "the bands are hard to read: count and places carry the reading"
+UNREADABLE_STRUCTURE = (
+    "the bands are too hard to read for structural changes to be judged: only gains and losses were"
+)
+_CHANGE = {"del": "something missing", "dup": "something doubled", "inv": "a turned stretch"}
+
+
+def structural_doubt(structure: Structure) -> str:
+    """Return which homologs differ, how as far as it can be read, and what it may be together."""
+    pairs = structure.pairs[: 2 if structure.suggestion else 1]
+    told = " and ".join(pair_differs(pair) for pair in pairs)
+    end = f": {structure.suggestion}?" if structure.suggestion else ": a structural change?"
+    return f"{told}{end}"
+
+
+def pair_differs(pair: PairChange) -> str:
+    """Return how the two homologs of a pair differ, without a name for it."""
+    said = f"the two chromosomes {pair.name} differ"
+    if not pair.kind:
+        return said
+    if pair.kind == "t":
+        return f"{said} (one reads in part as chromosome {pair.partner})"
+    return f"{said} ({_CHANGE[pair.kind]} at {pair.bands})"
 
 
 def not_a_cell(objects: int) -> str:

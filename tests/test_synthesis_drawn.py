@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from screening.bands import STAIN, band_table
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
 from screening.demo import demo_folder, demo_truth
 from screening.errors import ScreeningError
-from screening.synthesis.bands import STAIN, band_table
 from screening.synthesis.drawn import draw_cell, draw_chromosome, random_preparation
 
 

@@ -13,12 +13,12 @@ import pytest
 from iscn_authenticator import validate_karyotype
 from scipy.stats import mannwhitneyu
 
+from screening.bands import band_span, band_table
 from screening.commands import simulate as simulate_command
 from screening.errors import ScreeningError
 from screening.iscn import chromosomes_of, karyotype
 from screening.karyogram.crops import outline_of, standardised
 from screening.synthesis.abnormalities import SEXES
-from screening.synthesis.bands import band_span, band_table
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase

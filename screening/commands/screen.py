@@ -114,7 +114,9 @@ def show(summary: Summary, settings: Settings) -> None:
     for route, colour in zip(ROUTES, ("red", "yellow", "green"), strict=True):
         count = words.counted(summary.routes.get(route, 0), "picture")
         table.add_row(
-            f"[{colour}]{route}[/]", f"[bold]{count}[/]", words.meaning(route, settings.rule.scope)
+            f"[{colour}]{route}[/]",
+            f"[bold]{count}[/]",
+            words.meaning(route, settings.rule.scope, settings.rule.covers),
         )
     console.print(table)
     for warning in summary.warnings:

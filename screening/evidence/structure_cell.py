@@ -14,9 +14,12 @@ from itertools import combinations
 import numpy as np
 from scipy.special import logsumexp
 
-TRANSLOCATIONS: Mapping[tuple[str, str], float] = {
-    ("9", "22"): 10, ("15", "17"): 4, ("11", "22"): 4, ("8", "14"): 3, ("8", "21"): 3,
-    ("11", "14"): 2, ("14", "18"): 2, ("4", "11"): 1.5, ("1", "19"): 1,
+from screening.iscn import chromosomes_of
+
+TRANSLOCATIONS: Mapping[str, float] = {
+    "t(9;22)(q34;q11.2)": 10, "t(15;17)(q24;q21)": 4, "t(11;22)(q23;q11.2)": 4,
+    "t(8;14)(q24;q32)": 3, "t(8;21)(q22;q22)": 3, "t(11;14)(q13;q32)": 2, "t(14;18)(q32;q21)": 2,
+    "t(4;11)(q21;q23)": 1.5, "t(1;19)(q23;p13)": 1,
 }  # fmt: skip
 """How often, relatively, as in `synthesis.rearrangements.KNOWN`: rough figures of what laboratories
 report."""
@@ -29,12 +32,12 @@ _ONE, _TWO, _KNOWN = 0.5, 0.25, 0.25
 class CellDoubt:
     """`log_odds` that some chromosome of the cell is rearranged against none, up to a constant;
     `classes`: those that the most probable hypothesis concerns, `share` (0–1) its part of the odds,
-    `known`: it is one of TRANSLOCATIONS."""
+    `known`: which of TRANSLOCATIONS it is, "" none."""
 
     log_odds: float
     classes: tuple[str, ...]
     share: float
-    known: bool
+    known: str
 
 
 def cell_doubt(pairs: Mapping[str, float]) -> CellDoubt:
@@ -46,16 +49,19 @@ def cell_doubt(pairs: Mapping[str, float]) -> CellDoubt:
         raise ValueError("expected the log odds of at least one pair, received none")
     names = tuple(pairs)
     both = list(combinations(names, 2))
-    known = {pair: w for pair, w in TRANSLOCATIONS.items() if all(name in pairs for name in pair)}
+    known = {
+        name: w for name, w in TRANSLOCATIONS.items() if set(chromosomes_of(name)) <= set(names)
+    }
     total = sum(TRANSLOCATIONS.values())
-    found: list[tuple[tuple[str, ...], float, bool]] = [
-        ((name,), np.log(_ONE / len(names)) + pairs[name], False) for name in names
+    found: list[tuple[tuple[str, ...], float, str]] = [
+        ((name,), np.log(_ONE / len(names)) + pairs[name], "") for name in names
     ]
     for two in both:
-        found.append((two, np.log(_TWO / len(both)) + sum(pairs[n] for n in two), False))
-    for two, weight in known.items():
-        odds = np.log(_KNOWN * weight / total) + sum(pairs[n] for n in two)
-        found.append((two, odds, True))
+        found.append((two, np.log(_TWO / len(both)) + sum(pairs[n] for n in two), ""))
+    for name, weight in known.items():
+        classes = tuple(chromosomes_of(name))
+        odds = np.log(_KNOWN * weight / total) + sum(pairs[n] for n in classes)
+        found.append((classes, odds, name))
     every = logsumexp([odds for _, odds, _ in found])
-    classes, odds, is_known = max(found, key=lambda one: one[1])
-    return CellDoubt(float(every), classes, float(np.exp(odds - every)), is_known)
+    classes, odds, which = max(found, key=lambda one: one[1])
+    return CellDoubt(float(every), classes, float(np.exp(odds - every)), which)

@@ -178,6 +178,20 @@ def build_structure_reader(
     return keras.Model(inputs, outputs, name="structure")
 
 
+def pair_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return the model in two: all but what judges the pair, whose output PAIR is then what that
+    reads, (b, n); and the part that judges it, (b, n) → logits (b, 1), where the dropout is."""
+    drop = model.get_layer("drop_pair")
+    # Keras keeps a dictionary's outputs in the order of its sorted keys.
+    outputs = dict(zip(sorted((DENSE, ROW, SINGLE, PAIR)), model.outputs, strict=True))
+    body = keras.Model(model.inputs, outputs | {PAIR: drop.input}, name="structure_body")
+    features = keras.Input(drop.input.shape[1:], name="pair_features")
+    x = features
+    for name in ("drop_pair", "pair_hidden", "pair_out"):
+        x = model.get_layer(name)(x)
+    return body, keras.Model(features, x, name="structure_head")
+
+
 def _own_reading(dense: keras.KerasTensor, classes: keras.KerasTensor) -> keras.KerasTensor:
     """What the dense reading says about the own class, (b, n, 4): its probability, the expected
     place 0–1, how far that moves on from the row before, and the certainty of any class."""

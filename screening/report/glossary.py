@@ -50,13 +50,15 @@ def glossary(
     prevalence: float | None,
     p_normal: float | None,
     scope: Scope,
+    covers: float | None = None,
 ) -> tuple[tuple[str, str], ...]:
     """Return what the words of the page mean under a rule, as (term, meaning).
 
     A pass votes abnormal from `threshold` on, for a flag from `flag` on, and a share `needed` of
     them must agree. `prevalence`: where calibrated probabilities hold (None: the rule of votes).
     `p_normal`: what the chromosomes must give 46,XX or 46,XY (None: no picture was read).
-    `scope`: what abnormal means.
+    `scope`: what abnormal means; `covers`: from which part of a chromosome structural changes are
+    looked for (None: they are not).
     """
     agree = f"at least {words.percent(needed)} of the passes"
     above = "all of the probability’s interval lies above one half, and " if prevalence else ""
@@ -69,7 +71,7 @@ def glossary(
         (
             LOW_PRIORITY,
             f"{above.replace('above', 'under')}{agree} stay under {threshold:.4g}, {seen}, and "
-            f"nothing is doubtful: {words.NOT_JUDGED}. A person still decides.",
+            f"nothing is doubtful: {words.structure_covered(covers)}. A person still decides.",
         ),
         (
             "pass",

@@ -106,6 +106,7 @@ class WorkList:
             calibration.prevalence if calibration is not None else None,
             rule.min_p_normal if self.any_read() else None,
             rule.scope,
+            rule.covers,
         )
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from screening.bands import STAIN, band_table
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
-from screening.synthesis.bands import STAIN, band_table
 from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.warp import warp
 

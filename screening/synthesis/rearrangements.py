@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from screening.bands import band_span, band_table
 from screening.classes import AUTOSOMES, CHROMOSOMES
 from screening.errors import ScreeningError
 from screening.synthesis.abnormalities import SEXES
-from screening.synthesis.bands import band_span, band_table
 
 LEAST_MEGABASES = 20.0
 """Shortest segment that a new rearrangement moves, loses, turns or doubles: 8 % of chromosome 1.

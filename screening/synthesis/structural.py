@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from screening.bands import band_table
 from screening.errors import ScreeningError
 from screening.karyogram.crops import LENGTH_SHARE, Outline, outline_of, sample, walk
 from screening.karyogram.layout import CENTROMERE
-from screening.synthesis.bands import band_table
 from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import (
     ACROCENTRIC,

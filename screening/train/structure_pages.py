@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from screening.atomic import replaced_file
+from screening.bands import band_table
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.errors import ScreeningError
 from screening.images.normalise import normalise
@@ -22,7 +23,6 @@ from screening.karyogram.locate import Locator
 from screening.karyogram.strip import ROWS, cell_strips
 from screening.karyogram.whole import ink_mask
 from screening.models.structure import PARTS, PLACES
-from screening.synthesis.bands import band_table
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import ACROCENTRIC, Piece, rearrangement

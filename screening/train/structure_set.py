@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from screening.bands import band_table
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH, class_index
 from screening.karyogram.strip import COLUMNS, ROWS, rows_per_percent
-from screening.synthesis.bands import band_table
 from screening.synthesis.rearrangements import ACROCENTRIC
 from screening.train.structure_pages import KINDS, OUTSIDE, SHAM, SIZES, UNTOUCHED, Strips
 

@@ -42,12 +42,13 @@ class Policy:
     exactly as many separate chromosome-like objects may be low-priority. The whole-image network
     hardly sees one small chromosome more or less, the count does; where homologs touch it is low
     although nothing is missing, and a person looks. None switches the check off.
-    `scope`: what abnormal means.
+    `scope`: what abnormal means; `covers`: see `Rule`.
     """
 
     min_confidence: float = 0.8
     expected_objects: int | None = 46
     scope: Scope = LABELLED
+    covers: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.min_confidence <= 1:
@@ -87,7 +88,7 @@ def decide(
         prediction=ABNORMAL if abnormal else NORMAL,
         votes=won,
         confidence=won,
-        reasons=(_said(votes, policy, abnormal, sure), *picture.notes, *against),
+        reasons=(_said(votes, policy, abnormal, sure, bool(against)), *picture.notes, *against),
         p_abnormal=votes.mean,
         p_std=votes.std,
     )
@@ -101,10 +102,12 @@ def _count_doubt(objects: int | None, expected: int | None) -> list[str]:
     return [words.objects_counted(objects, expected)]
 
 
-def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool) -> str:
+def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool, doubted: bool) -> str:
     if not sure:
         needed = math.ceil(policy.min_confidence * votes.passes - 1e-9)
         return words.undecided(votes.abnormal, votes.passes, needed)
     if abnormal:
         return words.abnormal_by_votes(votes.abnormal, votes.passes)
-    return words.normal_by_votes(votes.passes - votes.abnormal, votes.passes, policy.scope)
+    return words.normal_by_votes(
+        votes.passes - votes.abnormal, votes.passes, policy.scope, policy.covers, doubted
+    )

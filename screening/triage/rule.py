@@ -55,7 +55,8 @@ class Rule:
     `min_layout`.
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
-    from (None: the rule of votes). `scope`: what abnormal means."""
+    from (None: the rule of votes). `scope`: what abnormal means; `covers`: part of a chromosome
+    (0–1) from which structural changes are looked for (None: they are not)."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -65,6 +66,7 @@ class Rule:
     flag_threshold: float | None = None
     venn_abers: VennAbers | None = None
     scope: Scope = LABELLED
+    covers: float | None = None
 
     @property
     def name(self) -> str:
@@ -91,15 +93,16 @@ class Rule:
         raising = only_raising(witnesses_of(info.witnesses))
         fusion = Fusion(known.intercept, known.weights, raising, known.limit)
         flag = known.flag_threshold if flag is None else flag
+        covers = info.structure.covers if info.structure is not None else None
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
-            _calibrated(info, name), scope,
+            _calibrated(info, name), scope, covers,
         )  # fmt: skip
 
 
 def judge(rule: Rule, picture: Picture) -> Verdict:
     """Return the whole rule's verdict on one picture."""
-    policy = Policy(rule.min_confidence, scope=rule.scope)
+    policy = Policy(rule.min_confidence, scope=rule.scope, covers=rule.covers)
     p = picture.p
     if picture.status != OK or p is None or not len(p):
         return decide(picture, None, policy)
@@ -158,7 +161,7 @@ def _told_by(
         votes=share,
         confidence=sureness.at_least,
         interval=(low, high),
-        reasons=(words.by_calibration(route, low, high, rule.scope), *others),
+        reasons=(words.by_calibration(route, low, high, rule.scope, rule.covers), *others),
     )
 
 

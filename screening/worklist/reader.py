@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
+from screening.classes import CHROMOSOMES, class_index
 from screening.evidence.banding import banding_of
 from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
+from screening.evidence.structure import pairs_of, structure_of
 from screening.evidence.witness import Sight, Testimony, hear
 from screening.evidence.witnesses import witnesses_of
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.karyogram.strip import cell_strips
 from screening.native_log import native_log_filtered
 from screening.reading_settings import ReadingSettings
-from screening.record import Reading
+from screening.record import Reading, Structure
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier, Classified
+    from screening.predict.structure import StructureReader
 
-PART = "classifier"
+PART, STRUCTURE = "classifier", "structure"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,7 @@ class BundleReader:
         self.bundle, self.passes, self.seed = bundle, passes, seed
         self.witnesses = witnesses_of(bundle.info.witnesses)
         self._classifier: ChromosomeClassifier | None = None
+        self._structure: StructureReader | None = None
 
     def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
         """Return what was read of a page; `p` (passes,): what the network says of it."""
@@ -56,6 +61,10 @@ class BundleReader:
         sight = sight_of(page, chosen, classified, settings, p)
         reading = sight.reading
         assert reading is not None
+        if STRUCTURE in self.bundle.info.parts and reading.whole:
+            structure = self._compared(reading, chosen.chromosomes, page.paper)
+            reading = replace(reading, structure=structure)
+            sight = replace(sight, reading=reading)
         boxes = page.fractions(_boxes(chosen.chromosomes))
         placed = tuple(
             replace(one, x=x, y=y, w=w, h=h)
@@ -63,6 +72,33 @@ class BundleReader:
         )
         heard = hear(self.witnesses, sight, settings)
         return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes)
+
+    def _compared(
+        self, reading: Reading, found: Sequence[FoundChromosome], paper: np.ndarray
+    ) -> Structure | None:
+        """Return what the homologs of a whole cell say of its structure."""
+        known = [i for i, one in enumerate(reading.chromosomes) if one.name in CHROMOSOMES]
+        names = [reading.chromosomes[i].name for i in known]
+        if not names:
+            return None
+        ones = [found[i] for i in known]
+        greys = [paper[one.y : one.y + one.h, one.x : one.x + one.w] for one in ones]
+        strips = cell_strips(names, greys, [one.mask for one in ones])
+        pairs = pairs_of(names)
+        classes = np.array([class_index(name) for name in names])
+        said = self.structure.read(strips, pairs, classes)
+        how = self.bundle.info.reading.structure
+        return structure_of(said, pairs, names, how, known)
+
+    @property
+    def structure(self) -> StructureReader:
+        """Return the bundle's reader of structure, loaded."""
+        if self._structure is None:
+            with native_log_filtered():
+                from screening.predict.structure import StructureReader
+
+                self._structure = StructureReader(self.bundle, self.passes, self.seed)
+        return self._structure
 
     @property
     def classifier(self) -> ChromosomeClassifier:

@@ -72,3 +72,17 @@ def band_span(name: str, band: str) -> tuple[float, float]:
             f"received {band!r}; name it as ISCN does, such as q11.2"
         )
     return float(bands.edges[inside[0]]), float(bands.edges[inside[-1] + 1])
+
+
+def bands_between(name: str, start: float, end: float) -> str:
+    """Return the bands of chromosome `name` from `start` to `end`, fractions of its length, at
+    about 400 bands: "q22 to q34", "p15", and "the whole of it"."""
+    if end - start > 0.97:
+        return "the whole of it"
+    bands = band_table()[name]
+    # What just touches a band does not concern it.
+    inset = min(0.01, (end - start) / 3)
+    at = np.clip([start + inset, end - inset], 0, 1 - 1e-9)
+    places = np.searchsorted(bands.edges, at, side="right") - 1
+    first, last = (bands.names[k].partition(".")[0] for k in places)
+    return first if first == last else f"{first} to {last}"
