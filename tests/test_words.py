@@ -12,10 +12,12 @@ import pytest
 from screening import words
 from screening.bundle_schema import CertificateInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
+from screening.record import PairChange, Structure
 from screening.report import glossary
 
 PROBABILITIES = (0.0, 1e-9, 0.004, 0.01, 0.29, 0.5, 0.8999, 0.949, 0.99, 0.9949, 0.9999, 1.0)
 SCOPES = (NUMERICAL, LABELLED)
+COVERS = (None, 0.25)
 COUNTS = (0, 1, 2, 46)
 INTERVALS = [(a, b) for a in PROBABILITIES for b in PROBABILITIES if a <= b]
 NAMES = (["21"], ["21", "21"], ["21", "22", "21"])
@@ -43,6 +45,15 @@ def certificate(
     )  # fmt: skip
 
 
+def pair(kind: str, name: str = "9") -> PairChange:
+    return PairChange(name, 0, 1, 0, 5.0, 1.0, kind, 0.5, 1.0, "q22 to q34", "22" * (kind == "t"))
+
+
+def structure(kind: str, suggestion: str = "") -> Structure:
+    return Structure(9.0, 0.8, 22, (pair(kind), pair(kind, "22")), suggestion)
+
+
+STRUCTURES = [("",), ("del",), ("t", "t(9;22)(q34;q11.2)")]
 SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "probability": [(p,) for p in PROBABILITIES],
     "stated": [(p,) for p in PROBABILITIES],
@@ -52,13 +63,16 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "counted": itertools.product(COUNTS, ("cell", "pass")),
     "adding_up": [],  # numbers, below
     "abnormal_by_votes": [(n, n) for n in COUNTS],
-    "normal_by_votes": [(n, n, scope) for n in COUNTS for scope in SCOPES],
-    "scope_told": [(scope,) for scope in SCOPES],
-    "meaning": itertools.product(ROUTES, SCOPES),
+    "normal_by_votes": itertools.product(COUNTS, COUNTS[-1:], SCOPES, COVERS, (False, True)),
+    "scope_told": itertools.product(SCOPES, COVERS),
+    "structure_covered": [(covers,) for covers in COVERS],
+    "structural_doubt": [(structure(*each),) for each in STRUCTURES],
+    "pair_differs": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
+    "meaning": itertools.product(ROUTES, SCOPES, COVERS),
     "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),
     "by_calibration": [
-        (route, *ends, scope)
-        for route, ends, scope in itertools.product(ROUTES, INTERVALS, SCOPES)
+        (route, *ends, scope, covers)
+        for route, ends, scope, covers in itertools.product(ROUTES, INTERVALS, SCOPES, COVERS)
         if allowed(route, *ends)
     ],
     "kept_from_flag": itertools.product(PROBABILITIES, (0.0001, 0.04, 0.9997), (0.5, 0.8, 1.0)),
@@ -80,7 +94,13 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "left_out": [("2 (2 .csv), such as a.csv",)],
     "turning_points": itertools.product((-9.2, -3.178, -0.04), (-0.01, 0.0, 8.1)),
     "glossary": itertools.product(
-        (0.0001, 0.04), (0.5, 0.9997), (0.5, 1.0), (None, 0.004, 0.5072), (None, 0.5), SCOPES
+        (0.0001, 0.04),
+        (0.5, 0.9997),
+        (0.5, 1.0),
+        (None, 0.004, 0.5072),
+        (None, 0.5),
+        SCOPES,
+        COVERS,
     ),
     "rounded_down": [(p, n) for p in PROBABILITIES[4:-1] for n in (2, 3)],
     "certificate_sentence": [
@@ -146,9 +166,33 @@ def test_nothing_is_called_normal_without_what_normal_covers():
     judged = [s for s in rendered() if calm.search(s)]
     assert len(judged) > 50
     for sentence in judged:
-        assert words.NOT_JUDGED in sentence
+        doubted = sentence.startswith(("more probably", "cannot be told")) or "passes" in sentence
+        assert doubted or "structural change" in sentence
         assert any(what in sentence for what in words.ABNORMALITY.values())
     assert not any(re.search("looks? normal", sentence) for sentence in rendered())
+
+
+@pytest.mark.parametrize("covers", COVERS)
+def test_normal_says_what_it_covers_of_structure(covers):
+    covered = words.structure_covered(covers)
+    assert ("25 %" in covered) == (covers is not None)
+    assert covered in words.normal_by_votes(9, 10, NUMERICAL, covers)
+    assert covered in words.by_calibration(LOW_PRIORITY, 0.0, 0.04, NUMERICAL, covers)
+    assert covered in words.meaning(LOW_PRIORITY, NUMERICAL, covers)
+    # Where a person looks anyway, nothing may be said to be free of what is doubted there.
+    for said in (
+        words.normal_by_votes(9, 10, NUMERICAL, covers, doubted=True),
+        words.by_calibration(REVIEW, 0.0, 0.04, NUMERICAL, covers),
+    ):
+        assert "seen" not in said and (words.NOT_JUDGED in said) == (covers is None)
+
+
+def test_a_structural_doubt_tells_the_pair_and_what_it_may_be():
+    said = words.structural_doubt(structure("t", "t(9;22)(q34;q11.2)"))
+    assert said.endswith(": t(9;22)(q34;q11.2)?") and "chromosomes 9" in said
+    assert "chromosomes 22" in said and "in part as chromosome 22" in said
+    said = words.structural_doubt(structure("del"))
+    assert "something missing at q22 to q34" in said and said.endswith("a structural change?")
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS)
