@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW
 
 if TYPE_CHECKING:
-    from screening.bundle_schema import CertificateInfo, Scope
+    from screening.bundle_schema import CertificateInfo, Scope, StructureInfo
     from screening.record import PairChange, Structure
 
 ABNORMALITY: Mapping[Scope, str] = {
@@ -351,7 +351,7 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
             "is that of a first look)"
         )
     first = f"Earned {', '.join(earned)}: at" if earned else "At"
-    people = "1 person" if c.patients == 1 else f"{c.patients} people"
+    people = _people(c.patients)
     made = f"{c.composed} composed of single chromosomes, " if c.composed else ""
     text = (
         f"{first} least {rounded_down(c.recall)} of {_CASES[c.scope]} are not of low priority, "
@@ -369,6 +369,33 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
     return text
 
 
+def structure_sentence(structure: StructureInfo | None) -> str:
+    """Return what is known of structural changes, in words."""
+    if structure is None:
+        return f"Structure: {NOT_JUDGED}."
+    s = structure
+    covered = [one for one in s.found if s.covers is not None and one.low >= s.covers - 1e-9]
+    kinds: dict[str, list[int]] = {}
+    for one in covered:
+        counts = kinds.setdefault(one.kind, [0, 0])
+        counts[0] += one.raised
+        counts[1] += one.pages
+    counted_kinds = ", ".join(f"{kind} {up} of {n}" for kind, (up, n) in sorted(kinds.items()))
+    if s.covers is None:
+        first = "Structure: no size of change is raised often enough to be promised"
+    else:
+        first = (
+            f"Structure: of changes of about {percent(s.covers)} of a chromosome or more, "
+            f"{percent(s.recall)} or more are not of low priority, the mean of the kinds"
+        )
+    seen = f" ({counted_kinds})" if counted_kinds else ""
+    return (
+        f"{first}{seen}. Counted on changes simulated in cells of {_people(s.people)} of the "
+        f"calibration cases, without a bound. Of {counted(s.normal, 'normal cell')} {s.lost} "
+        f"{'is' if s.lost == 1 else 'are'} not of low priority for the structure alone."
+    )
+
+
 def outside_certificate(certificate: CertificateInfo) -> str:
     """Return that a certificate does not hold for the settings of a run."""
     return (
@@ -376,6 +403,10 @@ def outside_certificate(certificate: CertificateInfo) -> str:
         f"{certificate.threshold:.4g} and a minimum confidence of "
         f"{certificate.min_confidence:g} or more: it does not cover these settings."
     )
+
+
+def _people(n: int) -> str:
+    return "1 person" if n == 1 else f"{n} people"
 
 
 def _missed(certificate: CertificateInfo) -> str:

@@ -15,9 +15,11 @@ from screening.evidence import witness
 from screening.evidence.fusion import Fusion
 from screening.evidence.reading import read_cell
 from screening.evidence.witnesses import KNOWN, labels_of, only_raising, witnesses_of
+from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
+from screening.record import PairChange, Structure
 from screening.triage.rule import Rule, judge
-from screening.words import TONED_MARK
+from screening.words import TONED_MARK, UNREADABLE_STRUCTURE
 
 SETTINGS = ReadingSettings()
 P = np.array([0.1, 0.5, 0.999999999], np.float32)
@@ -37,13 +39,16 @@ def sight(change: str = "", **changes: object) -> witness.Sight:
     return witness.Sight(**(values | changes))
 
 
+STRUCTURE = Structure(9.0, 0.8, 23, (PairChange("9", 16, 17, 17, 9.0, 0.5),))
+
+
 WHOLE = sight()
 
 
 @pytest.mark.parametrize("one", KNOWN, ids=NAMES)
 def test_every_feature_has_a_label_in_words_and_is_said(one):
     said = one.look(WHOLE, SETTINGS)
-    assert set(said.features) == set(one.labels) and said.features
+    assert set(said.features) == set(one.labels) and (said.features or not one.labels)
     assert all(words and words == words.strip() for words in one.labels.values())
     for feature in said.features.values():
         assert np.all(np.isfinite(feature)) and isinstance(feature, float | tuple)
@@ -65,6 +70,18 @@ def test_a_page_that_is_no_whole_cell_is_no_error(one):
     assert set(said.features) <= set(one.labels)
     if one.name == "reading":
         assert any("5 objects found" in doubt for doubt in said.doubts)
+
+
+def test_homologs_that_differ_are_a_doubt_from_the_limit_on():
+    one = next(one for one in KNOWN if one.name == "structure")
+    for doubt, readable, wanted in ((8.5, 0.5, 1), (9.5, 0.5, 0), (9.5, 0.9, 1), (8.5, 0.9, 2)):
+        limits = StructureReading(doubt=doubt, readable=readable)
+        settings = SETTINGS.model_copy(update={"structure": limits})
+        seen = replace(WHOLE, reading=replace(WHOLE.reading, structure=STRUCTURE))
+        said = one.look(seen, settings)
+        assert len(said.doubts) == wanted and not said.notes and not said.features
+        assert (UNREADABLE_STRUCTURE in said.doubts) == (readable == 0.9)
+        assert any("chromosomes 9" in doubt for doubt in said.doubts) == (doubt == 8.5)
 
 
 def test_names_and_features_are_of_one_witness_each():

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from screening import words
-from screening.bundle_schema import CertificateInfo
+from screening.bundle_schema import CertificateInfo, StructureFound, StructureInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.record import PairChange, Structure
 from screening.report import glossary
@@ -54,6 +54,14 @@ def structure(kind: str, suggestion: str = "") -> Structure:
 
 
 STRUCTURES = [("",), ("del",), ("t", "t(9;22)(q34;q11.2)")]
+
+
+def covered(n: int, covers: float | None) -> StructureInfo:
+    found = [StructureFound(kind="del", low=low, high=1, pages=n, raised=n) for low in (0.1, 0.5)]
+    return StructureInfo(covers=covers, recall=0.8, people=n, normal=n, lost=n, found=tuple(found))
+
+
+COVERED = itertools.product((1, 2, 46), COVERS)
 SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "probability": [(p,) for p in PROBABILITIES],
     "stated": [(p,) for p in PROBABILITIES],
@@ -107,6 +115,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
         (None,),
         *((certificate(n, *more),) for n in (1, 2) for more in CERTIFICATES),
     ],
+    "structure_sentence": [(None,), *((covered(*each),) for each in COVERED)],
     "outside_certificate": [(certificate(n),) for n in (1, 100)],
     "case_summary": itertools.product(COUNTS, COUNTS, COUNTS),
 }

@@ -12,6 +12,7 @@ import numpy as np
 from screening.assess.certification import Terms, calibrated, earned, scored, write_tuned
 from screening.assess.labelled import read_pictures
 from screening.assess.recognise import TRAINED_ON, files_of, trained_on
+from screening.assess.structural import Shown, structural_limits, structure_info
 from screening.build import fusion as fusing
 from screening.build.classifier import CLASSIFIER, temperature_in
 from screening.build.data import records_of, split_in
@@ -20,18 +21,29 @@ from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
 from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
-from screening.bundle import load_bundle, rewrite_bundle, write_bundle
-from screening.bundle_schema import TRIAL, BundleInfo, FilePart, FusionInfo, PartInfo, Scope
-from screening.classes import ABNORMAL, LABELLED, NUMERICAL, VOTES
+from screening.bundle import Bundle, load_bundle, rewrite_bundle, write_bundle
+from screening.bundle_schema import (
+    TRIAL,
+    BundleInfo,
+    FilePart,
+    FusionInfo,
+    PartInfo,
+    Scope,
+    StructureInfo,
+)
+from screening.classes import ABNORMAL, LABELLED, NORMAL, NUMERICAL, VOTES
+from screening.data.pool import is_pooled
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.record import Picture
 from screening.triage.rule import judge
-from screening.words import certificate_sentence
+from screening.uncertainty.certificate import data_hash
+from screening.words import certificate_sentence, structure_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
+STRUCTURE = "structure"
 TEACHING = (TRAIN, VALIDATION)
 """Parts whose people taught or chose anything."""
 
@@ -114,18 +126,27 @@ def fusion(context: Context) -> None:
     raising = only_raising(witnesses_of(context.settings.witnesses))
     fitted = fusing.fit(x, y, config, raising)
     rule, reached = fusing.choose(pictures, abnormal, fitted, config)
+    # The homologs of a pooled cell are of two people: they differ, and nothing is wrong with them.
+    one_person = [
+        picture for picture, row in zip(pictures, rows, strict=True)
+        if row["label"] == NORMAL and not is_pooled(row["case"])
+    ]  # fmt: skip
     judged = [(ill, judge(rule, one)) for ill, one in zip(abnormal, pictures, strict=True)]
     scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
     area = auroc(*(np.array(column, float) for column in zip(*scores, strict=True)))
     bundle = load_bundle(context.of("parts") / BUNDLE)
     shown = read_pictures(context.of("pages") / context.settings.pages.fusion / MANIFEST)
     taught = bundle.info.data[TRAINED_ON] | files_of(shown)
+    limits = structural_limits(
+        one_person, config.most_doubted, config.unreadable, bundle.info.reading.structure
+    )
     info = bundle.info.model_copy(
         update={
             "data": bundle.info.data | {TRAINED_ON: taught},
             "threshold": rule.threshold,
             "min_confidence": rule.min_confidence,
             "rule": VOTES,
+            "reading": bundle.info.reading.model_copy(update={"structure": limits}),
             "fusion": FusionInfo(
                 intercept=fitted.intercept, weights=dict(fitted.weights),
                 limit=fitted.limit,
@@ -159,16 +180,33 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
     scope: Scope = LABELLED if shown.get("structural") else NUMERICAL
     info, words, *_ = earned(bundle, terms, context.folder / "scored", before, scope)
     context.say(words)
+    if asked.pages.structure is not None and STRUCTURE in bundle.info.parts:
+        now = bundle if info is None else replace(bundle, info=info)
+        found = _structural(now, replace(terms, data=pages / asked.pages.structure), context.folder)
+        context.say(structure_sentence(found))
+        bundle = replace(bundle, info=bundle.info.model_copy(update={"structure": found}))
+        info = info and info.model_copy(update={"structure": found})
     if info is None:
         rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE)
     else:
         write_tuned(bundle, info, context.folder / BUNDLE)
 
 
+def _structural(bundle: Bundle, terms: Terms, folder: Path) -> StructureInfo:
+    """Count what is found of the structural changes on the pages of `terms.data`, a folder."""
+    rows = rows_of(terms.data)
+    pictures, seen = scored(bundle, replace(terms, data=terms.data / MANIFEST), folder / STRUCTURE)
+    every = list(zip(pictures, rows, seen, strict=True))
+    files = ((one.sha256, row["abnormality"], one.hash) for one, row, _ in every)
+    pages = [Shown(one.hash, row["abnormality"], picture) for one, row, picture in every]
+    return structure_info(pages, bundle.info, data_hash(files))
+
+
 def finished(context: Context) -> None:
     """Write the bundle with its card, as it is to be used."""
     bundle = load_bundle(context.of("certificate") / BUNDLE)
-    card = model_card(bundle.info, certificate_sentence(bundle.info.certificate))
+    promised = certificate_sentence(bundle.info.certificate)
+    card = model_card(bundle.info, f"{promised}\n\n{structure_sentence(bundle.info.structure)}")
     rewrite_bundle(bundle, bundle.info, context.folder / BUNDLE, card=card)
 
 

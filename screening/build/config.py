@@ -204,6 +204,7 @@ class PagesConfig(Strict):
     `plain` (good preparations) or `structural`. `fusion`: on which of them the score is fitted,
     `certificate`: on which the promise is earned, `calibration`: from which the confidences come
     (null: the same); several pages of a person say more of one score, and weigh as one.
+    `structure`: on which is counted how many structural changes are found (null: nowhere).
     """
 
     parts: dict[str, Counts]
@@ -211,6 +212,7 @@ class PagesConfig(Strict):
     fusion: str = "validation"
     certificate: str = "calibration-one"
     calibration: str | None = None
+    structure: str | None = None
 
     @field_validator("parts", "measured")
     @classmethod
@@ -224,7 +226,8 @@ class PagesConfig(Strict):
     @model_validator(mode="after")
     def _there(self) -> PagesConfig:
         uses = {"fusion": "validation", "certificate": "calibration"}
-        uses |= {"calibration": "calibration"} if self.calibration is not None else {}
+        optional = {"calibration": self.calibration, "structure": self.structure}
+        uses |= {use: "calibration" for use, name in optional.items() if name is not None}
         for use, people in uses.items():
             name = getattr(self, use)
             if name not in self.parts or name.split("-")[0] != people:
@@ -244,6 +247,8 @@ class FusionConfig(Strict):
     `features` of the witnesses that may have a weight, none of which counts beyond ±`limit`
     (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
+    `most_doubted`: share of the normal pages that the doubt about structure may raise,
+    `unreadable`: that may be called too hard to read for it.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are low-priority, and `enough_low_priority` of the normal ones is enough.
     """
@@ -255,6 +260,8 @@ class FusionConfig(Strict):
     penalty: float = Field(default=0.3, ge=0)
     most_network: float = Field(default=0.25, ge=0)
     stray: float = Field(default=0.003, ge=0, lt=0.5)
+    most_doubted: float = Field(default=0.04, ge=0, lt=1)
+    unreadable: float = Field(default=0.005, ge=0, lt=1)
     thresholds: tuple[float, float, float] = (0.01, 0.5, 0.005)
     most_missed: float = Field(default=0.004, ge=0, le=1)
     enough_low_priority: float = Field(default=0.92, ge=0, le=1)

@@ -9,13 +9,13 @@ new ones, of segments long enough to be seen.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from screening.bands import band_span, band_table
-from screening.classes import AUTOSOMES, CHROMOSOMES
+from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.synthesis.abnormalities import SEXES
 
@@ -122,6 +122,24 @@ class Rearrangement:
     uses: tuple[str, ...]
     derivatives: tuple[Derivative, ...]
     moved: tuple[float, ...]
+
+
+def changed_part(name: str, pieces: Sequence[Piece]) -> float:
+    """Return how much of chromosome `name` is lost or, where that is more, how much is there that
+    does not belong or lies turned; in lengths of the chromosome."""
+    whole = RELATIVE_LENGTH[name]
+    total = sum(length_of(p) for p in pieces) / whole
+    seen = np.zeros(1000, bool)
+    for piece in pieces:
+        if piece.name == name and piece.start < piece.end:
+            seen[round(1000 * piece.start) : round(1000 * piece.end)] = True
+    kept = float(seen.mean())
+    return max(1 - kept, total - kept)
+
+
+def length_of(piece: Piece) -> float:
+    """Return the length of a piece in percent of the haploid autosomes."""
+    return abs(piece.end - piece.start) * RELATIVE_LENGTH[piece.name]
 
 
 def is_structural(name: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from screening.atomic import replaced_file
 from screening.bands import band_table
-from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH, class_index
+from screening.classes import AUTOSOMES, CHROMOSOMES, class_index
 from screening.errors import ScreeningError
 from screening.images.normalise import normalise
 from screening.images.page import Page
@@ -25,7 +25,13 @@ from screening.karyogram.whole import ink_mask
 from screening.models.structure import PARTS, PLACES
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Chromosome, Metaphase
-from screening.synthesis.rearrangements import ACROCENTRIC, Piece, rearrangement
+from screening.synthesis.rearrangements import (
+    ACROCENTRIC,
+    Piece,
+    changed_part,
+    length_of,
+    rearrangement,
+)
 from screening.synthesis.structural import structural, structural_sham
 from screening.synthesis.style import clinical_style, random_style
 from screening.train.segment_pages import harder
@@ -142,23 +148,10 @@ def random_change(rng: np.random.Generator, among: Sequence[str]) -> str:
     return name if SIZES[0] <= max(sizes) <= 1.2 else ""
 
 
-def changed_part(name: str, pieces: Sequence[Piece]) -> float:
-    """Return how much of chromosome `name` is lost or, where that is more, how much is there that
-    does not belong or lies turned; in lengths of the chromosome."""
-    whole = RELATIVE_LENGTH[name]
-    total = sum(_weight(p) for p in pieces) / whole
-    seen = np.zeros(1000, bool)
-    for piece in pieces:
-        if piece.name == name and piece.start < piece.end:
-            seen[round(1000 * piece.start) : round(1000 * piece.end)] = True
-    kept = float(seen.mean())
-    return max(1 - kept, total - kept)
-
-
 def row_labels(name: str, pieces: Sequence[Piece], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels uint16 and the changed rows bool (rows,) of a chromosome of class `name`
     that is made of the pieces, from end to end."""
-    edges = np.cumsum([0.0, *(_weight(p) for p in pieces)])
+    edges = np.cumsum([0.0, *(length_of(p) for p in pieces)])
     at = (np.arange(rows) + 0.5) / rows * edges[-1]
     number = np.minimum(np.searchsorted(edges, at, side="right") - 1, len(pieces) - 1)
     labels, changed, reached = np.zeros(rows, np.uint16), np.zeros(rows, bool), 0.0
@@ -286,10 +279,6 @@ def _same(box: np.ndarray, boxes: np.ndarray) -> int | None:
     union = box[2:].prod() + boxes[:, 2:].prod(1) - common
     best = int((common / union).argmax())
     return best if common[best] >= _SAME * union[best] else None
-
-
-def _weight(piece: Piece) -> float:
-    return abs(piece.end - piece.start) * RELATIVE_LENGTH[piece.name]
 
 
 def _band(name: str, fraction: float) -> str:

@@ -25,7 +25,7 @@ from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import not_covered
 from screening.uncertainty.shift import Drift, drift_from
-from screening.words import certificate_sentence
+from screening.words import certificate_sentence, structure_sentence
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import Ledger
 from screening.worklist.left_out import LeftOut
@@ -147,7 +147,10 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
             f"every picture failed by the same error ({fault}): a fault of this program or its "
             "installation rather than of the pictures; see `screening doctor`, and report it"
         )
-    return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings))
+    said = certificate_sentence(certificate)
+    if facts.info is not None and facts.info.structure is not None:
+        said += f" {structure_sentence(facts.info.structure)}"
+    return Trust(said, tuple(drift), tuple(warnings))
 
 
 def _fault_of_all(pictures: Sequence[Picture]) -> str:

@@ -1,0 +1,129 @@
+"""What a bundle finds of structural changes of known truth, and what that entitles it to say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from screening.bundle_schema import BundleInfo, StructureFound, StructureInfo
+from screening.classes import LOW_PRIORITY
+from screening.evidence.witness import Sight
+from screening.evidence.witnesses.structure import PairStructure
+from screening.page_settings import StructureReading
+from screening.reading_settings import ReadingSettings
+from screening.record import Picture
+from screening.synthesis.rearrangements import changed_part, rearrangement
+from screening.triage.rule import Rule, judge
+
+BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 2.0))
+"""Changed parts of a chromosome that are counted apart."""
+
+_COVERS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+_RECALL = 0.8
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page that a bundle has judged: its person, the ISCN name of its structural change ("" for a
+    normal cell), and the picture without a verdict."""
+
+    person: str
+    change: str
+    picture: Picture
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of the change, "del"."""
+        return self.change.partition("(")[0]
+
+    @property
+    def size(self) -> float:
+        """Return the largest changed part of a chromosome, in its lengths."""
+        made = rearrangement(self.change).derivatives
+        return max(changed_part(one.name, one.pieces) for one in made)
+
+
+def structural_limits(
+    normal: Sequence[Picture], most_doubted: float, unreadable: float, how: StructureReading
+) -> StructureReading:
+    """Return the limits at which at most these shares (0–1) of the pictures of normal cells, each
+    of one person, are doubted for their structure, and called too hard to read for it. As they are
+    when no picture was compared."""
+    seen = [p.reading.structure for p in normal if p.reading and p.reading.structure]
+    if not seen:
+        return how
+    odds = np.sort([one.log_odds for one in seen])
+    readable = np.sort([one.readable for one in seen])
+    allowed = int(most_doubted * len(seen))
+    # Between the last that may be doubted and the next; a bundle's numbers are round.
+    doubt = (odds[-1 - allowed] + odds[-max(allowed, 1)]) / 2 if allowed else odds[-1] + 0.5
+    return how.model_copy(
+        update={
+            "doubt": round(float(doubt), 2),
+            "readable": round(float(readable[int(unreadable * len(seen))]) - 0.005, 3),
+        }
+    )
+
+
+def structure_info(pages: Sequence[Shown], info: BundleInfo, data_hash: str) -> StructureInfo:
+    """Return what was found on pages of calibration people, normal ones among them."""
+    rule = Rule.of(info)
+    found: dict[tuple[str, float, float], list[bool]] = defaultdict(list)
+    sizes: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    normal, lost = 0, 0
+    for page in pages:
+        low = judge(rule, page.picture).route == LOW_PRIORITY
+        if not page.change:
+            normal += 1
+            lost += not low and _judged_without(rule, page.picture, info.reading) == LOW_PRIORITY
+            continue
+        size = page.size
+        sizes[page.kind].append((size, not low))
+        for low_end, high_end in BANDS:
+            if low_end <= size < high_end:
+                found[page.kind, low_end, high_end].append(not low)
+    return StructureInfo(
+        covers=covers(sizes),
+        recall=_RECALL,
+        people=len({page.person for page in pages}),
+        normal=normal,
+        lost=lost,
+        found=tuple(
+            StructureFound(kind=kind, low=a, high=b, pages=len(raised), raised=sum(raised))
+            for (kind, a, b), raised in sorted(found.items())
+        ),
+        data_hash=data_hash,
+    )
+
+
+def covers(sizes: Mapping[str, Sequence[tuple[float, bool]]]) -> float | None:
+    """Return the part of a chromosome from which on enough changes are raised, the mean of the
+    kinds and whatever larger part is asked about; None when there is none.
+
+    `sizes`: of each kind (changed part, raised) of its pages.
+    """
+    reached = None
+    for least in reversed(_COVERS):
+        shares = list(_shares(sizes, least))
+        if shares and np.mean(shares) < _RECALL:
+            break
+        reached = least if shares else reached
+    return reached
+
+
+def _shares(sizes: Mapping[str, Sequence[tuple[float, bool]]], least: float) -> Iterator[float]:
+    for pages in sizes.values():
+        raised = [up for size, up in pages if size >= least]
+        if len(raised) >= _FEWEST:
+            yield float(np.mean(raised))
+
+
+def _judged_without(rule: Rule, picture: Picture, settings: ReadingSettings) -> str:
+    """The route had nothing been said about structure."""
+    said = PairStructure().look(Sight(reading=picture.reading), settings).doubts
+    doubts = tuple(doubt for doubt in picture.doubts if doubt not in said)
+    return judge(rule, replace(picture, doubts=doubts)).route
