@@ -250,6 +250,15 @@ def structural_doubt(structure: Structure) -> str:
     return f"{told}{end}"
 
 
+def cells_that_differ(name: str, count: int, n: int) -> str:
+    """Return in how many of the n cells of a case the homologs of a class differ."""
+    verb = "shows" if count == 1 else "show"
+    said = f"{count} of {counted(n, 'cell')} {verb} two chromosomes {name} that differ"
+    if n > 1 and count == 1:
+        return f"{said} (in a single cell often a stretched or bent one)"
+    return said
+
+
 def pair_differs(pair: PairChange) -> str:
     """Return how the two homologs of a pair differ, without a name for it."""
     said = f"the two chromosomes {pair.name} differ"

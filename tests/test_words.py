@@ -75,6 +75,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "scope_told": itertools.product(SCOPES, COVERS),
     "structure_covered": [(covers,) for covers in COVERS],
     "structural_doubt": [(structure(*each),) for each in STRUCTURES],
+    "cells_that_differ": [("9", count, n) for count, n in ((1, 1), (1, 7), (3, 7))],
     "pair_differs": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
     "meaning": itertools.product(ROUTES, SCOPES, COVERS),
     "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),

@@ -57,7 +57,8 @@ def structure_of(
         return None
     mean = np.clip(said.each.mean(0), -how.bounded, how.bounded)
     classes = [names[first] for first, _ in pairs]
-    cell = cell_doubt(dict(zip(classes, mean.tolist(), strict=True)))
+    odds = dict(zip(classes, mean.tolist(), strict=True))
+    cell = cell_doubt(odds)
     ranked = sorted(range(len(pairs)), key=lambda k: (classes[k] not in cell.classes, -mean[k]))
     told = [k for k in ranked[: how.told] if mean[k] > 0 or classes[k] in cell.classes]
     return Structure(
@@ -69,6 +70,7 @@ def structure_of(
             for k in told
         ),
         suggestion=cell.known if cell.share >= how.named else "",
+        odds={name: round(value, 3) for name, value in odds.items()},
     )
 
 

@@ -56,7 +56,8 @@ class Rule:
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
     from (None: the rule of votes). `scope`: what abnormal means; `covers`: part of a chromosome
-    (0–1) from which structural changes are looked for (None: they are not)."""
+    (0–1) from which structural changes are looked for (None: they are not);
+    `structural`: log-odds of a cell, or of a case, from which they are doubted."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -67,6 +68,7 @@ class Rule:
     venn_abers: VennAbers | None = None
     scope: Scope = LABELLED
     covers: float | None = None
+    structural: float = 1e6
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ class Rule:
         covers = info.structure.covers if info.structure is not None else None
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
-            _calibrated(info, name), scope, covers,
+            _calibrated(info, name), scope, covers, info.reading.structure.doubt,
         )  # fmt: skip
 
 
