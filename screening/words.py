@@ -236,6 +236,7 @@ NO_BANDS = f"no G bands are seen: {_COUNT_ONLY}"
 REVERSED_BANDS = f"the bands look reversed (R-banding?): {_COUNT_ONLY}"
 BLURRED_BANDS = f"the bands are too blurred or too faint to be read: {_COUNT_ONLY}"
 POOR_BANDS = "the bands are hard to read: count and places carry the reading"
+PIECES = "too many gains and losses for one cell: were pieces or open chromatids counted?"
 UNREADABLE_STRUCTURE = (
     "the bands are too hard to read for structural changes to be judged: only gains and losses were"
 )
