@@ -28,12 +28,13 @@ from screening.evidence.reading import posterior_of, read_cell
 from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import UPRIGHT, Page, align_best
-from screening.evidence.structure import PairsSaid, change_of, pairs_of, structure_of
+from screening.evidence.structure import change_of, pairs_of, structure_of
 from screening.evidence.weights import object_weights, with_print
 from screening.evidence.witness import Sight
 from screening.evidence.witnesses.structure import PairStructure
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.predict.pairs import PairsSaid
 from screening.reading_settings import Order, ReadingSettings
 from screening.record import Banding, Chromosome, PairChange, Reading, Structure
 

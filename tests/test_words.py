@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from screening import words
+from screening import promises, words
 from screening.bundle_schema import CertificateInfo, StructureFound, StructureInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.record import PairChange, Structure
@@ -122,14 +122,14 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
 }
 FUNCTIONS = {
     name: value
-    for module in (words, glossary)
+    for module in (words, promises, glossary)
     for name, value in vars(module).items()
     if inspect.isfunction(value)
     and not name.startswith("_")
     and value.__module__ == module.__name__
 }
 CONSTANTS = [
-    text for name, value in (vars(words) | vars(glossary)).items()
+    text for name, value in (vars(words) | vars(promises) | vars(glossary)).items()
     if name.isupper() and name[0] != "_" and not isinstance(value, bool)
     for text in ([value] if isinstance(value, str) else
                  value.values() if isinstance(value, dict) else value)

@@ -36,10 +36,10 @@ from screening.data.pool import is_pooled
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
+from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
 from screening.triage.rule import judge
 from screening.uncertainty.certificate import data_hash
-from screening.words import certificate_sentence, structure_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
