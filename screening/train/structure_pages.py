@@ -229,7 +229,7 @@ def page_strips(
     cell: Metaphase, truths: Sequence[_Truth], rng: np.random.Generator, locator: Locator | None
 ) -> Strips:
     """Return the strips of a changed cell: of its page as `locator` finds it, None: of the single
-    pictures as they are. Chromosomes that are not found are left out."""
+    pictures as they are. What is not found is left out; ScreeningError when nothing is found."""
     if locator is None:
         shown = [(one, ink_mask(one.image), one.image) for one in cell.chromosomes]
     else:
@@ -248,6 +248,8 @@ def page_strips(
                 # Its name and its mark are all that is wanted of it.
                 shown.append((Chromosome(window, box.name, "", box.derived), one.mask, window))
     rows = [(one, mask, grey, medial_axis(mask, grey)) for one, mask, grey in shown if mask.any()]
+    if not rows:
+        raise ScreeningError("none of the page's chromosomes was found")
     return _packed(rows, truths)
 
 
