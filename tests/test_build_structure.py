@@ -15,7 +15,7 @@ from screening.build.data import draw_data, records_of, split_in, taught
 from screening.build.model_card import model_card
 from screening.build.runner import Context
 from screening.build.stages import split
-from screening.bundle import default_bundle, load_bundle, write_bundle
+from screening.bundle import default_bundle, load_bundle
 from screening.bundle_schema import BundleInfo
 from screening.data.split import TRAIN, VALIDATION
 from screening.errors import ScreeningError
@@ -79,47 +79,40 @@ def test_a_finder_that_finds_nothing_ends_in_a_sentence(context, monkeypatch, tm
         stages.make_shard(tmp_path, {TRAIN: ()}, None, stages.Drawn(1, 0, 0, ()), (TRAIN, 9))
 
 
-def test_a_stopped_training_goes_on_and_its_reader_becomes_a_part(
-    context, shards, monkeypatch, tmp_path
-):
-    from screening.models import structure as models
+def test_a_stopped_training_goes_on_and_its_reader_becomes_a_part(context, shards, monkeypatch):
+    """The epochs have tests of their own (test_train_epochs); here none is trained."""
+    from screening.models.structure import build_structure_reader
     from screening.train import structure as training
 
-    monkeypatch.setattr(
-        training, "build_structure_reader",
-        lambda: models.build_structure_reader(width=8, blocks=1, stem=2),
-    )  # fmt: skip
-    (shards / "train-0001.npz").write_bytes((shards / "train-0000.npz").read_bytes())
-    folder = context.of("structure")
-    told: list[float] = []
+    folder, begun = context.of("structure"), []
 
-    def stop(done: float, total: float, what: str) -> None:
-        told.append(done)
-        if done > 1:
+    def fit(out: Path, draw, held_out: Strips, settings, tick) -> object:
+        assert out == folder / "run" and len(draw(0)) > 60 and len(held_out) > 60
+        assert (settings.epochs, settings.steps, settings.pairs) == (2, 2, 8)
+        out.mkdir(exist_ok=True)
+        (out / "state.npz").touch()
+        begun.append(len(begun))
+        if len(begun) == 1:
             raise KeyboardInterrupt
+        reader = build_structure_reader(width=8, blocks=1, stem=2)
+        reader.compile("adamw", {"pair": training.logit_loss})
+        return reader
 
+    (shards / "train-0001.npz").write_bytes((shards / "train-0000.npz").read_bytes())
+    monkeypatch.setattr(training, "fit_structure", fit)
+    own = replace(context, folder=folder)
     with pytest.raises(KeyboardInterrupt):
-        stages.structure(replace(context, folder=folder, tick=stop))
+        stages.structure(own)
     assert (folder / "run" / "state.npz").exists() and not (folder / "structure.keras").exists()
-    told.clear()
-    stages.structure(replace(context, folder=folder, tick=lambda done, *_: told.append(done)))
-    assert told[0] == 1 and told[-1] == 2, "it goes on behind the first epoch"
+    for _ in range(2):
+        stages.structure(own)
+    assert begun == [0, 1], "what is finished is not trained again"
     assert not (folder / "run" / "state.npz").exists()
-    monkeypatch.setattr(training, "fit_structure", lambda *a, **k: pytest.fail("trained again"))
-    stages.structure(replace(context, folder=folder))
     part, reader = stages.structure_part(folder)
-    assert (part.size, part.width, part.dropout) == (ROWS, COLUMNS, 0.2) and not reader.compiled
+    assert (part.size, part.width, part.dropout) == (ROWS, COLUMNS, 0.2)
+    assert not reader.compiled, "its losses are for training alone"
     info = BundleInfo(name="tiny", created="2026-01-01", parts={"structure": part})
-    bundle = write_bundle(tmp_path / "bundle", info, {"structure": reader}, "# Card\n", {})
-    again = training.predict(bundle.load_model("structure"), *_pairs(shards))
-    for name, value in training.predict(reader, *_pairs(shards)).items():
-        np.testing.assert_allclose(again[name], value, atol=1e-2)
     assert "**Structure**: reads the strip of each chromosome, 128 × 24" in model_card(info, "")
-
-
-def _pairs(shards: Path) -> tuple[Strips, np.ndarray]:
-    strips = Strips.load([shards / "validation-0000.npz"])
-    return strips, strips.pairs()[:8]
 
 
 def test_an_epoch_draws_its_shards_from_its_number_alone(shards, monkeypatch):
