@@ -203,8 +203,8 @@ def _known_band(name: str, band: str) -> str:
     """The band of chromosome `name` that is written most like `band`, on the same arm."""
     fine = [b for b in band_table()[name].names if b[0] == band[0]]
     # "q11.21" is also called "q11.2", and "q11".
-    known = sorted({b[:end].rstrip(".") for b in fine for end in (b.find("."), -1, None) if end})
-    known = [b for b in known if len(b) > 1]
+    coarser = [(b.partition(".")[0], b[:-1].rstrip(".")) for b in fine if "." in b]
+    known = sorted({*fine, *(b for both in coarser for b in both)})
     if band in known:
         return band
     numbers = {b: float(b[1:]) for b in known}
