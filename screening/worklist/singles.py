@@ -11,18 +11,22 @@ import numpy as np
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME
 from screening.evidence.in_cell import classes_in_cell
+from screening.evidence.structure_single import SingleChange
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
 from screening.reading_settings import ReadingSettings
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import reason_of
+from screening.worklist.singles_structure import changes_of
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier
+    from screening.predict.structure import StructureReader
 
 COLUMNS = (
-    "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one", "problem",
+    "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one",
+    "p_changed", "change", "where", "problem",
 )  # fmt: skip
 _LARGEST_CELL = 110
 MIN_SIDE = 5
@@ -35,7 +39,8 @@ class Named:
     be read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes
     that vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in
     percent of the haploid autosomes, None when the case does not tell; `not_one`: probability that
-    it is no single chromosome."""
+    it is no single chromosome; `changed`: what its structure reads as, None when that is not read.
+    """
 
     image: str
     case: str
@@ -45,6 +50,7 @@ class Named:
     p_std: float | None = None
     relative: float | None = None
     not_one: float | None = None
+    changed: SingleChange | None = None
     problem: str = ""
 
     def cells(self) -> dict[str, str | float | None]:
@@ -52,7 +58,10 @@ class Named:
         return {
             "image": self.image, "class": self.name, "p": self.p, "confidence": self.confidence,
             "p_std": self.p_std, "case": self.case, "relative_length": self.relative,
-            "not_one": self.not_one, "problem": self.problem,
+            "not_one": self.not_one,
+            "p_changed": self.changed.p if self.changed else None,
+            "change": self.changed.kind if self.changed else "",
+            "where": self.changed.where if self.changed else "", "problem": self.problem,
         }  # fmt: skip
 
 
@@ -61,18 +70,19 @@ def name_singles(
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool = True,
+    structure: StructureReader | None = None,
 ) -> Iterator[Named]:
     """Yield the answer for each picture, case by case.
 
     `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
     with that, each one's relative length and its company help to tell its class, and the network
-    adapts to the cell's look.
+    adapts to the cell's look. `structure`: tells which ones are rearranged, None: nobody does.
     """
     cases: dict[str, list[PictureFile]] = defaultdict(list)
     for found in images:
         cases[found.case].append(found)
     for case, group in cases.items():
-        yield from _case(case, group, classifier, settings, cells)
+        yield from _case(case, group, classifier, settings, cells, structure)
 
 
 def _case(
@@ -81,6 +91,7 @@ def _case(
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool,
+    structure: StructureReader | None,
 ) -> Iterator[Named]:
     pictures: list[np.ndarray] = []
     at: dict[str, int] = {}
@@ -97,6 +108,9 @@ def _case(
     one_cell = bool(np.isfinite(scale))
     said = classifier.classify(pictures, lengths * scale, one_cell)
     p = classes_in_cell(said.p, settings) if one_cell else said.p
+    changes: list[SingleChange | None] = [None] * len(pictures)
+    if structure is not None:
+        changes = changes_of(pictures, p, structure, settings.structure, one_cell, cells)
     for found in group:
         if found.name in problems:
             yield Named(found.name, case, problem=problems[found.name])
@@ -114,6 +128,7 @@ def _case(
             p_std=float(said.p_std[i]),
             relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
             not_one=not_one,
+            changed=None if rejected else changes[i],
         )
 
 
