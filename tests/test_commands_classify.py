@@ -147,7 +147,9 @@ def test_what_looks_rearranged_is_told_of_a_whole_cell(with_structure, pictures,
     assert told and {row["change"] for row in told} == {"del"}
     assert all(row["where"] for row in told)
     lengths = np.concatenate(noted)
-    assert len(lengths) == 3 * 46 and np.abs(lengths).max() > 0.1, "the cell's scale tells lengths"
+    assert len(noted) == 1 and len(lengths) == 3 * len(good) and np.abs(lengths).max() > 0.1, (
+        "the cell's scale tells lengths"
+    )
 
 
 def test_the_length_of_a_lone_picture_does_not_speak(with_structure, pictures, tmp_path):
@@ -157,14 +159,21 @@ def test_the_length_of_a_lone_picture_does_not_speak(with_structure, pictures, t
     status, (row,) = _classified(pictures.parent, tmp_path / "out", bundle)
     assert status == 0
     assert (row["p_changed"] != "") == (row["class"] in CHROMOSOMES)
-    (lengths,) = noted
-    assert lengths == pytest.approx(np.zeros(3), abs=1e-5)
+    assert all(np.abs(lengths).max() < 1e-5 for lengths in noted)
 
 
 def test_without_cells_no_length_speaks(with_structure, pictures, tmp_path):
     bundle, noted = with_structure
     assert _classified(pictures.parent, tmp_path / "out", bundle, "--no-cells")[0] == 0
-    assert np.concatenate(noted) == pytest.approx(np.zeros(3 * 46), abs=1e-5)
+    (lengths,) = noted
+    assert len(lengths) and np.abs(lengths).max() < 1e-5
+
+
+def test_a_folder_of_pictures_by_themselves_is_read_at_once(with_structure, pictures, tmp_path):
+    bundle, noted = with_structure
+    status, rows = _classified(pictures, tmp_path / "out", bundle)
+    assert status == 0 and len({row["case"] for row in rows}) == 46
+    assert {row["relative_length"] for row in rows} == {""} and len(noted) == 1
 
 
 def test_a_picture_that_cannot_be_straightened_stops_no_other(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from screening.evidence.structure_single import SingleChange
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
+from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import reason_of
@@ -72,7 +73,7 @@ def name_singles(
     cells: bool = True,
     structure: StructureReader | None = None,
 ) -> Iterator[Named]:
-    """Yield the answer for each picture, case by case.
+    """Yield the answer for each picture, case by case; with `structure` whole cells come first.
 
     `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
     with that, each one's relative length and its company help to tell its class, and the network
@@ -81,8 +82,44 @@ def name_singles(
     cases: dict[str, list[PictureFile]] = defaultdict(list)
     for found in images:
         cases[found.case].append(found)
+    how = settings.structure
+    # What is no whole cell is read together: a folder of single pictures may tell their scale.
+    rest: list[_Read] = []
     for case, group in cases.items():
-        yield from _case(case, group, classifier, settings, cells, structure)
+        read, one_cell = _case(case, group, classifier, settings, cells)
+        if structure is None:
+            yield from (one.named for one in read)
+        elif one_cell:
+            yield from _with_changes(read, structure, how, True, True)
+        else:
+            rest += read
+    if structure is not None:
+        yield from _with_changes(rest, structure, how, False, cells)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """An answer, and the picture and p (25,) that it comes from; None for no chromosome."""
+
+    named: Named
+    picture: np.ndarray | None = None
+    p: np.ndarray | None = None
+
+
+def _with_changes(
+    read: Sequence[_Read],
+    reader: StructureReader,
+    how: StructureReading,
+    one_cell: bool,
+    one_scale: bool,
+) -> Iterator[Named]:
+    """Yield the answers with what the structure of the chromosomes reads as."""
+    pictures = [one.picture for one in read if one.picture is not None]
+    p = [one.p for one in read if one.p is not None]
+    changes = iter(changes_of(pictures, np.array(p), reader, how, one_cell, one_scale))
+    for one in read:
+        told = None if one.picture is None else next(changes)
+        yield one.named if told is None else replace(one.named, changed=told)
 
 
 def _case(
@@ -91,8 +128,8 @@ def _case(
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool,
-    structure: StructureReader | None,
-) -> Iterator[Named]:
+) -> tuple[list[_Read], bool]:
+    """Return what is read of a case, and whether it is one whole cell."""
     pictures: list[np.ndarray] = []
     at: dict[str, int] = {}
     problems: dict[str, str] = {}
@@ -108,18 +145,16 @@ def _case(
     one_cell = bool(np.isfinite(scale))
     said = classifier.classify(pictures, lengths * scale, one_cell)
     p = classes_in_cell(said.p, settings) if one_cell else said.p
-    changes: list[SingleChange | None] = [None] * len(pictures)
-    if structure is not None:
-        changes = changes_of(pictures, p, structure, settings.structure, one_cell, cells)
+    read = []
     for found in group:
         if found.name in problems:
-            yield Named(found.name, case, problem=problems[found.name])
+            read.append(_Read(Named(found.name, case, problem=problems[found.name])))
             continue
         i = at[found.name]
         not_one = float(p[i, -1])
         best = int(p[i, :-1].argmax())
         rejected = not_one > 0.5
-        yield Named(
+        named = Named(
             image=found.name,
             case=case,
             name=NOT_A_CHROMOSOME if rejected else CHROMOSOMES[best],
@@ -128,8 +163,9 @@ def _case(
             p_std=float(said.p_std[i]),
             relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
             not_one=not_one,
-            changed=None if rejected else changes[i],
         )
+        read.append(_Read(named) if rejected else _Read(named, pictures[i], p[i]))
+    return read, one_cell
 
 
 def _picture(found: PictureFile) -> tuple[np.ndarray, str]:

@@ -58,6 +58,8 @@ def changes_of(
     else `one_scale` allows a common scale where their lengths agree on one. Without, each is seen
     as if it were as long and as wide as usual: a length that nobody knows must not speak.
     """
+    if not len(pictures):
+        return []
     best, weights = likely_classes(p)
     shown = [one for i, grey in enumerate(pictures) if (one := _shown(i, grey)) is not None]
     found: list[SingleChange | None] = [None] * len(pictures)
