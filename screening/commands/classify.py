@@ -9,6 +9,12 @@ from screening.commands.scoring_arguments import chosen_bundle
 from screening.errors import ScreeningError
 
 FILE_NAME = "chromosomes.csv"
+STRUCTURE = "structure"
+DESCRIPTION = """Names pictures of single chromosomes and, with a bundle that reads structure, tells
+which ones look rearranged. In chromosomes.csv: p_changed, the probability (0-1) that a chromosome
+is rearranged, for a folder in which about one in four is; from 0.5 on change (del, dup, inv, t, or
+empty when its bands do not tell) and where: the bands (q22 to q34), of t the class of the other
+chromosome (22). All three are empty for a bundle without a reader of structure."""
 
 
 class NothingClassified(ScreeningError):
@@ -19,6 +25,7 @@ class NothingClassified(ScreeningError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
+    parser.description = DESCRIPTION
     add = parser.add_argument
     add("folder", type=Path, help="folder of pictures of one chromosome each, p arm up")
     add("--out", type=Path, required=True, help="folder for chromosomes.csv")
@@ -69,17 +76,24 @@ def run(args: argparse.Namespace) -> int:
         from screening.predict.chromosomes import ChromosomeClassifier
 
         classifier = ChromosomeClassifier(bundle, args.passes, args.seed)
+        structure = None
+        if STRUCTURE in bundle.info.parts:
+            from screening.predict.structure import StructureReader
+
+            structure = StructureReader(bundle, passes=1, seed=args.seed)  # only pairs take passes
     rows = []
+    named = name_singles(
+        found.images, classifier, bundle.info.reading, not args.no_cells, structure
+    )
     with RunProgress(len(found.images), args.quiet) as progress:
-        for row in name_singles(found.images, classifier, bundle.info.reading, not args.no_cells):
+        for row in named:
             rows.append(row)
             progress.advance(1)
     rows.sort(key=lambda row: row.image)
     replace_files(args.out, {FILE_NAME: csv_text(COLUMNS, [row.cells() for row in rows])})
     failed = sum(bool(row.problem) for row in rows)
     if not args.quiet:
-        named = len(rows) - failed
-        print(f"{named} of {len(rows)} pictures classified: {target}")
+        print(f"{len(rows) - failed} of {len(rows)} pictures classified: {target}")
     if failed == len(rows):
         raise NothingClassified(f"none of the {failed} pictures could be read; see {target}")
     return 3 if failed else 0

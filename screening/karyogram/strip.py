@@ -58,15 +58,31 @@ def cell_strips(
             np.zeros((0, ROWS, COLUMNS), np.uint8), np.zeros((0, QUALITY), np.float32)
         )
     axes = [medial_axis(mask, grey) for mask, grey in zip(masks, greys, strict=True)]
+    unit, width = scale_of(names, axes)
+    return strips_at(names, greys, masks, axes, [unit] * count, [width] * count)
+
+
+def scale_of(names: Sequence[str], axes: Sequence[MedialAxis]) -> tuple[float, float]:
+    """Return the scale of n > 0 chromosomes of one cell, in pixels: a percent of relative length
+    and the usual width. A few wrong names among them hardly matter."""
     lengths = [a.length / RELATIVE_LENGTH[n] for a, n in zip(axes, names, strict=True)]
-    unit = max(0.5, float(np.median(lengths)))
-    width = max(2.0, float(np.median([np.median(axis.width) for axis in axes])))
-    every = zip(names, greys, masks, axes, strict=True)
+    widths = [np.median(axis.width) for axis in axes]
+    return max(0.5, float(np.median(lengths))), max(2.0, float(np.median(widths)))
+
+
+def strips_at(
+    names: Sequence[str],
+    greys: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    axes: Sequence[MedialAxis],
+    units: Sequence[float],
+    widths: Sequence[float],
+) -> CellStrips:
+    """Return the strips of n > 0 chromosomes, each at a scale of its own as of `scale_of`."""
+    every = list(zip(names, greys, masks, axes, units, widths, strict=True))
     return CellStrips(
-        np.stack([class_strip(grey, mask, axis, n, unit, width) for n, grey, mask, axis in every]),
-        np.array(
-            [_quality(a, n, unit, width) for a, n in zip(axes, names, strict=True)], np.float32
-        ),
+        np.stack([class_strip(grey, mask, a, n, u, w) for n, grey, mask, a, u, w in every]),
+        np.array([_quality(a, n, u, w) for n, _, _, a, u, w in every], np.float32),
     )
 
 

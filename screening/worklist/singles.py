@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME
 from screening.evidence.in_cell import classes_in_cell
+from screening.evidence.structure_single import SingleChange
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
+from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import reason_of
+from screening.worklist.singles_structure import changes_of
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier
+    from screening.predict.structure import StructureReader
 
 COLUMNS = (
-    "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one", "problem",
+    "image", "class", "p", "confidence", "p_std", "case", "relative_length", "not_one",
+    "p_changed", "change", "where", "problem",
 )  # fmt: skip
 _LARGEST_CELL = 110
 MIN_SIDE = 5
@@ -35,7 +40,8 @@ class Named:
     be read (`problem` says why); `p`: probability of the class; `confidence`: share of the passes
     that vote for it; `p_std`: standard deviation of p over the passes; `relative`: length in
     percent of the haploid autosomes, None when the case does not tell; `not_one`: probability that
-    it is no single chromosome."""
+    it is no single chromosome; `changed`: what its structure reads as, None when that is not read.
+    """
 
     image: str
     case: str
@@ -45,6 +51,7 @@ class Named:
     p_std: float | None = None
     relative: float | None = None
     not_one: float | None = None
+    changed: SingleChange | None = None
     problem: str = ""
 
     def cells(self) -> dict[str, str | float | None]:
@@ -52,7 +59,10 @@ class Named:
         return {
             "image": self.image, "class": self.name, "p": self.p, "confidence": self.confidence,
             "p_std": self.p_std, "case": self.case, "relative_length": self.relative,
-            "not_one": self.not_one, "problem": self.problem,
+            "not_one": self.not_one,
+            "p_changed": self.changed.p if self.changed else None,
+            "change": self.changed.kind if self.changed else "",
+            "where": self.changed.where if self.changed else "", "problem": self.problem,
         }  # fmt: skip
 
 
@@ -61,18 +71,55 @@ def name_singles(
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool = True,
+    structure: StructureReader | None = None,
 ) -> Iterator[Named]:
-    """Yield the answer for each picture, case by case.
+    """Yield the answer for each picture, case by case; with `structure` whole cells come first.
 
     `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
     with that, each one's relative length and its company help to tell its class, and the network
-    adapts to the cell's look.
+    adapts to the cell's look. `structure`: tells which ones are rearranged, None: nobody does.
     """
     cases: dict[str, list[PictureFile]] = defaultdict(list)
     for found in images:
         cases[found.case].append(found)
+    how = settings.structure
+    # What is no whole cell is read together: a folder of single pictures may tell their scale.
+    rest: list[_Read] = []
     for case, group in cases.items():
-        yield from _case(case, group, classifier, settings, cells)
+        read, one_cell = _case(case, group, classifier, settings, cells)
+        if structure is None:
+            yield from (one.named for one in read)
+        elif one_cell:
+            yield from _with_changes(read, structure, how, True, True)
+        else:
+            rest += read
+    if structure is not None:
+        yield from _with_changes(rest, structure, how, False, cells)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """An answer, and the picture and p (25,) that it comes from; None for no chromosome."""
+
+    named: Named
+    picture: np.ndarray | None = None
+    p: np.ndarray | None = None
+
+
+def _with_changes(
+    read: Sequence[_Read],
+    reader: StructureReader,
+    how: StructureReading,
+    one_cell: bool,
+    one_scale: bool,
+) -> Iterator[Named]:
+    """Yield the answers with what the structure of the chromosomes reads as."""
+    pictures = [one.picture for one in read if one.picture is not None]
+    p = [one.p for one in read if one.p is not None]
+    changes = iter(changes_of(pictures, np.array(p), reader, how, one_cell, one_scale))
+    for one in read:
+        told = None if one.picture is None else next(changes)
+        yield one.named if told is None else replace(one.named, changed=told)
 
 
 def _case(
@@ -81,7 +128,8 @@ def _case(
     classifier: ChromosomeClassifier,
     settings: ReadingSettings,
     cells: bool,
-) -> Iterator[Named]:
+) -> tuple[list[_Read], bool]:
+    """Return what is read of a case, and whether it is one whole cell."""
     pictures: list[np.ndarray] = []
     at: dict[str, int] = {}
     problems: dict[str, str] = {}
@@ -97,15 +145,16 @@ def _case(
     one_cell = bool(np.isfinite(scale))
     said = classifier.classify(pictures, lengths * scale, one_cell)
     p = classes_in_cell(said.p, settings) if one_cell else said.p
+    read = []
     for found in group:
         if found.name in problems:
-            yield Named(found.name, case, problem=problems[found.name])
+            read.append(_Read(Named(found.name, case, problem=problems[found.name])))
             continue
         i = at[found.name]
         not_one = float(p[i, -1])
         best = int(p[i, :-1].argmax())
         rejected = not_one > 0.5
-        yield Named(
+        named = Named(
             image=found.name,
             case=case,
             name=NOT_A_CHROMOSOME if rejected else CHROMOSOMES[best],
@@ -115,6 +164,8 @@ def _case(
             relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
             not_one=not_one,
         )
+        read.append(_Read(named) if rejected else _Read(named, pictures[i], p[i]))
+    return read, one_cell
 
 
 def _picture(found: PictureFile) -> tuple[np.ndarray, str]:

@@ -1,0 +1,131 @@
+"""Single chromosomes shown to the bundle's reader of structure, at the best scale that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.evidence.structure_single import (
+    LIKELY,
+    SingleChange,
+    likely_classes,
+    p_changed,
+    pairs_alone,
+    single_change,
+)
+from screening.karyogram.axis import MedialAxis, medial_axis
+from screening.karyogram.strip import CellStrips, scale_of, strips_at
+from screening.karyogram.whole import ink_mask
+from screening.page_settings import StructureReading
+
+if TYPE_CHECKING:
+    from screening.predict.structure import StructureReader
+
+_AT_ONCE = 128
+"""Pictures read at a time: what the rows show takes 200 KB each."""
+
+_FEWEST = 20
+_MOST_SPREAD = 0.135
+"""From so many pictures on, and up to so large a median deviation of the logarithms of their
+lengths over those of their classes, they are at one scale."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """One picture, its place, mask and axis."""
+
+    at: int
+    grey: np.ndarray
+    mask: np.ndarray
+    axis: MedialAxis
+
+
+def changes_of(
+    pictures: Sequence[np.ndarray],
+    p: np.ndarray,
+    reader: StructureReader,
+    how: StructureReading,
+    one_cell: bool,
+    one_scale: bool = True,
+) -> list[SingleChange | None]:
+    """Return what is said of each picture uint8 (h, w), dark on white; None where it has no axis.
+
+    `p` (n, 25): their classes. `one_cell`: they are of one cell, whose scale tells their lengths;
+    else `one_scale` allows a common scale where their lengths agree on one. Without, each is seen
+    as if it were as long and as wide as usual: a length that nobody knows must not speak.
+    """
+    if not len(pictures):
+        return []
+    best, weights = likely_classes(p)
+    shown = [one for i, grey in enumerate(pictures) if (one := _shown(i, grey)) is not None]
+    found: list[SingleChange | None] = [None] * len(pictures)
+    if not shown:
+        return found
+    names = [CHROMOSOMES[best[one.at, 0]] for one in shown]
+    axes = [one.axis for one in shown]
+    common = one_cell or (one_scale and _agree(names, axes))
+    scale = scale_of(names, axes) if common else None
+    for first in range(0, len(shown), _AT_ONCE):
+        _read(shown[first : first + _AT_ONCE], best, weights, scale, reader, how, found)
+    return found
+
+
+def _shown(at: int, grey: np.ndarray) -> _Shown | None:
+    try:
+        mask = ink_mask(grey)
+        return _Shown(at, grey, mask, medial_axis(mask, grey)) if mask.any() else None
+    except Exception:  # whatever is odd about one picture, the others are read
+        return None
+
+
+def _agree(names: Sequence[str], axes: Sequence[MedialAxis]) -> bool:
+    ratios = [np.log(a.length / RELATIVE_LENGTH[n]) for a, n in zip(axes, names, strict=True)]
+    spread = np.median(np.abs(ratios - np.median(ratios)))
+    return len(ratios) >= _FEWEST and bool(spread <= _MOST_SPREAD)
+
+
+def _read(
+    shown: Sequence[_Shown],
+    best: np.ndarray,
+    weights: np.ndarray,
+    scale: tuple[float, float] | None,
+    reader: StructureReader,
+    how: StructureReading,
+    found: list[SingleChange | None],
+) -> None:
+    """Write what is said of these pictures into `found`."""
+    made = [(one.at, strips) for one in shown if (strips := _strips(one, best, scale)) is not None]
+    if not made:
+        return
+    at = np.array([i for i, _ in made])
+    strips = CellStrips(
+        np.concatenate([s.strips for _, s in made]), np.concatenate([s.quality for _, s in made])
+    )
+    classes = best[at].ravel()
+    pairs = pairs_alone(classes)
+    said = reader.read(strips, pairs, classes)
+    # Of each strip where it stands among the pairs: (pair, side), flat.
+    where = np.empty(len(classes), np.int64)
+    where[pairs.ravel()] = np.arange(pairs.size)
+    odds = said.single.reshape(-1)[where].reshape(-1, LIKELY)
+    for k, p in enumerate(p_changed(odds, weights[at])):
+        pair, side = divmod(int(where[k * LIKELY]), 2)
+        rows = said.places[pair, side][said.inked[pair, side]]
+        name = CHROMOSOMES[classes[k * LIKELY]]
+        found[at[k]] = single_change(float(p), rows, name, how)
+
+
+def _strips(one: _Shown, best: np.ndarray, scale: tuple[float, float] | None) -> CellStrips | None:
+    """The picture as each of its likely classes."""
+    names = [CHROMOSOMES[index] for index in best[one.at]]
+    scales = [scale or scale_of([name], [one.axis]) for name in names]
+    units, widths = zip(*scales, strict=True)
+    same = [one.grey] * LIKELY, [one.mask] * LIKELY, [one.axis] * LIKELY
+    try:
+        return strips_at(names, *same, units, widths)
+    except Exception:  # as in `_shown`
+        return None
