@@ -146,7 +146,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--run", type=Path, help="measure RUN/run/reader.weights.h5 instead")
-    parser.add_argument("--strips", type=Path, help="kept strips (RUN or runs/structure, measured)")
+    parser.add_argument(
+        "--strips", type=Path,
+        help="where strips are kept (RUN/measured or runs/structure/measured); another for a "
+        "bundle that finds chromosomes otherwise",
+    )  # fmt: skip
     add_report_arguments(parser)
     parser.add_argument("--pages", type=int, default=2)
     parser.add_argument("--only-strips", action="store_true", help="make the strips, then stop")

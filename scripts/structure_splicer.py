@@ -44,6 +44,7 @@ def _cut(
     ink = 255 - source.image
     tall = len(ink)
     low, high = sorted((round(piece.start * tall), round(piece.end * tall)))
+    low = min(low, tall - 1)  # of a piece thinner than a row, at the very end
     part = ink[low : max(high, low + 2)]
     if piece.start > piece.end:
         part = part[::-1, ::-1]
