@@ -239,6 +239,11 @@ POOR_BANDS = "the bands are hard to read: count and places carry the reading"
 UNREADABLE_STRUCTURE = (
     "the bands are too hard to read for structural changes to be judged: only gains and losses were"
 )
+PAIR_LEGEND = (
+    "Straightened, the short arm up, at one scale; between the two, the bands of the class. Orange "
+    "beside a chromosome: where its bands look changed. Red beside the class: the stretch that "
+    "differs, where it can be told."
+)
 _CHANGE = {"del": "something missing", "dup": "something doubled", "inv": "a turned stretch"}
 
 
@@ -258,6 +263,12 @@ def pair_differs(pair: PairChange) -> str:
     if pair.kind == "t":
         return f"{said} (one reads in part as chromosome {pair.partner})"
     return f"{said} ({_CHANGE[pair.kind]} at {pair.bands})"
+
+
+def pair_caption(pair: PairChange) -> str:
+    """Return `pair_differs`, and how surely, for a picture of the two."""
+    sure = f"{_odds(pair.log_odds)} (spread {pair.spread:.1f} over the passes)"
+    return f"{pair_differs(pair)}, log-odds of a change {sure}"
 
 
 def not_a_cell(objects: int) -> str:
