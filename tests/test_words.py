@@ -76,6 +76,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "structure_covered": [(covers,) for covers in COVERS],
     "structural_doubt": [(structure(*each),) for each in STRUCTURES],
     "pair_differs": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
+    "pair_caption": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
     "meaning": itertools.product(ROUTES, SCOPES, COVERS),
     "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),
     "by_calibration": [
@@ -109,6 +110,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
         (None, 0.5),
         SCOPES,
         COVERS,
+        (False, True),
     ),
     "rounded_down": [(p, n) for p in PROBABILITIES[4:-1] for n in (2, 3)],
     "certificate_sentence": [
