@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ from screening.bundle_schema import SCHEMA, BundleInfo, FilePart, PartInfo
 from screening.errors import BundleError
 
 if TYPE_CHECKING:
+    import h5py
     import keras
 
 MODEL_CARD = "MODEL_CARD.md"
@@ -96,8 +97,7 @@ def write_bundle(
     with replaced_folder(folder) as building:
         for name, part in info.parts.items():
             if isinstance(part, PartInfo):
-                (building / part.config).write_text(models[name].to_json(), "utf-8")
-                _save_half(models[name], building / part.weights)
+                _write_network(building, models[name], part)
             else:
                 (building / part.file).write_bytes(files[name])
         # The card is left out: it reports measurements that name the hash of what was measured.
@@ -107,21 +107,42 @@ def write_bundle(
 
 
 def rewrite_bundle(
-    bundle: Bundle, info: BundleInfo, folder: Path, card: str | None = None
+    bundle: Bundle,
+    info: BundleInfo,
+    folder: Path,
+    card: str | None = None,
+    more: Mapping[str, keras.Model] | None = None,
 ) -> Bundle:
     """Write `bundle` with another `info` to `folder`; return it loaded.
 
     `folder` appears complete or not at all and may be the bundle's own. `card`: the model card's
-    text (None: as it is). BundleError when `folder` holds something else.
+    text (None: as it is). `more`: the networks that `info.parts` has beyond the bundle's own.
+    BundleError when `folder` holds something else.
     """
+    more = more or {}
+    if set(more) != set(info.parts) - set(bundle.info.parts):
+        raise ValueError(f"expected the networks beyond {sorted(bundle.info.parts)}: {set(more)}")
     if folder.exists() and not (folder / "bundle.json").is_file():
         raise BundleError(f"expected a new folder or a bundle to replace, {folder} is none")
     leave_out = shutil.ignore_patterns("DONE")
     with replaced_folder(folder) as building:
         shutil.copytree(bundle.folder, building, ignore=leave_out, dirs_exist_ok=True)
-        _finish(building, info, card)
+        hashes = dict(info.files)
+        for name, part in info.parts.items():
+            if name in more and isinstance(part, PartInfo):
+                written = _write_network(building, more[name], part)
+                hashes |= {path.name: sha256_of(path) for path in written}
+        _finish(building, info.model_copy(update={"files": hashes}), card)
         load_bundle(building)
     return load_bundle(folder)
+
+
+def _write_network(folder: Path, model: keras.Model, part: PartInfo) -> tuple[Path, Path]:
+    """Write a network's configuration and weights; return their paths."""
+    config, weights = folder / part.config, folder / part.weights
+    config.write_text(model.to_json(), "utf-8")
+    _save_half(model, weights)
+    return config, weights
 
 
 def _finish(folder: Path, info: BundleInfo, card: str | None) -> None:
@@ -191,23 +212,27 @@ def _info_of(folder: Path) -> BundleInfo:
 
 def _save_half(model: keras.Model, path: Path) -> None:
     """Write the weights as float16, in the layout that the float32 model loads."""
-    import keras
+    import h5py
 
-    config = json.loads(model.to_json())
-    _set_policy(config, "float16")
-    half = keras.models.model_from_json(json.dumps(config))
-    half.set_weights(model.get_weights())
-    half.save_weights(path)
+    whole = path.with_name(f"whole-{path.name}")
+    model.save_weights(whole)
+    # The file is rewritten, not the model: a network need not be able to compute in float16.
+    try:
+        with h5py.File(whole) as given, h5py.File(path, "w") as made:
+            _copy_half(given, made)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
-def _set_policy(node: Any, policy: str) -> None:
-    """Replace every layer's dtype policy in a Keras configuration, in place."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "dtype" and value is not None and not isinstance(value, str):
-                node[key] = policy
-            else:
-                _set_policy(value, policy)
-    elif isinstance(node, list):
-        for value in node:
-            _set_policy(value, policy)
+def _copy_half(given: h5py.Group, made: h5py.Group) -> None:
+    """Copy an HDF5 group, its floating numbers as float16, all else as it is."""
+    import h5py
+
+    made.attrs.update(given.attrs)
+    for name, item in given.items():
+        if isinstance(item, h5py.Group):
+            _copy_half(item, made.create_group(name))
+        else:
+            values = item[()]
+            half = values.astype("float16") if values.dtype.kind == "f" else values
+            made.create_dataset(name, data=half).attrs.update(item.attrs)

@@ -326,7 +326,9 @@ class Doubts(Group):
     the slots; most `most_doubtful` and `most_misplaced` chromosomes, and `most_rejected` objects
     that are none (print that was found, each surely no chromosome). `surely_nothing`: probability
     from which an object left out is surely none, unless the cell is normal with a probability of
-    `normal_anyway`, every object left out allowed for.
+    `normal_anyway`, every object left out allowed for. `many_changes`: gains and losses of one cell
+    from which it is rather open chromatids or pieces that were counted, and a person looks before
+    anything is flagged.
     """
 
     good_layout: Probability = 0.5
@@ -336,6 +338,7 @@ class Doubts(Group):
     most_rejected: CountOrNone = 12
     surely_nothing: Probability = 0.9
     normal_anyway: Probability = 0.97
+    many_changes: Count = 5
 
 
 class Sizes(Group):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW
 
 if TYPE_CHECKING:
-    from screening.bundle_schema import CertificateInfo, Scope, StructureInfo
+    from screening.bundle_schema import Scope
     from screening.record import PairChange, Structure
 
 ABNORMALITY: Mapping[Scope, str] = {
@@ -236,6 +236,7 @@ NO_BANDS = f"no G bands are seen: {_COUNT_ONLY}"
 REVERSED_BANDS = f"the bands look reversed (R-banding?): {_COUNT_ONLY}"
 BLURRED_BANDS = f"the bands are too blurred or too faint to be read: {_COUNT_ONLY}"
 POOR_BANDS = "the bands are hard to read: count and places carry the reading"
+PIECES = "too many gains and losses for one cell: were pieces or open chromatids counted?"
 UNREADABLE_STRUCTURE = (
     "the bands are too hard to read for structural changes to be judged: only gains and losses were"
 )
@@ -253,6 +254,15 @@ def structural_doubt(structure: Structure) -> str:
     told = " and ".join(pair_differs(pair) for pair in pairs)
     end = f": {structure.suggestion}?" if structure.suggestion else ": a structural change?"
     return f"{told}{end}"
+
+
+def cells_that_differ(name: str, count: int, n: int) -> str:
+    """Return in how many of the n cells of a case the homologs of a class differ."""
+    verb = "shows" if count == 1 else "show"
+    said = f"{count} of {counted(n, 'cell')} {verb} two chromosomes {name} that differ"
+    if n > 1 and count == 1:
+        return f"{said} (in a single cell often a stretched or bent one)"
+    return said
 
 
 def pair_differs(pair: PairChange) -> str:
@@ -330,101 +340,6 @@ def too_misplaced(n: int) -> str:
 def karyotype(changes: Sequence[str], iscn: str, p: float) -> str:
     """Return the gains and losses of the most probable karyotype."""
     return f"{', '.join(changes)}: {iscn} with {stated(p)} by the chromosomes"
-
-
-# Certificates.
-
-_CASES: Mapping[Scope, str] = {
-    NUMERICAL: f"cases with {ABNORMALITY[NUMERICAL]}",
-    LABELLED: "cases like those that were labelled abnormal",
-}
-_TIMES = {2: "second", 3: "third"}
-
-
-def certificate_sentence(certificate: CertificateInfo | None) -> str:
-    """Return what is promised, in words.
-
-    The first sentence says when abnormalities were simulated, or the people looked at before.
-    """
-    if certificate is None:
-        return (
-            "No certificate: nothing is promised about how many abnormal cases are of low priority."
-        )
-    c = certificate
-    earned = []
-    if c.simulated == c.abnormal:
-        earned.append("on simulated abnormalities, not on patients' own")
-    elif c.simulated:
-        earned.append(f"in part on simulated abnormalities ({c.simulated} of {c.abnormal})")
-    if c.looks > 1:
-        earned.append(
-            f"at the {_TIMES.get(c.looks, f'{c.looks}th')} look at the same people (the confidence "
-            "is that of a first look)"
-        )
-    first = f"Earned {', '.join(earned)}: at" if earned else "At"
-    people = _people(c.patients)
-    made = f"{c.composed} composed of single chromosomes, " if c.composed else ""
-    text = (
-        f"{first} least {rounded_down(c.recall)} of {_CASES[c.scope]} are not of low priority, "
-        f"with {100 * c.confidence:g} % confidence "
-        f"({counted(c.abnormal, 'abnormal case')} of {people}, {_missed(c)}; "
-        f"{counted(c.normal, 'normal case')}, {made}{c.low_priority} of them of low priority; "
-        f"{c.method}; {c.date[:10]}, data {c.data_hash[:12]}). It holds for cases like those, "
-        f"{counted(c.passes, 'pass')}, a minimum confidence of {c.min_confidence:g} or more."
-    )
-    if c.flag_threshold is not None and c.most_false_flags is not None:
-        text += (
-            f" At most {c.most_false_flags:g} of normal cases are flagged (threshold "
-            f"{c.flag_threshold:.4f})."
-        )
-    return text
-
-
-def structure_sentence(structure: StructureInfo | None) -> str:
-    """Return what is known of structural changes, in words."""
-    if structure is None:
-        return f"Structure: {NOT_JUDGED}."
-    s = structure
-    covered = [one for one in s.found if s.covers is not None and one.low >= s.covers - 1e-9]
-    kinds: dict[str, list[int]] = {}
-    for one in covered:
-        counts = kinds.setdefault(one.kind, [0, 0])
-        counts[0] += one.raised
-        counts[1] += one.pages
-    counted_kinds = ", ".join(f"{kind} {up} of {n}" for kind, (up, n) in sorted(kinds.items()))
-    if s.covers is None:
-        first = "Structure: no size of change is raised often enough to be promised"
-    else:
-        first = (
-            f"Structure: of changes of about {percent(s.covers)} of a chromosome or more, "
-            f"{percent(s.recall)} or more are not of low priority, the mean of the kinds"
-        )
-    seen = f" ({counted_kinds})" if counted_kinds else ""
-    return (
-        f"{first}{seen}. Counted on changes simulated in cells of {_people(s.people)} of the "
-        f"calibration cases, without a bound. Of {counted(s.normal, 'normal cell')} {s.lost} "
-        f"{'is' if s.lost == 1 else 'are'} not of low priority for the structure alone."
-    )
-
-
-def outside_certificate(certificate: CertificateInfo) -> str:
-    """Return that a certificate does not hold for the settings of a run."""
-    return (
-        f"The certificate is for {counted(certificate.passes, 'pass')}, a threshold up to "
-        f"{certificate.threshold:.4g} and a minimum confidence of "
-        f"{certificate.min_confidence:g} or more: it does not cover these settings."
-    )
-
-
-def _people(n: int) -> str:
-    return "1 person" if n == 1 else f"{n} people"
-
-
-def _missed(certificate: CertificateInfo) -> str:
-    missed = certificate.missed
-    if float(missed).is_integer():
-        return f"{missed:.0f} missed"
-    return f"{missed:.2f} missed when each patient counts by the share of its cases"
 
 
 # Cases.

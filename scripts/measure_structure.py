@@ -1,10 +1,11 @@
 """Measure the reader of structure on unseen people and an unseen laboratory.
 
-    python scripts/measure_structure.py --data ../shared/data --run runs/structure
+    python scripts/measure_structure.py --data ../shared/data
 
-Writes reports/structure.md. Rearrangements by the simulator and by structure_splicer.py, which no
-training saw, on single pictures and on composed pages as the program finds them. The
-strips are kept in RUN/measured; false alarms are counted over all pairs of a cell.
+Writes reports/structure.md: of a bundle's reader, or with --run of a training's as it stands, in
+the folder of the stage `structure` of `screening build`. Rearrangements by the simulator and by
+structure_splicer.py, which no training saw, on single pictures and on composed pages as the bundle
+finds them. The strips are kept in --strips; false alarms are counted over all pairs of a cell.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-from report_header import add_report_arguments, begin, write
-from reproduce_structure import part_cells, settings
+from report_header import ROOT, add_report_arguments, begin, write
 from scipy.special import log_softmax
 from structure_splicer import by_pictures
 from structure_tables import length_score, profile_score, tables
 
-from screening.build.data import records_of
-from screening.bundle import default_bundle, load_bundle, sha256_of
+from screening.build.config import BuildConfig, read_build
+from screening.build.data import records_of, taught
+from screening.build.given import apart_from, seen_by
+from screening.build.structure import RUN, STRUCTURE, structure_cells
+from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.classes import CHROMOSOMES, NORMAL
 from screening.data.chromosomes import load_cell
-from screening.data.split import TEST
+from screening.data.split import TEST, split_by_case
 from screening.errors import ScreeningError
 from screening.evidence.structure_path import read_path
 from screening.karyogram.locate import Locator
+from screening.models.backbones import known_depths
 from screening.models.structure import (
     DENSE,
     PAIR,
@@ -55,12 +59,21 @@ BCR_ABL = "t(9;22)(q34;q11.2)"
 UNCUT = f"sham of {BCR_ABL}"
 
 
-def test_cells(data: Path) -> dict[str, list[Metaphase]]:
-    """Return the cells of unseen people by laboratory; no pooled ones."""
+def settings() -> BuildConfig:
+    """Return the settings of the default bundle."""
+    return read_build(ROOT / "configs" / "default_bundle.yaml", known_depths())
+
+
+def test_cells(data: Path, bundle: Bundle) -> dict[str, list[Metaphase]]:
+    """Return the cells of people that the bundle never saw, by laboratory; no pooled ones."""
     config = settings()
     pooled, apart = config.sources.pooled, config.sources.leave_out
-    found = {"unseen people": [c for c in part_cells(data, TEST) if c.source not in pooled]}
     records = records_of(data, config.sources)
+    split = split_by_case(records, config.split.fractions, config.split.seed)
+    split = apart_from(split, seen_by(bundle), config.sources)
+    people = split.select(taught(records, config.sources), TEST)
+    cells = structure_cells(tuple(r for r in people if r.source not in pooled), pooled)
+    found = {"unseen people": list(cells)}
     chosen = [r for r in records if r.source in apart and r.label == NORMAL]
     return found | {"unseen laboratory": [load_cell(r) for r in chosen]}
 
@@ -117,31 +130,44 @@ def witnesses(reader: keras.Model, strips: Strips, pairs: np.ndarray) -> dict[st
     return found
 
 
+def reader_of(bundle: Bundle, run: Path | None) -> tuple[keras.Model, Bundle | str]:
+    """Return the reader of a training, None: of the bundle, and whose it is, for the header."""
+    if run is None:
+        return bundle.load_model(STRUCTURE), bundle
+    reader = build_structure_reader()
+    weights = run / RUN / "reader.weights.h5"
+    reader.load_weights(weights)
+    return reader, f"the reader of weights sha256 {sha256_of(weights)[:16]} is in no bundle yet"
+
+
 def main() -> int:
-    """Measure and write the report."""
+    """Measure and write the report; return 1 when there is no reader."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
+    parser.add_argument("--run", type=Path, help="measure RUN/run/reader.weights.h5 instead")
+    parser.add_argument("--strips", type=Path, help="kept strips (RUN or runs/structure, measured)")
     add_report_arguments(parser)
     parser.add_argument("--pages", type=int, default=2)
     parser.add_argument("--only-strips", action="store_true", help="make the strips, then stop")
     given = parser.parse_args()
     commit = begin(given)
     cv2.setNumThreads(1)
-    locator = Locator.of(load_bundle(default_bundle()))
-    if not given.only_strips:
-        reader = build_structure_reader()
-        weights = given.run / "run" / "reader.weights.h5"
-        reader.load_weights(weights)
-        whose = f"none: the reader of weights sha256 {sha256_of(weights)[:16]} is in no bundle yet"
+    kept = given.strips or (given.run or ROOT / "runs" / "structure") / "measured"
+    try:
+        bundle = load_bundle(given.bundle)
+        if not given.only_strips:
+            reader, whose = reader_of(bundle, given.run)
+    except ScreeningError as error:
+        sys.exit(f"{error}; give another --bundle, or --run of a training")
+    locator = Locator.of(bundle)
     text: list[str] = []
-    for where, cells in test_cells(given.data).items():
+    for where, cells in test_cells(given.data, bundle).items():
         for shown, finder in (("single pictures", None), ("pages as found", locator)):
             sets = {}
             for how in ("normal", "simulator", "pictures", BCR_ABL, UNCUT):
                 name = f"{where}-{shown}-{how.partition('(')[0]}.npz".replace(" ", "-")
-                path = given.run / "measured" / name
-                sets[how] = measured_strips(path, cells, how, finder, given.pages)
+                sets[how] = measured_strips(kept / name, cells, how, finder, given.pages)
                 print(name, len(sets[how]), flush=True)
             if given.only_strips:
                 continue

@@ -12,9 +12,11 @@ from screening.assess.recognise import case_hash
 from screening.build import given
 from screening.build.config import SourcesConfig, read_build
 from screening.build.data import SPLIT
+from screening.build.model_card import model_card
 from screening.build.runner import Context
 from screening.build.stages import STAGES, stages_of
 from screening.bundle import Bundle, default_bundle, load_bundle
+from screening.bundle_schema import PartInfo
 from screening.cli import main
 from screening.data.split import Split
 from screening.errors import BundleError, ManifestError
@@ -22,6 +24,10 @@ from test_uncertainty_certificate import CERTIFICATE
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
 SOURCES = SourcesConfig(train_on=("lab", "crops"), leave_out=("else",), pooled=("crops",))
+STRUCTURE = PartInfo(
+    backbone="structure", preprocessing="class-strip", size=128, width=24, dropout=0.2,
+    config="structure.json", weights="structure.weights.h5",
+)  # fmt: skip
 PARTS_OF_LAB = {"a": "train", "b": "validation", "c": "calibration", "d": "test"}
 
 
@@ -73,9 +79,53 @@ def test_a_bundle_that_lacks_a_part_or_its_list_of_people_gives_none(tmp_path):
         stages_of(bundle)
     with pytest.raises(BundleError, match="received one without the list of those who taught it"):
         stages_of(giving(bundle))
-    assert [s.name for s in stages_of(giving(bundle, seen={"cases": ["x"]}))] == [
-        "split", "parts", "pages", "looks", "fusion", "certificate", "bundle",
-    ]  # fmt: skip
+
+
+def test_a_reader_of_structure_is_trained_for_a_bundle_that_lacks_it(tmp_path):
+    bundle = giving(write_bundle_without_weights(tmp_path / "bundle"), seen={"cases": ["x"]})
+    fitted = ["pages", "looks", "fusion", "certificate", "bundle"]
+    stages = {stage.name: stage for stage in stages_of(bundle)}
+    assert list(stages) == ["split", "structure-pages", "structure", "parts", *fitted]
+    assert stages["structure-pages"].given == bundle.hash
+    assert stages["parts"].reads == ("split", "structure")
+    parts = bundle.info.parts | {"structure": STRUCTURE}
+    info = bundle.info.model_copy(update={"parts": parts})
+    stages = {s.name: s for s in stages_of(Bundle(bundle.folder, info, bundle.hash))}
+    assert list(stages) == ["split", "parts", *fitted] and stages["parts"].reads == ("split",)
+
+
+def test_the_reader_trained_for_given_parts_is_added_and_its_people_are_told(tmp_path):
+    from screening.models.structure import build_structure_reader
+
+    before = {"seen": {"cases": ["x"]}, "sources": ["first"], "split": "old"}
+    bundle = write_bundle_without_weights(tmp_path / "bundle", data=before)
+    context = of_given(tmp_path)
+    reader = build_structure_reader(width=8, blocks=1, stem=2)
+    reader.save(context.of("structure") / "structure.keras")
+    given.parts(bundle, context)
+    made = load_bundle(context.folder / "bundle")
+    assert set(made.info.parts) == {*bundle.info.parts, "structure"}
+    assert made.info.files.items() > bundle.info.files.items()
+    assert made.network("structure").dropout == 0.2
+    assert made.load_model("structure").count_params() == reader.count_params()
+    assert made.info.data["seen"]["cases"] == sorted(["x", *hashes("drawn/a", "drawn/b")])
+    assert "not trained here, but for structure." in model_card(made.info, "")
+    # Given to another build it is taken as it is, and nobody else has taught it.
+    again = of_given(tmp_path / "again", PARTS_OF_LAB | {"e": "train"})
+    given.parts(made, again)
+    kept = load_bundle(again.folder / "bundle").info
+    assert kept.files == made.info.files and kept.data["seen"] == made.info.data["seen"]
+    assert "not trained here.\n" in model_card(kept, "")
+
+
+def of_given(folder: Path, people: dict[str, str] = PARTS_OF_LAB) -> Context:
+    """The stage `parts` of a build of these people."""
+    config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
+    folders = {name: folder / name for name in ("split", "structure", "parts")}
+    for path in folders.values():
+        path.mkdir(parents=True)
+    (folders["split"] / SPLIT).write_text(shared(drawn=people).to_json())
+    return Context(folders["parts"], config, folder, folders)
 
 
 def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
@@ -84,14 +134,11 @@ def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
         tmp_path / "bundle", certificate=CERTIFICATE, threshold=0.2,
         data={"seen": before, "sources": ["first"], "split": "old"},
     )  # fmt: skip
-    config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
-    now = shared(drawn=PARTS_OF_LAB)
-    (tmp_path / "split").mkdir()
-    (tmp_path / "split" / SPLIT).write_text(now.to_json())
-    (tmp_path / "parts").mkdir()
-    folders = {"split": tmp_path / "split"}
-    given.parts(bundle, Context(tmp_path / "parts", config, tmp_path, folders))
-    made = load_bundle(tmp_path / "parts" / "bundle").info
+    with_reader = bundle.info.parts | {"structure": bundle.info.parts["arbiter"]}
+    info = bundle.info.model_copy(update={"parts": with_reader})
+    context, now = of_given(tmp_path), shared(drawn=PARTS_OF_LAB)
+    given.parts(Bundle(bundle.folder, info, bundle.hash), context)
+    made = load_bundle(context.folder / "bundle").info
     assert made.certificate is None and made.fusion is None and made.files == bundle.info.files
     assert made.data["seen"] == {"cases": sorted(["x", *hashes("drawn/b")]), "images": ["y"]}
     assert made.data["sources"] == ["drawn", "first"] and made.data["split"] == now.hash
@@ -124,6 +171,7 @@ def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
     words = ["--smoke", "--parts", str(shipped.folder), "--out", str(run), "--quiet"]
     assert main(["build", str(CONFIG), *words]) == 0
     made = load_bundle(run / "bundle").info
+    assert "structure" in made.parts
     same = {name: made.files[name] for name in shipped.info.files}
     assert same == shipped.info.files and made.reading == shipped.info.reading
     assert made.fusion is not None and made.fusion != shipped.info.fusion

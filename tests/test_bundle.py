@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from screening.bundle import load_bundle, sha256_of, write_bundle
+from screening.bundle import load_bundle, rewrite_bundle, sha256_of, write_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import BundleError
 from screening.images.page import Page
@@ -48,6 +48,44 @@ def test_a_bundle_round_trips_to_half_precision(bundle, model):
     np.testing.assert_allclose(again(images), model(images), atol=2e-3)
     for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs.astype("float16").astype("float32"))
+
+
+def test_networks_that_cannot_compute_in_half_precision_are_stored_in_it(tmp_path):
+    import keras
+
+    from screening.models.structure import build_structure_reader
+
+    keras.utils.set_random_seed(1)
+    reader = build_structure_reader(width=8, blocks=1, stem=2)
+    part = PART.model_copy(update={"size": 128, "width": 24})
+    info = BundleInfo(name="tiny", created="2026-01-01", parts={"screener": part})
+    bundle = write_bundle(tmp_path / "bundle", info, {"screener": reader}, "card", {})
+    again = bundle.load_model("screener")
+    rng = np.random.default_rng(0)
+    inputs = {
+        "strips": rng.uniform(0, 255, (3, 2, 128, 24)).astype("float32"),
+        "quality": rng.normal(size=(3, 2, 8)).astype("float32"),
+        "classes": np.array([0, 8, 23], "int32"),
+    }
+    ours, theirs = again(inputs), reader(inputs)
+    for name in theirs:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-2)
+    for one, other in zip(again.get_weights(), reader.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other.astype("float16").astype("float32"))
+    assert [path.name for path in bundle.folder.glob("whole*")] == []
+
+
+def test_a_network_is_added_to_a_bundle_and_no_other_number_changes(bundle, model, tmp_path):
+    part = PART.model_copy(update={"config": "more.json", "weights": "more.weights.h5"})
+    info = bundle.info.model_copy(update={"parts": bundle.info.parts | {"more": part}})
+    with pytest.raises(ValueError, match="beyond"):
+        rewrite_bundle(bundle, info, tmp_path / "both")
+    both = rewrite_bundle(bundle, info, tmp_path / "both", more={"more": model})
+    assert both.info.files.items() > bundle.info.files.items() and len(both.info.files) == 4
+    for one, other in zip(
+        both.load_model("more").get_weights(), bundle.load_model().get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_hash_names_the_content(bundle, model, tmp_path):

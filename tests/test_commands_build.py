@@ -43,7 +43,8 @@ def test_a_trial_builds_a_bundle_that_screens_and_is_not_built_twice(tmp_path, c
     assert not (run / "bundle").exists()
     assert main(words) == 0
     bundle = load_bundle(run / "bundle")
-    assert {"segmenter", "arbiter", "screener", "classifier"} <= set(bundle.info.parts)
+    made = {"segmenter", "arbiter", "screener", "classifier", "structure"}
+    assert made == set(bundle.info.parts)
     assert bundle.info.fusion is not None and bundle.info.certificate is not None
     taught = read_pictures(next(run.glob("*-pages")) / "validation" / "manifest.csv")
     assert {s.content for s in recognise(bundle.info, taught)} == {True}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from screening.classes import AUTOSOMES, class_index
-from screening.evidence.structure import PairsSaid, change_of, pairs_of, structure_of
+from screening.evidence.structure import change_of, pairs_of, structure_of
 from screening.page_settings import StructureReading
+from screening.predict.pairs import PairsSaid
 
 PARTS, STEPS = 12, 40
 HOW = StructureReading()

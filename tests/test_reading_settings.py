@@ -28,11 +28,15 @@ from screening.evidence.reading import posterior_of, read_cell
 from screening.evidence.reasons import doubts_of, notes_of
 from screening.evidence.sizes import size_doubts
 from screening.evidence.slots import UPRIGHT, Page, align_best
+from screening.evidence.structure import change_of, pairs_of, structure_of
 from screening.evidence.weights import object_weights, with_print
+from screening.evidence.witness import Sight
+from screening.evidence.witnesses.structure import PairStructure
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.predict.pairs import PairsSaid
 from screening.reading_settings import Order, ReadingSettings
-from screening.record import Banding, Chromosome, Reading
+from screening.record import Banding, Chromosome, PairChange, Reading, Structure
 
 DEFAULT = ReadingSettings()
 
@@ -419,11 +423,39 @@ def of_marks(s: ReadingSettings) -> Iterator[Any]:
                     yield toned_marks(paper, Located((chromosome,), (), 1, (box,), unit), s.marks)
 
 
+def of_structure(s: ReadingSettings) -> Iterator[Any]:
+    """Cells of which pairs differ by as much, and chromosomes joined of so much."""
+    one = PairStructure()
+    for odds in (-3.0, 1e5, 1e7):
+        reading = Reading(structure=Structure(odds, 0.3, 22, (PairChange("9", 0, 1, 1, 4, 0),)))
+        yield one.look(Sight(reading=reading), s).doubts
+    names = [name for name in CHROMOSOMES[:22] for _ in range(2)]
+    rng = np.random.default_rng(0)
+    for second in np.linspace(-4, 4, 9):
+        m = len(names) // 2
+        each = np.full((3, m), -6.0) + rng.normal(0, 0.1, (3, m))
+        each[:, 8], each[:, 21], each[:, 3:6] = 4, second, 20
+        if second > 0:
+            each[:, 3:6] = -6
+        rows = np.log(np.full((m, 2, 24, 24, 12), 1e-3))
+        for k in range(24):
+            for which in range(m):
+                rows[which, :, k, which, k // 2] = np.log(0.7)
+        said = PairsSaid(each, np.zeros((m, 2)), np.zeros((m, 2, 24)), rows, rows[..., 0, 0] < 0)
+        yield structure_of(said, pairs_of(names), names, s.structure, range(len(names)))
+    for lost in range(2, 16):
+        rows = np.log(np.full((40, 24, 12), 1e-3))
+        at = np.r_[np.arange(20), np.arange(20 + lost, 40)]
+        rows = rows[: len(at)]
+        rows[np.arange(len(at)), 8, at * 12 // 40] = np.log(0.4)
+        yield change_of(rows, "9", s.structure)
+
+
 GROUPS: dict[str, Callable[[ReadingSettings], Iterator[Any]]] = {
     "rates": of_rates, "looks": of_looks, "prior": of_prior, "layout": of_layout,
     "placement": of_placement, "assignment": of_assignment, "homologs": of_homologs,
     "bands": of_bands, "conclusions": of_conclusions, "doubts": of_doubts, "sizes": of_sizes,
-    "chromosomes": of_chromosomes, "marks": of_marks,
+    "chromosomes": of_chromosomes, "marks": of_marks, "structure": of_structure,
 }  # fmt: skip
 
 
@@ -444,6 +476,7 @@ def told(value: Any) -> Any:
 
 
 SEEN_ELSEWHERE = {
+    "doubts.many_changes",  # tests/test_triage_rule.py
     "chromosomes.adapted",  # tests/test_classifier.py builds the network for it
     *(f"gate.{name}.{end}" for name in ("one_cell", "usual") for end in (0, 1)),  # karyogram_gate
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -22,10 +23,10 @@ from screening.synthesis.abnormalities import SEXES
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase
+from screening.synthesis.random_structural import LEAST_MEGABASES, random_structural
 from screening.synthesis.rearrangements import (
     KNOWN,
-    LEAST_MEGABASES,
-    random_structural,
+    nearest_valid,
     rearrangement,
     structural_sexes,
 )
@@ -322,3 +323,31 @@ def test_real_cells_can_be_rearranged(shared_data):
             for old, new in changed(cell, after):
                 assert 0.3 < length(new) / length(old) < 2.2
                 assert int(new.image.min()) < int(old.image.min()) + 60
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("t(22;9)(q11.2;q34)", "t(9;22)(q34;q11.2)"),
+        ("t(9, 22)(q34, q11.2)", "t(9;22)(q34;q11.2)"),
+        ("t(9;22)(q99;q11.2)", "t(9;22)(q34.3;q11.2)"),
+        ("rob(14;13)(q10;q10)", "rob(13;14)(q10;q10)"),
+        ("i(17)(q21)", "i(17)(q10)"),
+        ("del(5)(q13;q33)", "del(5)(q13q33)"),
+        ("del(5)(q33q13)", "del(5)(q13q33)"),
+        ("inv(16)(q22p13.1)", "inv(16)(p13.1q22)"),
+        ("del(5)(q13.77)", "del(5)(q14)"),
+    ],
+)
+def test_an_impossible_name_is_refused_with_the_nearest_valid_one(wrong, near):
+    with pytest.raises(ScreeningError, match=re.escape(f"Is {near} meant?")):
+        rearrangement(wrong)
+    assert nearest_valid(wrong) == near and rearrangement(near).name == near
+
+
+@pytest.mark.parametrize("wrong", ["t(9;22)", "foo", "del(25)(q13)", "t(9;9)(q34;q11)"])
+def test_where_nothing_is_near_nothing_is_suggested(wrong):
+    assert nearest_valid(wrong) == ""
+    with pytest.raises(ScreeningError) as raised:
+        rearrangement(wrong)
+    assert "meant" not in str(raised.value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from screening.triage.findings import CellKaryotype, Findings, find
+from screening.record import PairChange, Structure
+from screening.triage.findings import CellKaryotype, Findings, find, structural
 
 
 def cells(**counts: int) -> list[CellKaryotype]:
@@ -90,3 +91,32 @@ def test_what_was_not_read_is_told():
     assert found(normal=1, unread=2).text == "46,XX in 1 of 1 cell; 2 cells not read"
     assert find([], 3) == Findings("", False)
     assert find(cells(normal=1)).text == "46,XX in 1 of 1 cell"
+
+
+def cell(**odds: float) -> Structure:
+    """A cell's structure by the log-odds of its pairs, "c9": of the class 9."""
+    named = {name[1:]: value for name, value in odds.items()}
+    highest = max(named, key=named.__getitem__)
+    pairs = (PairChange(highest, 0, 1, 0, named[highest], 0.1),)
+    return Structure(named[highest] - 4, 0.9, len(named), pairs, odds=named)
+
+
+def test_the_same_pair_in_several_cells_is_strong_and_in_one_of_many_weak():
+    weak = cell(c9=4, c21=-4, c22=-4)
+    assert weak.log_odds < 3
+    alone = structural([weak], 3)
+    assert not alone.mosaic and alone.text == ""
+    same = structural([weak, weak, weak], 3)
+    assert same.mosaic and "3 of 3 cells show two chromosomes 9 that differ" in same.text
+    quiet = cell(c9=-4, c21=-4, c22=-4)
+    assert structural([weak, *[quiet] * 6], 3) == Findings("", False)
+    odd = structural([cell(c9=9, c21=-4, c22=-4), *[quiet] * 6], 3)
+    assert not odd.mosaic and "1 of 7 cells shows two chromosomes 9" in odd.text
+    assert "single cell" in odd.text
+
+
+def test_a_translocation_of_several_cells_is_named():
+    one = cell(c9=2, c22=3, **{f"c{n}": -5 for n in range(1, 9)})
+    seen = structural([one, one], 3)
+    assert seen.mosaic and seen.text.endswith("t(9;22)(q34;q11.2)?")
+    assert structural([], 3) == Findings("", False)

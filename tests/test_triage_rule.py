@@ -195,6 +195,27 @@ def test_doubts_and_warnings_keep_a_picture_from_the_end_but_not_from_a_flag():
     assert len(both.reasons) == 4
 
 
+@pytest.mark.parametrize(
+    ("changes", "karyotypes", "route"),
+    [
+        (("+1", "+2", "+3", "+4"), (("50,XX,…", 0.9),), "flag"),
+        (("+1", "+2", "+3", "+4", "-9"), (("49,XX,…", 0.9),), "review"),
+        ((), (), "review"),
+        (("3n", "+1", "+2", "+3"), (("72,XXX,…", 0.9),), "flag"),
+        ((), (("46,XX", 0.9),), "flag"),
+    ],
+)
+def test_pieces_counted_for_chromosomes_are_no_flag(changes, karyotypes, route):
+    many = evidence(gains_and_losses=changes, karyotypes=karyotypes)
+    got = judged(0.99, Rule(many_changes=5), many)
+    assert got.route == route and (words.PIECES in got.reasons) == (route == "review")
+    assert judged(0.99, Rule(), many).route == "flag"
+    calibrated = judged(0.99, Rule(many_changes=5, venn_abers=CALIBRATED), many)
+    assert calibrated.route == route
+    whole = evidence(gains_and_losses=changes, karyotypes=karyotypes, whole=False)
+    assert judged(0.99, Rule(many_changes=5), whole).route == "flag"
+
+
 # The threshold for flag.
 
 
@@ -372,7 +393,7 @@ def test_the_rule_of_a_bundle_that_joins_parts():
         min_layout=0.4, limit=6.0,
     )  # fmt: skip
     joined = Fusion(FUSION.intercept, FUSION.weights, ("homologs",), 6.0)
-    expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5)
+    expected = Rule(0.3, 0.7, joined, 0.6, 0.4, 0.5, many_changes=5)
     assert Rule.of(info(fusion=fusion)) == replace(expected, scope="numerical")
     assert Rule.of(info(fusion=fusion, certificate=CERTIFICATE)) == expected
     certified = CERTIFICATE.model_copy(update={"flag_threshold": 0.6, "most_false_flags": 0.1})

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from screening.bundle_schema import BundleInfo, CertificateInfo
+from screening.promises import certificate_sentence
 from screening.uncertainty.certificate import certificate_covers, data_hash, not_covered
-from screening.words import certificate_sentence
 
 CERTIFICATE = CertificateInfo(
     recall=0.95, confidence=0.95, threshold=0.3, min_confidence=0.8, passes=100, normal=120,

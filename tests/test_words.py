@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from screening import words
+from screening import promises, words
 from screening.bundle_schema import CertificateInfo, StructureFound, StructureInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.record import PairChange, Structure
@@ -75,6 +75,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "scope_told": itertools.product(SCOPES, COVERS),
     "structure_covered": [(covers,) for covers in COVERS],
     "structural_doubt": [(structure(*each),) for each in STRUCTURES],
+    "cells_that_differ": [("9", count, n) for count, n in ((1, 1), (1, 7), (3, 7))],
     "pair_differs": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
     "pair_caption": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
     "meaning": itertools.product(ROUTES, SCOPES, COVERS),
@@ -123,14 +124,14 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
 }
 FUNCTIONS = {
     name: value
-    for module in (words, glossary)
+    for module in (words, promises, glossary)
     for name, value in vars(module).items()
     if inspect.isfunction(value)
     and not name.startswith("_")
     and value.__module__ == module.__name__
 }
 CONSTANTS = [
-    text for name, value in (vars(words) | vars(glossary)).items()
+    text for name, value in (vars(words) | vars(promises) | vars(glossary)).items()
     if name.isupper() and name[0] != "_" and not isinstance(value, bool)
     for text in ([value] if isinstance(value, str) else
                  value.values() if isinstance(value, dict) else value)

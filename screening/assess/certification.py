@@ -37,6 +37,7 @@ from screening.classes import CALIBRATED, LABELLED, VOTES
 from screening.data.tables import Problems
 from screening.errors import ImageError, ScreeningError
 from screening.images.read import read_image
+from screening.promises import certificate_sentence
 from screening.record import Picture
 from screening.triage.rule import Rule, judge
 from screening.uncertainty import calibration
@@ -51,7 +52,6 @@ from screening.uncertainty.risk_control import (
 )
 from screening.uncertainty.shift import kept_scores
 from screening.uncertainty.venn_abers import VennAbers
-from screening.words import certificate_sentence
 
 LEAST = 10
 """Cases of each kind below which calibration says nothing."""

@@ -10,8 +10,9 @@ from screening.assess.cost import cheapest_for
 from screening.assess.evaluation import Evaluation, promise_kept
 from screening.bundle_schema import BundleInfo
 from screening.metrics import Proportion, markdown_table
+from screening.promises import certificate_sentence
 from screening.uncertainty.selective import WORKLOADS, SelectiveRow
-from screening.words import certificate_sentence, rounded_down
+from screening.words import rounded_down
 
 TITLE = "Karyogram screening: evaluation"
 RESEARCH = "Research use only: figures of this data, not of your laboratory."

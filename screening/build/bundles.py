@@ -21,6 +21,7 @@ from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
 from screening.build.screener import SCREENER
 from screening.build.segmenter import finder_files
+from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import (
     TRIAL,
@@ -36,14 +37,13 @@ from screening.data.pool import is_pooled
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
+from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
 from screening.triage.rule import judge
 from screening.uncertainty.certificate import data_hash
-from screening.words import certificate_sentence, structure_sentence
 
 BUNDLE = "bundle"
 LOOKS = "pictures.jsonl"
-STRUCTURE = "structure"
 TEACHING = (TRAIN, VALIDATION)
 """Parts whose people taught or chose anything."""
 
@@ -57,6 +57,7 @@ def parts(context: Context) -> None:
     config, split = context.settings, split_in(context.of("split"))
     screener = keras.models.load_model(context.of("head") / SCREENER)
     classifier = keras.models.load_model(context.of("classifier") / CLASSIFIER)
+    structure_info, structure = structure_part(context.of("structure"))
     networks = {
         "screener": PartInfo(
             backbone=config.screener.backbone, preprocessing=config.screener.preprocess,
@@ -69,6 +70,7 @@ def parts(context: Context) -> None:
             dropout=classifier.get_layer("drop_hidden").rate,
             config="classifier.json", weights="classifier.weights.h5",
         ),
+        STRUCTURE: structure_info,
     }  # fmt: skip
     files = finder_files(context)
     names = {"segmenter": "segmenter.onnx", "arbiter": "arbiter.json"}
@@ -91,7 +93,7 @@ def parts(context: Context) -> None:
             ),
         },
     )
-    models = {"screener": screener, "classifier": classifier}
+    models = {"screener": screener, "classifier": classifier, STRUCTURE: structure}
     write_bundle(context.folder / BUNDLE, info, models, f"# {config.name}\n", files)
 
 

@@ -196,6 +196,28 @@ class ClassifierConfig(Strict):
     seed: int = Field(default=0, ge=0)
 
 
+class StructureConfig(Strict):
+    """Strips that teach the reader of structure, and its training.
+
+    `shards` of training people's `pages` and `held` of validation people's; of the pages a share is
+    `clean` (single pictures as they are) and one of cells `pooled` from sources of single crops.
+    An epoch draws from `at_once` shards: `steps` batches of `pairs` pairs, cosine schedule.
+    """
+
+    shards: int = Field(default=140, ge=1)
+    pages: int = Field(default=40, ge=1)
+    held: int = Field(default=2, ge=1)
+    clean: float = Field(default=0.15, ge=0, le=1)
+    pooled: float = Field(default=0.25, ge=0, le=1)
+    at_once: int = Field(default=16, ge=1)
+    epochs: int = Field(default=75, ge=1)
+    steps: int = Field(default=150, ge=1)
+    pairs: int = Field(default=32, ge=4)
+    learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
 class PagesConfig(Strict):
     """Karyograms per cell that a bundle is shown, by part and kind. `parts` are of the build,
     `measured` for `scripts/measure_fused.py` alone.
@@ -301,6 +323,7 @@ class BuildConfig(Strict):
     head: HeadConfig = HeadConfig()
     crops: CropsConfig = CropsConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    structure: StructureConfig = StructureConfig()
     reading: ReadingSettings = ReadingSettings()
     witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")
     pages: PagesConfig

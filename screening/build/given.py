@@ -15,6 +15,7 @@ from screening.assess.recognise import TRAINED_ON, case_hash
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
+from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
 from screening.bundle_schema import TRIAL
 from screening.data.split import CALIBRATION, TEST, TRAIN, VALIDATION, CaseKey, Split
@@ -23,6 +24,8 @@ from screening.errors import BundleError
 
 BUNDLE = "bundle"
 NEEDED = ("screener", "classifier", "segmenter", "arbiter")
+ADDED = "parts_added"
+"""Key of a bundle's `data`: the networks that a build added to those given to it."""
 _APART = "by case, whoever has taught the given parts in train"
 
 
@@ -73,20 +76,30 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
 
 
 def parts(bundle: Bundle, context: Context) -> None:
-    """Write the given bundle without what is fitted anew; `data` tells whose parts they are."""
+    """Write the given bundle without what is fitted anew; `data` tells whose parts they are.
+
+    A reader of structure that it lacks is added, and who taught it is told as well.
+    """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
-    choosing = {case_hash(*key) for key in split_now.part(VALIDATION) if key[0] in taught}
-    seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *choosing})}
+    added = {}
+    if STRUCTURE not in info.parts:
+        added[STRUCTURE] = structure_part(context.of("structure"))
+    using = (TRAIN, VALIDATION) if added else (VALIDATION,)
+    now = {case_hash(*k) for part in using for k in split_now.part(part) if k[0] in taught}
+    seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
     changes = {
         "created": date.today().isoformat(), "tool_version": __version__,
         "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,
-        "metrics": {},
+        "metrics": {}, "parts": info.parts | {name: part for name, (part, _) in added.items()},
         "data": info.data | {
             "sources": sorted({*info.data.get("sources", ()), *taught}),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split_now.hash, "seed": split_now.seed,
-            "parts_of": bundle.hash, TRAINED_ON: seen,
+            "parts_of": bundle.hash, ADDED: sorted(added), TRAINED_ON: seen,
         } | ({TRIAL: True} if config.trial else {}),
     }  # fmt: skip
-    rewrite_bundle(bundle, info.model_copy(update=changes), context.folder / BUNDLE)
+    rewrite_bundle(
+        bundle, info.model_copy(update=changes), context.folder / BUNDLE,
+        more={name: model for name, (_, model) in added.items()},
+    )  # fmt: skip

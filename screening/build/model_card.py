@@ -38,8 +38,9 @@ Run `screening evaluate` on karyograms of patients that this bundle never saw.
 
 
 def _given(info: BundleInfo) -> str:
-    whose = info.data.get("parts_of")
-    return f"Taken from bundle {whose[:12]}, not trained here.\n\n" if whose else ""
+    whose, added = info.data.get("parts_of"), info.data.get("parts_added")
+    but = f", but for {_listed(added)}" if added else ""
+    return f"Taken from bundle {whose[:12]}, not trained here{but}.\n\n" if whose else ""
 
 
 def _trial(info: BundleInfo) -> str:
@@ -50,7 +51,13 @@ def _trial(info: BundleInfo) -> str:
 def _networks(info: BundleInfo) -> str:
     lines = []
     for name, part in info.parts.items():
-        if isinstance(part, PartInfo):
+        if name == "structure" and isinstance(part, PartInfo):
+            lines.append(
+                f"- **Structure**: reads the strip of each chromosome, {part.size} × {part.width} "
+                "pixels, row by row, and compares it with its homolog and with what is usual of "
+                f"its class; taught by simulated structural changes; dropout {part.dropout:g}."
+            )
+        elif isinstance(part, PartInfo):
             side = f"{part.size} × {part.width or part.size}"
             heated = f", temperature {part.temperature:.2f}" if part.temperature != 1 else ""
             lines.append(

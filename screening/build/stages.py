@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from screening.build import bundles, classifier, given, screener, segmenter
+from screening.build import bundles, classifier, given, screener, segmenter, structure
 from screening.build.data import SPLIT, records_of
 from screening.build.runner import Context, Stage
 from screening.bundle import Bundle
@@ -26,6 +26,22 @@ def split(context: Context, parts: Bundle | None = None) -> None:
 
 
 _FINDER = ("segmenter", "arbiter")
+
+
+def _reader(parts: Bundle | None = None) -> tuple[Stage, ...]:
+    """What teaches the reader of structure, on pages as this build's parts or given ones find
+    them."""
+    if parts is None:
+        pages = Stage(
+            "structure-pages", structure.structure_pages, ("split", *_FINDER),
+            ("sources", "structure", "reading"), True,
+        )  # fmt: skip
+    else:
+        pages = Stage(
+            "structure-pages", partial(structure.structure_pages, finder=parts), ("split",),
+            ("sources", "structure"), True, parts.hash,
+        )  # fmt: skip
+    return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
 def _fitted(parts: Bundle | None = None) -> tuple[Stage, ...]:
@@ -65,8 +81,10 @@ STAGES = (
         ("sources", "crops", "classifier"), True,
     ),
     Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
+    *_reader(),
     Stage(
-        "parts", bundles.parts, ("split", *_FINDER, "head", "classifier", "temperature"),
+        "parts", bundles.parts,
+        ("split", *_FINDER, "head", "classifier", "temperature", "structure"),
         ("name", "trial", "sources", "screener", "reading", "witnesses"),
     ),
     *_fitted(),
@@ -76,14 +94,17 @@ LAST = STAGES[-1].name
 
 
 def stages_of(parts: Bundle) -> tuple[Stage, ...]:
-    """Return the stages that fit score, threshold and certificate for the parts of a bundle."""
+    """Return the stages that fit score, threshold and certificate for the parts of a bundle; first
+    those of the reader of structure, where it has none."""
     given.check_given(parts)
+    reader = () if structure.STRUCTURE in parts.info.parts else _reader(parts)
     return (
         Stage(
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
         ),
+        *reader,
         Stage(
-            "parts", partial(given.parts, parts), ("split",),
+            "parts", partial(given.parts, parts), ("split", *(s.name for s in reader[1:])),
             ("trial", "sources", "witnesses"),
             given=parts.hash,
         ),

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--parts", type=Path, metavar="BUNDLE",
-        help="train nothing: take networks and reading from this bundle, and fit score, threshold "
-        "and certificate anew on people whom it never saw",
+        help="take networks and reading from this bundle, and fit score, threshold and certificate "
+        "anew on people whom it never saw; only a reader of structure that it lacks is trained",
     )  # fmt: skip
     parser.add_argument(
         "--smoke", action="store_true",

@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.data.composed import Made, drawn_cell
     from screening.synthesis.abnormalities import possible_sexes, random_abnormality
     from screening.synthesis.compose import compose
-    from screening.synthesis.rearrangements import random_structural, structural_sexes
+    from screening.synthesis.random_structural import random_structural
+    from screening.synthesis.rearrangements import structural_sexes
     from screening.synthesis.simulate import sham, simulate
     from screening.synthesis.structural import structural, structural_sham
     from screening.synthesis.style import STYLES

@@ -8,7 +8,6 @@ cell (`structure_cell`); what changed and where is read off the path of the odd 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,23 +16,8 @@ from screening.classes import CHROMOSOMES
 from screening.evidence.structure_cell import cell_doubt
 from screening.evidence.structure_path import Segment, read_path
 from screening.page_settings import StructureReading
+from screening.predict.pairs import PairsSaid
 from screening.record import PairChange, Structure
-
-
-@dataclass(frozen=True, eq=False)
-class PairsSaid:
-    """What the network says of m pairs; log-odds of a change are natural logarithms.
-
-    `each` float32 (passes, m): of either strip, by dropout pass; `single` (m, 2): of each strip by
-    itself; `rows` (m, 2, steps): of each row; `places` float32 (m, 2, steps, 24, parts): log
-    probabilities of the class and the place that a row shows; `inked` bool (m, 2, steps).
-    """
-
-    each: np.ndarray
-    single: np.ndarray
-    rows: np.ndarray
-    places: np.ndarray
-    inked: np.ndarray
 
 
 def pairs_of(names: Sequence[str]) -> np.ndarray:
@@ -57,7 +41,8 @@ def structure_of(
         return None
     mean = np.clip(said.each.mean(0), -how.bounded, how.bounded)
     classes = [names[first] for first, _ in pairs]
-    cell = cell_doubt(dict(zip(classes, mean.tolist(), strict=True)))
+    odds = dict(zip(classes, mean.tolist(), strict=True))
+    cell = cell_doubt(odds)
     ranked = sorted(range(len(pairs)), key=lambda k: (classes[k] not in cell.classes, -mean[k]))
     told = [k for k in ranked[: how.told] if mean[k] > 0 or classes[k] in cell.classes]
     return Structure(
@@ -69,6 +54,7 @@ def structure_of(
             for k in told
         ),
         suggestion=cell.known if cell.share >= how.named else "",
+        odds={name: round(value, 3) for name, value in odds.items()},
     )
 
 

@@ -14,10 +14,10 @@ from scipy.special import log_softmax
 
 from screening.bundle import Bundle
 from screening.classes import CHROMOSOMES
-from screening.evidence.structure import PairsSaid
 from screening.karyogram.strip import CellStrips
 from screening.models.structure import DENSE, PAIR, PARTS, ROW, SINGLE, STEPS, pair_head
 from screening.predict.mc_dropout import McDropout
+from screening.predict.pairs import PairsSaid
 
 PART = "structure"
 _AT_ONCE = 24

@@ -2,8 +2,8 @@
 
 Any translocation, deletion, inversion, duplication, isochromosome, Robertsonian translocation or
 addition of one break per chromosome and arm can be named; breakpoints are the middles of the named
-bands of the hg38 table. `KNOWN` holds those that laboratories meet, `random_structural` also draws
-new ones, of segments long enough to be seen.
+bands of the hg38 table. `KNOWN` holds those that laboratories meet; `random_structural` draws
+new ones.
 """
 
 from __future__ import annotations
@@ -18,13 +18,6 @@ from screening.bands import band_span, band_table
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.synthesis.abnormalities import SEXES
-
-LEAST_MEGABASES = 20.0
-"""Shortest segment that a new rearrangement moves, loses, turns or doubles: 8 % of chromosome 1.
-A good metaphase shows half of that to an expert; a printed page, as a rule, does not."""
-
-KNOWN_SHARE = 0.5
-"""Share of the drawn abnormalities that come from `KNOWN`; the others have new breakpoints."""
 
 ACROCENTRIC = ("13", "14", "15", "21", "22")
 
@@ -80,9 +73,8 @@ KNOWN: Mapping[str, Known] = {
 report, balanced Robertsonian translocations and t(9;22) first. t(12;21) and other exchanges of
 alike ends are left out: no light microscope shows them."""
 
-_NEW_KINDS = {"t": 50.0, "del": 20.0, "inv": 15.0, "dup": 7.0, "add": 8.0}
-_NO_BREAK = ("acen", "gvar", "stalk")
 _NAME = re.compile(r"(t|del|inv|dup|i|rob|add)\(([^()]+)\)\(([^()]+)\)")
+_LOOSE = re.compile(r"(t|del|inv|dup|i|rob|add)\(?([^()]+)\)?\(?([^()]+)\)?")
 _BAND = re.compile(r"[pq]\d+(?:\.\d+)?")
 _NEW_END = 0.03
 """Least part of the length that a sham takes off, and makes up for, where a deletion makes a new
@@ -154,37 +146,72 @@ def structural_sexes(names: Collection[str]) -> tuple[str, ...]:
     return tuple(s for s in SEXES if not names or any(s in sexes for sexes in possible))
 
 
-def random_structural(
-    rng: np.random.Generator, sex: str | None = None, names: Collection[str] = ()
-) -> str:
-    """Return the ISCN name of a structural abnormality that a cell of `sex` can have.
-
-    One of `names` where given, all alike; else half of the time one of `KNOWN` by weight, and half
-    of the time one with new breakpoints. ScreeningError when none of `names` is possible.
-    """
-    if names:
-        left = [n for n in names if sex is None or sex in structural_sexes([n])]
-        if not left:
-            raise ScreeningError(f"none of {', '.join(names)} can be simulated in a {sex} cell")
-        return left[int(rng.integers(len(left)))]
-    if rng.random() < KNOWN_SHARE:
-        left = [n for n in KNOWN if sex is None or sex in _sexes_of(_parsed(n)[1])]
-        weights = np.array([KNOWN[name].weight for name in left])
-        return left[int(rng.choice(len(left), p=weights / weights.sum()))]
-    kinds = np.array(list(_NEW_KINDS.values()))
-    kind = str(rng.choice(list(_NEW_KINDS), p=kinds / kinds.sum()))
-    while True:
-        name = _new(kind, rng, AUTOSOMES if sex != "XX" else (*AUTOSOMES, "X"))
-        if name and all(size >= LEAST_MEGABASES for size in rearrangement(name).moved):
-            return name
-
-
 def rearrangement(name: str) -> Rearrangement:
     """Return what the structural abnormality of that ISCN name does.
 
     ScreeningError for anything that is not one of t, rob, del, inv, dup, i and add, for a band that
-    the chromosome does not have, and for breaks that would leave a piece without centromere alone.
+    the chromosome does not have, and for breaks that would leave a piece without centromere alone;
+    it names the nearest valid form where one is near.
     """
+    try:
+        return _made(name)
+    except ScreeningError as error:
+        near = nearest_valid(name)
+        if not near:
+            raise
+        raise ScreeningError(f"{error}. Is {near} meant?") from None
+
+
+def nearest_valid(name: str) -> str:
+    """Return the ISCN name of a rearrangement that is nearest to `name`, which is none: chromosomes
+    in ISCN's order, bands that they have; "" when nothing is near."""
+    match = _LOOSE.fullmatch(name.replace(" ", "").replace(",", ";"))
+    if not match:
+        return ""
+    kind, chromosomes, breaks = match.groups()
+    names = chromosomes.upper().split(";")
+    bands = _BAND.findall(breaks.lower())
+    if not set(names) <= set(CHROMOSOMES) or not bands:
+        return ""
+    order = ["X", "Y", *AUTOSOMES]
+    if len(names) == 2 and len(bands) == 2:
+        both = sorted(zip(names, bands, strict=True), key=lambda pair: order.index(pair[0]))
+        names, bands = [n for n, _ in both], [b for _, b in both]
+    owners = names if len(names) == len(bands) else names[:1] * len(bands)
+    if kind in ("rob", "i"):
+        bands = [f"{band[0]}10" for band in bands]
+    else:
+        bands = [_known_band(n, band) for n, band in zip(owners, bands, strict=True)]
+    if kind in ("del", "inv") and len(bands) == 2:
+        bands = sorted(bands, key=lambda band: _outwards(names[0], band))
+    between = ";" if kind in ("t", "rob") else ""
+    near = f"{kind}({';'.join(names)})({between.join(bands)})"
+    try:
+        _made(near)
+    except ScreeningError:
+        return ""
+    return near if near != name else ""
+
+
+def _outwards(name: str, band: str) -> tuple[bool, float]:
+    """How ISCN orders two breaks: the short arm's first, then the nearer to the centromere."""
+    centre = band_table()[name].centromere
+    return band[0] == "q", abs(_middle(name, band) - centre)
+
+
+def _known_band(name: str, band: str) -> str:
+    """The band of chromosome `name` that is written most like `band`, on the same arm."""
+    fine = [b for b in band_table()[name].names if b[0] == band[0]]
+    # "q11.21" is also called "q11.2", and "q11".
+    coarser = [(b.partition(".")[0], b[:-1].rstrip(".")) for b in fine if "." in b]
+    known = sorted({*fine, *(b for both in coarser for b in both)})
+    if band in known:
+        return band
+    numbers = {b: float(b[1:]) for b in known}
+    return min(known, key=lambda b: (abs(numbers[b] - float(band[1:])), len(b)))
+
+
+def _made(name: str) -> Rearrangement:
     kind, names, bands = _parsed(name)
     exact = KNOWN[name].at if name in KNOWN and KNOWN[name].at else bands
     if kind in ("t", "rob"):
@@ -267,6 +294,10 @@ def _within(kind: str, name: str, one: str, bands: list[str], at: list[float]) -
         made = Derivative(one, name, (kept,), (whole,))
         return Rearrangement(name, (one,), (made,), (_megabases(one, at[0], end),))
     low, high = sorted(at)
+    if kind in ("del", "inv") and bands != sorted(bands, key=lambda b: _outwards(one, b)):
+        raise ScreeningError(
+            f"expected the break of the short arm, or nearer to the centromere, first in {name}"
+        )
     if kind != "inv" and len(arms) > 1:
         raise ScreeningError(
             f"expected both breaks of a {kind} in one arm, received {name}: the piece with the "
@@ -333,45 +364,3 @@ def _middle(name: str, band: str) -> float:
 
 def _megabases(name: str, start: float, end: float) -> float:
     return abs(end - start) * band_table()[name].megabases
-
-
-def _new(kind: str, rng: np.random.Generator, among: tuple[str, ...]) -> str:
-    """A name with breaks at random bands; "" when the draw is not one of that kind."""
-    count = 2 if kind == "t" else 1
-    order = ["X", "Y", *AUTOSOMES]
-    names = sorted(map(str, rng.choice(among, count, replace=False)), key=order.index)
-    if kind == "t":
-        return f"t({';'.join(names)})({';'.join(_break(n, rng) for n in names)})"
-    (one,) = names
-    if kind == "add":
-        # Unknown material near an end: what it replaces is short.
-        end = band_table()[one].names[0 if rng.random() < 0.5 else -1]
-        near = end.partition(".")[0]
-        return "" if one in ACROCENTRIC and near[0] == "p" else f"add({one})({near})"
-    if kind == "del" and rng.random() < 0.5:
-        return f"del({one})({_break(one, rng)})"
-    centre = band_table()[one].centromere
-    breaks = {_break(one, rng) for _ in "ab"}
-    if len(breaks) < 2:
-        return ""
-    if {band[0] for band in breaks} == {"p", "q"}:
-        return f"inv({one})({''.join(sorted(breaks))})" if kind == "inv" else ""
-    # Within one arm the break nearer to the centromere is named first.
-    near, far = sorted(breaks, key=lambda band: abs(_middle(one, band) - centre))
-    return f"{kind}({one})({near}{far})"
-
-
-def _break(name: str, rng: np.random.Generator) -> str:
-    """A band of the chromosome, each alike, in which a break can be seen."""
-    bands = band_table()[name]
-    stained = zip(bands.names, bands.stains, strict=True)
-    usual = [band for band, stain in stained if stain not in _NO_BREAK]
-    if name in ACROCENTRIC:
-        usual = [band for band in usual if band[0] == "q"]
-    return _coarse(usual[int(rng.integers(len(usual)))])
-
-
-def _coarse(band: str) -> str:
-    """The band's name at 550 bands: one digit after the point."""
-    whole, _, sub = band.partition(".")
-    return f"{whole}.{sub[0]}" if sub else whole

@@ -27,7 +27,7 @@ from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Locator
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
-from screening.synthesis.rearrangements import random_structural
+from screening.synthesis.random_structural import random_structural
 from screening.synthesis.resample import resample
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.structural import structural, structural_sham

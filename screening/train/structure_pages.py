@@ -221,7 +221,7 @@ def page_strips(
     cell: Metaphase, truths: Sequence[_Truth], rng: np.random.Generator, locator: Locator | None
 ) -> Strips:
     """Return the strips of a changed cell: of its page as `locator` finds it, None: of the single
-    pictures as they are. Chromosomes that are not found are left out."""
+    pictures as they are. What is not found is left out; ScreeningError when nothing is found."""
     if locator is None:
         shown = [(one, ink_mask(one.image), one.image) for one in cell.chromosomes]
     else:

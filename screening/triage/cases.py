@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from screening import words
 from screening.classes import ABNORMAL, FAILED, OK, REJECTED, REVIEW, ROUTES
 from screening.record import Case, Picture, Reading
-from screening.triage.findings import CellKaryotype, find
+from screening.triage.findings import CellKaryotype, find, structural
 from screening.triage.rule import Rule
 
 _MOST_PROBABLE = 0.5
@@ -32,7 +32,10 @@ def _case(name: str, pictures: Sequence[Picture], rule: Rule) -> Case:
     known = [p for picture in judged if (p := picture.judged.p_abnormal) is not None]
     read = [cell for picture in judged if (cell := _cell(picture.reading, rule)) is not None]
     findings = find(read, len(pictures) - len(read))
-    routes = [verdict.route for verdict in verdicts] + [REVIEW] * findings.mosaic
+    structures = [p.reading.structure for p in judged if p.reading and p.reading.structure]
+    rearranged = structural(structures, rule.structural)
+    raised = findings.mosaic or rearranged.mosaic
+    routes = [verdict.route for verdict in verdicts] + [REVIEW] * raised
     return Case(
         case=name,
         route=min(routes, key=ROUTES.index),
@@ -43,7 +46,7 @@ def _case(name: str, pictures: Sequence[Picture], rule: Rule) -> Case:
         abnormal=abnormal,
         p_abnormal=max(known, default=None),
         summary=words.case_summary(len(judged), abnormal, len(pictures) - len(judged)),
-        findings=findings.text,
+        findings="; ".join(filter(None, (findings.text, rearranged.text))),
     )
 
 

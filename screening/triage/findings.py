@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screening import words
+from screening.evidence.structure_cell import cell_doubt
+from screening.record import Structure
 
 _CLONAL_GAIN, _CLONAL_LOSS = 2, 3
 
@@ -63,6 +65,31 @@ def find(cells: Sequence[CellKaryotype], unread: int = 0) -> Findings:
     if unread:
         parts.append(f"{words.counted(unread, 'cell')} not read")
     return Findings("; ".join(parts), n > 1 and (partial or both))
+
+
+def structural(cells: Sequence[Structure], doubt: float) -> Findings:
+    """Return what the structure of the cells of one case says together; `mosaic`: a person must
+    look, from the log-odds `doubt` on, whatever the single cells say.
+
+    The same pair that differs in several cells is strong, in one of many weak: the odds of a class
+    add up over the cells, and a cell that speaks against it counts as much.
+    """
+    if not cells:
+        return Findings("", False)
+    total = Counter[str]()
+    for cell in cells:
+        total.update(cell.odds)
+    together = cell_doubt(total) if total else None
+    n, parts, sure = len(cells), [], together is not None and together.log_odds >= doubt
+    odd = Counter(pair.name for cell in cells if cell.log_odds >= doubt for pair in cell.pairs[:1])
+    if together is not None and sure:
+        for name in together.classes:
+            odd[name] = sum(cell.odds.get(name, -1) > 0 for cell in cells)
+    for name, count in _ranked(odd):
+        parts.append(words.cells_that_differ(name, count, n))
+    if together is not None and sure and together.known:
+        parts.append(f"{together.known}?")
+    return Findings("; ".join(parts), n > 1 and sure)
 
 
 def _shown(change: str, count: int, n: int) -> str:

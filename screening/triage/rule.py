@@ -56,7 +56,9 @@ class Rule:
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
     from (None: the rule of votes). `scope`: what abnormal means; `covers`: part of a chromosome
-    (0–1) from which structural changes are looked for (None: they are not)."""
+    (0–1) from which structural changes are looked for (None: they are not);
+    `structural`: log-odds of a cell, or of a case, from which they are doubted. `many_changes`:
+    gains and losses from which pieces may have been counted for chromosomes (None: none)."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -67,6 +69,8 @@ class Rule:
     venn_abers: VennAbers | None = None
     scope: Scope = LABELLED
     covers: float | None = None
+    structural: float = 1e6
+    many_changes: int | None = None
 
     @property
     def name(self) -> str:
@@ -96,7 +100,8 @@ class Rule:
         covers = info.structure.covers if info.structure is not None else None
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
-            _calibrated(info, name), scope, covers,
+            _calibrated(info, name), scope, covers, info.reading.structure.doubt,
+            info.reading.doubts.many_changes,
         )  # fmt: skip
 
 
@@ -118,6 +123,8 @@ def judge(rule: Rule, picture: Picture) -> Verdict:
     voted = decide(picture, votes, policy, _doubts(rule, picture.reading))
     voted = replace(voted, p=fused, contributions=contributions)
     verdict = _flagged_only_above(rule, voted)
+    if verdict.route == FLAG and _pieces_counted(rule, picture.reading):
+        verdict = replace(verdict, route=REVIEW, reasons=(*verdict.reasons, words.PIECES))
     if rule.venn_abers is None:
         return verdict
     return _told_by(rule.venn_abers, rule, voted, verdict, votes)
@@ -174,6 +181,16 @@ def _flagged_only_above(rule: Rule, verdict: Verdict) -> Verdict:
         return verdict
     reason = words.kept_from_flag(share, rule.flag_threshold, rule.min_confidence)
     return replace(verdict, route=REVIEW, reasons=(*verdict.reasons, reason))
+
+
+def _pieces_counted(rule: Rule, reading: Reading | None) -> bool:
+    """Whether so much is there more and less that pieces are likelier than a karyotype. Triploid
+    and tetraploid cells are told by their ploidy, "3n", and have few changes besides."""
+    if reading is None or rule.many_changes is None or not reading.whole:
+        return False
+    changes = reading.gains_and_losses
+    untold = not changes and not reading.karyotypes  # more than are ever told
+    return untold or len([one for one in changes if one[0] in "+-"]) >= rule.many_changes
 
 
 def _doubts(rule: Rule, reading: Reading | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from screening.bundle_schema import CertificateInfo
-from screening.words import outside_certificate
+from screening.promises import outside_certificate
 
 
 def certificate_covers(

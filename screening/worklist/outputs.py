@@ -20,12 +20,12 @@ from screening import __version__
 from screening.atomic import replace_files
 from screening.bundle_schema import BundleInfo
 from screening.classes import LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
+from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import not_covered
 from screening.uncertainty.shift import Drift, drift_from
-from screening.words import certificate_sentence, structure_sentence
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import Ledger
 from screening.worklist.left_out import LeftOut
