@@ -241,7 +241,7 @@ UNREADABLE_STRUCTURE = (
     "the bands are too hard to read for structural changes to be judged: only gains and losses were"
 )
 PAIR_LEGEND = (
-    "Straightened, the short arm up, at one scale; between the two, the bands of the class. Orange "
+    "Straightened, the short arm up, at one scale. Between the two: the bands of the class. Orange "
     "beside a chromosome: where its bands look changed. Red beside the class: the stretch that "
     "differs, where it can be told."
 )
@@ -277,7 +277,8 @@ def pair_differs(pair: PairChange) -> str:
 
 def pair_caption(pair: PairChange) -> str:
     """Return `pair_differs`, and how surely, for a picture of the two."""
-    sure = f"{_odds(pair.log_odds)} (spread {pair.spread:.1f} over the passes)"
+    low, high = (_odds(pair.log_odds + sign * pair.spread) for sign in (-1, 1))
+    sure = f"{_odds(pair.log_odds)}, mostly {low} to {high} over the passes"
     return f"{pair_differs(pair)}, log-odds of a change {sure}"
 
 

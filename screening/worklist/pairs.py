@@ -11,11 +11,12 @@ from scipy.special import expit
 
 from screening import words
 from screening.classes import CHROMOSOMES, class_index
-from screening.evidence.structure import PairsSaid, pairs_of, structure_of
+from screening.evidence.structure import pairs_of, structure_of
 from screening.karyogram.axis import medial_axis
 from screening.karyogram.locate import FoundChromosome
 from screening.karyogram.strip import cell_strips, strip
 from screening.page_settings import StructureReading
+from screening.predict.pairs import PairsSaid
 from screening.record import PairChange, Reading, Structure
 from screening.report.pair_figure import TALLEST, WIDEST, encoded, pair_figure
 
