@@ -14,6 +14,7 @@ from screening.bands import band_table
 from screening.classes import CHROMOSOMES
 from screening.karyogram.locate import FoundChromosome
 from screening.record import Picture, Structure
+from screening.report.glossary import LIMITS, limits
 from screening.report.pair_figure import (
     _CHANGED,
     _DOUBT,
@@ -26,6 +27,7 @@ from screening.report.pair_figure import (
     pair_figure,
 )
 from screening.report.work_list import MOST_PAIRS, PAIR_BYTES, pairs_shown, render
+from screening.triage.rule import Rule
 from screening.worklist.outputs import light
 from screening.worklist.pairs import straight_pair
 from test_report import HOSTILE, parsed, view
@@ -149,6 +151,14 @@ def test_a_hostile_caption_stays_text():
 def test_the_word_is_explained_where_homologs_were_compared():
     assert "<b>homologs that differ</b>" in render(view(doubted(count=0)))
     assert "homologs that differ" not in render(view(judged("a.png", reading=reading())))
+
+
+def test_what_cannot_be_seen_of_structure_is_what_the_bundle_does_not_cover():
+    assert LIMITS[0] in render(view(doubted()))
+    text = render(view(doubted(), rule=Rule(covers=0.25)))
+    assert LIMITS[0] not in text and LIMITS[1] in text
+    assert "changes of structure smaller than about 25 % of a chromosome" in text
+    assert limits(0.25)[1:] == limits()[1:] == LIMITS[1:]
 
 
 def test_figures_are_not_kept_in_memory_for_the_tables():

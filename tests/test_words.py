@@ -113,6 +113,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
         COVERS,
         (False, True),
     ),
+    "limits": [],  # a list of lines, in the test of the page
     "rounded_down": [(p, n) for p in PROBABILITIES[4:-1] for n in (2, 3)],
     "certificate_sentence": [
         (None,),

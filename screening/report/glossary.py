@@ -15,6 +15,17 @@ LIMITS = (
 )
 """What the tool cannot see."""
 
+
+def limits(covers: float | None = None) -> tuple[str, ...]:
+    """Return what the tool cannot see; `covers`: from which part of a chromosome structural changes
+    are looked for (None: they are not)."""
+    if covers is None:
+        return LIMITS
+    smaller = f"smaller than about {words.percent(covers)} of a chromosome"
+    missed = "some of the larger ones are missed: the model card says how many"
+    return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])
+
+
 _SAME = (
     " The network’s answer and the classes of the chromosomes differ; where chromosomes were "
     "found, cut apart and stand is the same in all: passes that agree say nothing of it."

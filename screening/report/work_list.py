@@ -18,13 +18,14 @@ from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
-from screening.report.glossary import LIMITS, glossary
+from screening.report.glossary import glossary, limits
 from screening.report.overlay import overlay
 from screening.triage.rule import Rule
 
 MOST_THUMBNAILS = 2000
 """Low-priority pictures after this many rows come without a thumbnail, so that the page of a very
-large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read)."""
+large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read, and up to
+40 kB more where homologs differ)."""
 MOST_CROPS = 12
 CROP_BYTES = 18_000  # JPEG, all crops of one picture: a page of 1,000 pictures still opens
 MOST_PAIRS = 2
@@ -125,7 +126,7 @@ def render(work_list: WorkList) -> str:
     return _template().render(
         view=work_list,
         words=words,
-        limits=LIMITS,
+        limits=limits(work_list.rule.covers),
         histogram=histogram,
         passes_histogram=passes_histogram,
         count_groups=count_groups,
