@@ -143,6 +143,12 @@ def test_the_page_shows_the_first_figures_of_what_is_not_of_low_priority():
     assert len(pairs_shown(doubted(size=PAIR_BYTES // 2))) == 1
 
 
+def test_figures_take_at_most_40_kb_of_the_page():
+    large = replace(doubted(), pairs=(("a", bytes(LARGEST)), ("b", bytes(PAIR_BYTES - LARGEST))))
+    assert len(pairs_shown(large)) == 2
+    assert len(render(view(large))) - len(render(view(replace(large, pairs=())))) < 40_000
+
+
 def test_a_hostile_caption_stays_text():
     text = render(view(replace(doubted(), pairs=((HOSTILE, jpeg()),))))
     assert "<script>alert" not in text
