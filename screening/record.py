@@ -196,7 +196,8 @@ class Picture:
     each pass, float32 (passes,), None unless scored; `thumbnail`: JPEG, may be empty; `reading`:
     None where the chromosomes were not read one by one. Of the witnesses: `features` for the
     fusion, `doubts`, each of which keeps the picture from low priority, and `notes`, which do not.
-    `crops`: (caption, JPEG) of chromosomes to look at. `verdict`: None until a rule has judged.
+    `crops`: (caption, JPEG) of chromosomes to look at, `pairs`: of homologs that differ, in the
+    order of `Structure.pairs`. `verdict`: None until a rule has judged.
     """
 
     image: str
@@ -213,6 +214,7 @@ class Picture:
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     crops: tuple[tuple[str, bytes], ...] = ()
+    pairs: tuple[tuple[str, bytes], ...] = ()
     verdict: Verdict | None = None
 
     @property
@@ -233,7 +235,8 @@ class Picture:
             "thumbnail": _text(self.thumbnail),
             "reading": None if self.reading is None else asdict(self.reading),
             "features": dict(self.features),
-            "crops": [(caption, _text(jpeg)) for caption, jpeg in self.crops],
+            "crops": _captioned(self.crops),
+            "pairs": _captioned(self.pairs),
         }
 
     @staticmethod
@@ -254,10 +257,8 @@ class Picture:
             "p": None if p is None else np.asarray(_checked(tuple[float, ...], p), np.float32),
             "thumbnail": base64.b64decode(kept["thumbnail"], validate=True),
             "reading": None if reading is None else Reading.from_dict(reading),
-            "crops": tuple(
-                (caption, base64.b64decode(jpeg, validate=True))
-                for caption, jpeg in _checked(tuple[tuple[str, str], ...], kept["crops"])
-            ),
+            "crops": _pictures(kept["crops"]),
+            "pairs": _pictures(kept["pairs"]),
         })  # fmt: skip
 
 
@@ -300,6 +301,15 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # here: commands show their help without it
 
     return TypeAdapter(kind)
+
+
+def _captioned(pictures: tuple[tuple[str, bytes], ...]) -> list[tuple[str, str]]:
+    return [(caption, _text(content)) for caption, content in pictures]
+
+
+def _pictures(kept: Any) -> tuple[tuple[str, bytes], ...]:
+    checked = _checked(tuple[tuple[str, str], ...], kept)
+    return tuple((caption, base64.b64decode(text, validate=True)) for caption, text in checked)
 
 
 def _text(content: bytes) -> str:

@@ -240,6 +240,11 @@ PIECES = "too many gains and losses for one cell: were pieces or open chromatids
 UNREADABLE_STRUCTURE = (
     "the bands are too hard to read for structural changes to be judged: only gains and losses were"
 )
+PAIR_LEGEND = (
+    "Straightened, the short arm up, at one scale. Between the two: the bands of the class. Orange "
+    "beside a chromosome: where its bands look changed. Red beside the class: the stretch that "
+    "differs, where it can be told."
+)
 _CHANGE = {"del": "something missing", "dup": "something doubled", "inv": "a turned stretch"}
 
 
@@ -268,6 +273,13 @@ def pair_differs(pair: PairChange) -> str:
     if pair.kind == "t":
         return f"{said} (one reads in part as chromosome {pair.partner})"
     return f"{said} ({_CHANGE[pair.kind]} at {pair.bands})"
+
+
+def pair_caption(pair: PairChange) -> str:
+    """Return `pair_differs`, and how surely, for a picture of the two."""
+    low, high = (_odds(pair.log_odds + sign * pair.spread) for sign in (-1, 1))
+    sure = f"{_odds(pair.log_odds)}, mostly {low} to {high} over the passes"
+    return f"{pair_differs(pair)}, log-odds of a change {sure}"
 
 
 def not_a_cell(objects: int) -> str:

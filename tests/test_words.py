@@ -77,6 +77,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "structural_doubt": [(structure(*each),) for each in STRUCTURES],
     "cells_that_differ": [("9", count, n) for count, n in ((1, 1), (1, 7), (3, 7))],
     "pair_differs": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
+    "pair_caption": [(pair(kind),) for kind in ("", "del", "dup", "inv", "t")],
     "meaning": itertools.product(ROUTES, SCOPES, COVERS),
     "undecided": itertools.product(COUNTS, COUNTS[1:], COUNTS),
     "by_calibration": [
@@ -110,7 +111,9 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
         (None, 0.5),
         SCOPES,
         COVERS,
+        (False, True),
     ),
+    "limits": [],  # a list of lines, in the test of the page
     "rounded_down": [(p, n) for p in PROBABILITIES[4:-1] for n in (2, 3)],
     "certificate_sentence": [
         (None,),

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from pictures import jpeg
 from screening import atomic
 from screening.errors import ScreeningError
 from screening.evidence import witness
 from screening.images.page import Page
 from screening.karyogram.locate import Located
-from screening.record import Chromosome, Picture, Reading
+from screening.record import Chromosome, PairChange, Picture, Reading, Structure
 from screening.worklist.chromosome_files import (
     FOLDER_NAME,
     KARYOGRAM,
@@ -131,6 +132,22 @@ def test_the_chromosomes_of_a_picture_that_was_read_are_kept_as_cut(tmp_path: Pa
     assert len(files) == len(found)
     for file, piece in zip(files, found, strict=True):
         assert np.array_equal(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), piece.crop(page.paper))
+
+
+def test_homologs_that_differ_are_saved_as_the_page_shows_them(tmp_path: Path) -> None:
+    pairs = tuple(PairChange(name, 0, 1, 0, 5.0, 1.0) for name in ("9", "Y"))
+    read = Reading(structure=Structure(5.0, 0.8, 22, pairs))
+    figures = (("nine", jpeg((30, 40))), ("Y", jpeg((20, 50))))
+    blank = Page(np.zeros((9, 9), np.uint8))
+    keep_chromosomes(tmp_path, Picture("a.png", "a", reading=read, pairs=figures), blank, ())
+    saved = picture_folder(tmp_path, "a.png")
+    assert sorted(p.name for p in saved.glob("pair_*")) == ["pair_9.png", "pair_Y.png"]
+    assert cv2.imread(str(saved / "pair_Y.png")).shape == (50, 20, 3)
+    keep_chromosomes(tmp_path, Picture("a.png", "a", reading=read), blank, ())
+    assert not list(saved.glob("pair_*"))
+    torn = Picture("a.png", "a", reading=read, pairs=(("9", b"torn"), ("Y", b"")))
+    with pytest.raises(ValueError, match="JPEG"):
+        keep_chromosomes(tmp_path, torn, blank, ())
 
 
 def test_of_a_picture_that_was_not_read_nothing_is_kept(tmp_path: Path) -> None:

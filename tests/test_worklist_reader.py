@@ -8,16 +8,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from screening import words
 from screening.errors import BundleError
 from screening.images.page import Page
+from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
-from screening.record import Chromosome, Picture, Reading
+from screening.record import Chromosome, PairChange, Picture, Reading, Structure
 from screening.report.work_list import size_of
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
+from screening.worklist import reader
 from screening.worklist.chromosome_files import KARYOGRAM, keep_chromosomes, picture_folder
 from screening.worklist.crops import CROP_HEIGHT, noteworthy
+from screening.worklist.pairs import ComparedCell
 from screening.worklist.reader import BundleReader, reader_of
 from shipped import locator
 
@@ -37,7 +41,7 @@ def bundle():
     return SimpleNamespace(
         load_model=lambda name: model,
         network=lambda name: part,
-        info=SimpleNamespace(reading=ReadingSettings(), witnesses=NAMES),
+        info=SimpleNamespace(reading=ReadingSettings(), witnesses=NAMES, parts={}),
     )
 
 
@@ -92,11 +96,27 @@ def test_boxes_are_where_the_chromosomes_stand_on_the_thumbnail(cell, page):
 
 
 def test_only_the_witnesses_of_the_bundle_are_heard(bundle, page, located, cell):
-    info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count",))
+    info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count",), parts={})
     few = SimpleNamespace(**(vars(bundle) | {"info": info}))
     said = BundleReader(few, 5).read(page, located, P)
     assert set(said.testimony.features) == {"count"} and said.testimony.doubts == ()
     assert said.reading == cell.reading
+
+
+def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
+    bundle, page, located, monkeypatch
+):
+    seen = Structure(5.0, 0.8, 22, (PairChange("9", 0, 1, 1, 5.0, 0.5),))
+    compared = ComparedCell(seen, (("nine", b"jpeg"),))
+    monkeypatch.setattr(reader, "compare_homologs", lambda *_: compared)
+    settings = ReadingSettings(structure=StructureReading(doubt=0.0))
+    info = SimpleNamespace(reading=settings, witnesses=("structure",), parts={"structure": None})
+    own = BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})), 5)
+    own._structure = SimpleNamespace()
+    said = own.read(page, located, P)
+    assert said.reading.whole
+    assert said.reading.structure == seen and said.pairs == compared.figures
+    assert said.testimony.doubts == (words.structural_doubt(seen),)
 
 
 def test_a_witness_that_this_version_does_not_know_is_refused_before_any_picture(bundle):

@@ -70,7 +70,10 @@ class Aligned(keras.layers.Layer):
         self.value = self.add_weight(shape=(depth, size), name="value")
         near = np.log(0.002 * 8.0 ** np.arange(self.heads)).tolist()
         self.near = self.add_weight(
-            shape=(self.heads,), name="near", initializer=lambda s, dtype=None: ops.array(near)
+            shape=(self.heads,),
+            name="near",
+            # Of the dtype that is asked for: a bundle's weights are written in half precision.
+            initializer=lambda shape, dtype=None: ops.cast(ops.array(near), dtype or "float32"),
         )
         self.sharp = self.add_weight(shape=(self.heads,), name="sharp", initializer="ones")
 

@@ -15,6 +15,17 @@ LIMITS = (
 )
 """What the tool cannot see."""
 
+
+def limits(covers: float | None = None) -> tuple[str, ...]:
+    """Return what the tool cannot see; `covers`: from which part of a chromosome structural changes
+    are looked for (None: they are not)."""
+    if covers is None:
+        return LIMITS
+    smaller = f"smaller than about {words.percent(covers)} of a chromosome"
+    missed = "some of the larger ones are missed: the model card says how many"
+    return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])
+
+
 _SAME = (
     " The network’s answer and the classes of the chromosomes differ; where chromosomes were "
     "found, cut apart and stand is the same in all: passes that agree say nothing of it."
@@ -42,6 +53,13 @@ _READ = (
     ),
 )
 
+_COMPARED = (
+    "homologs that differ",
+    "the two chromosomes of a class are compared row by row, where a cell has exactly two: of a "
+    "class with one, three or more nothing is said. A bend, an overlap or poor bands also make two "
+    "look different: look at the figure before you believe it.",
+)
+
 
 def glossary(
     threshold: float,
@@ -51,6 +69,7 @@ def glossary(
     p_normal: float | None,
     scope: Scope,
     covers: float | None = None,
+    compared: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """Return what the words of the page mean under a rule, as (term, meaning).
 
@@ -58,7 +77,7 @@ def glossary(
     them must agree. `prevalence`: where calibrated probabilities hold (None: the rule of votes).
     `p_normal`: what the chromosomes must give 46,XX or 46,XY (None: no picture was read).
     `scope`: what abnormal means; `covers`: from which part of a chromosome structural changes are
-    looked for (None: they are not).
+    looked for (None: they are not); `compared`: whether homologs were compared.
     """
     agree = f"at least {words.percent(needed)} of the passes"
     above = "all of the probability’s interval lies above one half, and " if prevalence else ""
@@ -93,4 +112,6 @@ def glossary(
         entries.append(("confidence", "the share of the passes that agree with the prediction."))
     if p_normal is not None:
         entries += _READ
+    if compared:
+        entries.append(_COMPARED)
     return tuple(entries)

@@ -13,20 +13,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
 from screening import words
-from screening.classes import OK, ROUTES
+from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
-from screening.report.glossary import LIMITS, glossary
+from screening.report.glossary import glossary, limits
 from screening.report.overlay import overlay
 from screening.triage.rule import Rule
 
 MOST_THUMBNAILS = 2000
 """Low-priority pictures after this many rows come without a thumbnail, so that the page of a very
-large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read)."""
+large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read, and up to
+40 kB more where homologs differ)."""
 MOST_CROPS = 12
 CROP_BYTES = 18_000  # JPEG, all crops of one picture: a page of 1,000 pictures still opens
+MOST_PAIRS = 2
+PAIR_BYTES = 28_000  # JPEG, all pairs of one picture
 MOST_KARYOTYPES = 5
 HISTOGRAM_BINS = 20
 
@@ -75,6 +78,13 @@ class WorkList:
         """Return whether the chromosomes of any picture were read one by one."""
         return any(picture.reading is not None for picture in self.pictures)
 
+    def any_compared(self) -> bool:
+        """Return whether the homologs of any picture were compared."""
+        return any(
+            picture.reading is not None and picture.reading.structure is not None
+            for picture in self.pictures
+        )
+
     def unjudged(self) -> int:
         """Return how many pictures were rejected or failed."""
         return sum(picture.status != OK for picture in self.pictures)
@@ -107,6 +117,7 @@ class WorkList:
             rule.min_p_normal if self.any_read() else None,
             rule.scope,
             rule.covers,
+            rule.covers is not None or self.any_compared(),
         )
 
 
@@ -115,11 +126,12 @@ def render(work_list: WorkList) -> str:
     return _template().render(
         view=work_list,
         words=words,
-        limits=LIMITS,
+        limits=limits(work_list.rule.covers),
         histogram=histogram,
         passes_histogram=passes_histogram,
         count_groups=count_groups,
         crops_shown=crops_shown,
+        pairs_shown=pairs_shown,
         overlay=overlay,
         scale_bar=scale_bar,
         signed_bar=signed_bar,
@@ -137,10 +149,23 @@ def passes_histogram(p: np.ndarray) -> list[int]:
 
 def crops_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
     """Return the (caption, JPEG) for which the page has room, in the order given."""
+    return _first(picture.crops[:MOST_CROPS], CROP_BYTES)
+
+
+def pairs_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
+    """Return the (caption, JPEG) of homologs that differ for which the page has room: none of a
+    picture of low priority."""
+    if picture.judged.route == LOW_PRIORITY:
+        return ()
+    return _first(picture.pairs[:MOST_PAIRS], PAIR_BYTES)
+
+
+def _first(pictures: tuple[tuple[str, bytes], ...], most: int) -> tuple[tuple[str, bytes], ...]:
+    """The first of (caption, JPEG) that take at most `most` bytes together."""
     shown, size = [], 0
-    for caption, jpeg in picture.crops[:MOST_CROPS]:
+    for caption, jpeg in pictures:
         size += len(jpeg)
-        if size > CROP_BYTES:
+        if size > most:
             break
         shown.append((caption, jpeg))
     return tuple(shown)

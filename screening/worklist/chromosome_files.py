@@ -1,5 +1,7 @@
 """The chromosomes of a picture as files: OUT/chromosomes/PICTURE/, one PNG each and all re-laid.
 
+Homologs that differ are beside them, as the page shows them.
+
 A picture's folder appears complete or not at all, so a run that is killed leaves no half folder
 that a later one would take for whole.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -50,16 +52,24 @@ def is_saved(folder: Path, image: str) -> bool:
     return (picture_folder(folder, image) / KARYOGRAM).is_file()
 
 
-def save_chromosomes(folder: Path, image: str, crops: Sequence[NamedCrop | tuple]) -> Path:
+def save_chromosomes(
+    folder: Path,
+    image: str,
+    crops: Sequence[NamedCrop | tuple],
+    figures: Mapping[str, bytes] | None = None,
+) -> Path:
     """Save the chromosomes of `image` below `folder` (OUT/chromosomes); return their folder.
 
     `crops`: (name, probability, uint8 (h, w) dark on white[, doubtful]) of each chromosome in
     reading order, saved as 01_chr21_p0.98.png and so on; `karyogram.png` shows them re-laid.
-    Earlier files of the same picture are replaced. Raises ChromosomesNotWritten.
+    `figures`: JPEG of homologs that differ, by their class, saved as pair_9.png. Earlier
+    files of the same picture are replaced. Raises ChromosomesNotWritten.
     """
     named = [NamedCrop(*each) for each in crops]
     files = {_file_name(i, each): _png(each.crop) for i, each in enumerate(named, start=1)}
     files[KARYOGRAM] = _png(cv2.cvtColor(relay(named), cv2.COLOR_RGB2BGR))
+    for name, content in (figures or {}).items():
+        files[f"pair_{name}.png"] = _png(_decoded(content))
     final = picture_folder(folder, image)
     try:
         with replaced_folder(final) as fresh:
@@ -83,7 +93,7 @@ def keep_chromosomes(
             NamedCrop(one.name, one.probability, piece.crop(page.paper), one.doubtful)
             for one, piece in zip(picture.reading.chromosomes, found, strict=True)
         ]
-        save_chromosomes(folder, picture.image, named)
+        save_chromosomes(folder, picture.image, named, _figures(picture))
 
 
 def kept(out: Path, read: set[str]) -> Callable[[str], bool]:
@@ -100,6 +110,25 @@ def _file_name(number: int, chromosome: NamedCrop) -> str:
     other = {NOT_A_CHROMOSOME: "unnamed", MARKER: "marker"}
     name = other.get(chromosome.name, f"chr{chromosome.name}")
     return f"{number:02d}_{name}_p{chromosome.probability:.2f}.png"
+
+
+def _figures(picture: Picture) -> dict[str, bytes]:
+    """The pictures of homologs that differ by their class."""
+    structure = picture.reading.structure if picture.reading is not None else None
+    if structure is None or not picture.pairs:
+        return {}
+    return {
+        pair.name: content
+        for pair, (_, content) in zip(structure.pairs, picture.pairs, strict=True)
+    }
+
+
+def _decoded(jpeg: bytes) -> np.ndarray:
+    """The picture, uint8 BGR (h, w, 3); ValueError for what is none."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f"expected a JPEG of a pair, received {len(jpeg)} bytes of something else")
+    return picture
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -122,7 +122,7 @@ def light(picture: Picture) -> Picture:
     reading = picture.reading
     if reading is not None:
         reading = replace(reading, chromosomes=())
-    return replace(picture, p=None, thumbnail=b"", crops=(), features={}, reading=reading)
+    return replace(picture, p=None, thumbnail=b"", crops=(), pairs=(), features={}, reading=reading)
 
 
 def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:

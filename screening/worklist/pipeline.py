@@ -289,6 +289,7 @@ def _finished(
             doubts=heard.doubts,
             notes=heard.notes,
             crops=noteworthy(cell.reading, page, cell.found),
+            pairs=cell.pairs,
         )
         if keeper is not None:
             keeper(picture, page, cell.found)

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
-from screening.classes import CHROMOSOMES, class_index
 from screening.evidence.banding import banding_of
 from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
-from screening.evidence.structure import pairs_of, structure_of
 from screening.evidence.witness import Sight, Testimony, hear
 from screening.evidence.witnesses import witnesses_of
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
-from screening.karyogram.strip import cell_strips
 from screening.native_log import native_log_filtered
 from screening.reading_settings import ReadingSettings
-from screening.record import Reading, Structure
+from screening.record import Reading
+from screening.worklist.pairs import compare_homologs
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier, Classified
@@ -34,11 +32,13 @@ PART, STRUCTURE = "classifier", "structure"
 @dataclass(frozen=True, eq=False)
 class ReadCell:
     """A cell that was read: what goes into the record, and the chromosomes themselves with masks
-    and axes, one for each of the reading, for the outputs that draw them."""
+    and axes, one for each of the reading, for the outputs that draw them. `pairs`: (caption, JPEG)
+    of homologs that differ."""
 
     reading: Reading
     testimony: Testimony
     found: tuple[FoundChromosome, ...]
+    pairs: tuple[tuple[str, bytes], ...] = ()
 
 
 class BundleReader:
@@ -61,9 +61,13 @@ class BundleReader:
         sight = sight_of(page, chosen, classified, settings, p)
         reading = sight.reading
         assert reading is not None
+        pairs: tuple[tuple[str, bytes], ...] = ()
         if STRUCTURE in self.bundle.info.parts and reading.whole:
-            structure = self._compared(reading, chosen.chromosomes, page.paper)
-            reading = replace(reading, structure=structure)
+            compared = compare_homologs(
+                self.structure, reading, chosen.chromosomes, page.paper, settings.structure
+            )
+            pairs = compared.figures
+            reading = replace(reading, structure=compared.structure)
             sight = replace(sight, reading=reading)
         boxes = page.fractions(_boxes(chosen.chromosomes))
         placed = tuple(
@@ -71,24 +75,7 @@ class BundleReader:
             for one, (x, y, w, h) in zip(reading.chromosomes, boxes.tolist(), strict=True)
         )
         heard = hear(self.witnesses, sight, settings)
-        return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes)
-
-    def _compared(
-        self, reading: Reading, found: Sequence[FoundChromosome], paper: np.ndarray
-    ) -> Structure | None:
-        """Return what the homologs of a whole cell say of its structure."""
-        known = [i for i, one in enumerate(reading.chromosomes) if one.name in CHROMOSOMES]
-        names = [reading.chromosomes[i].name for i in known]
-        if not names:
-            return None
-        ones = [found[i] for i in known]
-        greys = [paper[one.y : one.y + one.h, one.x : one.x + one.w] for one in ones]
-        strips = cell_strips(names, greys, [one.mask for one in ones])
-        pairs = pairs_of(names)
-        classes = np.array([class_index(name) for name in names])
-        said = self.structure.read(strips, pairs, classes)
-        how = self.bundle.info.reading.structure
-        return structure_of(said, pairs, names, how, known)
+        return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes, pairs)
 
     @property
     def structure(self) -> StructureReader:

@@ -66,7 +66,7 @@ def _drawn(picture: Picture, page: WorkList) -> Picture:
         reasons = tuple(dict.fromkeys([*verdict.reasons, f"not shown here: {reason_of(error)}"]))
         if picture.reading is None and not picture.thumbnail:
             return replace(picture, verdict=Verdict(verdict.route, reasons=reasons))
-        bare = replace(picture, reading=None, thumbnail=b"", crops=())
+        bare = replace(picture, reading=None, thumbnail=b"", crops=(), pairs=())
         return _drawn(replace(bare, verdict=replace(verdict, reasons=reasons)), page)
 
 
