@@ -32,9 +32,9 @@ def context(tmp_path_factory) -> Context:
     folder = tmp_path_factory.mktemp("build")
     data = draw_data(folder / "drawn", DrawnConfig(cases=12, abnormal=0, left_out=1))
     whole = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
-    few = {"shards": 2, "pages": 2, "clean": 0.5, "epochs": 2, "steps": 2}
-    asked = whole.structure.model_copy(update=few)
-    config = whole.model_copy(update={"structure": asked})
+    pages = whole.structure_pages.model_copy(update={"shards": 2, "pages": 2, "clean": 0.5})
+    asked = whole.structure.model_copy(update={"epochs": 2, "steps": 2})
+    config = whole.model_copy(update={"structure_pages": pages, "structure": asked})
     folders = {name: folder / name for name in ("split", "structure-pages", "structure")}
     for path in folders.values():
         path.mkdir()
@@ -73,7 +73,7 @@ def test_a_finder_that_finds_nothing_ends_in_a_sentence(context, monkeypatch, tm
     monkeypatch.setattr(stages, "_MOST_LOST", 1)
     sources = context.settings.sources
     cells = stages.structure_cells(tuple(records_of(context.data, sources)[:1]), ())
-    with pytest.raises(ScreeningError, match="none of the page's chromosomes was found"):
+    with pytest.raises(ScreeningError, match="expected at least one chromosome, found none"):
         stages.shard(cells, stages.Drawn(1, 0.0, 0.0, ()), blind, np.random.default_rng(0))
     with pytest.raises(ScreeningError, match="normal cell of the train people"):
         stages.make_shard(tmp_path, {TRAIN: ()}, None, stages.Drawn(1, 0, 0, ()), (TRAIN, 9))

@@ -196,12 +196,11 @@ class ClassifierConfig(Strict):
     seed: int = Field(default=0, ge=0)
 
 
-class StructureConfig(Strict):
-    """Strips that teach the reader of structure, and its training.
+class StructurePagesConfig(Strict):
+    """Strips that teach the reader of structure.
 
     `shards` of training people's `pages` and `held` of validation people's; of the pages a share is
     `clean` (single pictures as they are) and one of cells `pooled` from sources of single crops.
-    An epoch draws from `at_once` shards: `steps` batches of `pairs` pairs, cosine schedule.
     """
 
     shards: int = Field(default=140, ge=1)
@@ -209,6 +208,12 @@ class StructureConfig(Strict):
     held: int = Field(default=2, ge=1)
     clean: float = Field(default=0.15, ge=0, le=1)
     pooled: float = Field(default=0.25, ge=0, le=1)
+
+
+class StructureConfig(Strict):
+    """Training of the reader of structure: an epoch draws from `at_once` shards, `steps` batches of
+    `pairs` pairs, cosine schedule."""
+
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
     steps: int = Field(default=150, ge=1)
@@ -323,6 +328,7 @@ class BuildConfig(Strict):
     head: HeadConfig = HeadConfig()
     crops: CropsConfig = CropsConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    structure_pages: StructurePagesConfig = StructurePagesConfig()
     structure: StructureConfig = StructureConfig()
     reading: ReadingSettings = ReadingSettings()
     witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs")

@@ -34,12 +34,12 @@ def _reader(parts: Bundle | None = None) -> tuple[Stage, ...]:
     if parts is None:
         pages = Stage(
             "structure-pages", structure.structure_pages, ("split", *_FINDER),
-            ("sources", "structure", "reading"), True,
+            ("sources", "structure_pages", "reading"), True,
         )  # fmt: skip
     else:
         pages = Stage(
             "structure-pages", partial(structure.structure_pages, finder=parts), ("split",),
-            ("sources", "structure"), True, parts.hash,
+            ("sources", "structure_pages"), True, parts.hash,
         )  # fmt: skip
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 

@@ -56,7 +56,7 @@ class Drawn:
 def structure_pages(context: Context, finder: Bundle | None = None) -> None:
     """Make the shards of strips, as `finder`, a bundle, finds them or else this build's parts."""
     config = context.settings
-    asked, split = config.structure, split_in(context.of("split"))
+    asked, split = config.structure_pages, split_in(context.of("split"))
     records = taught(records_of(context.data, config.sources), config.sources)
     drawn = Drawn(asked.pages, asked.clean, asked.pooled, config.sources.pooled)
     jobs: list[Job] = [(VALIDATION, number) for number in range(asked.held)]
@@ -175,12 +175,13 @@ def _trained(context: Context) -> keras.Model:
     from screening.train.structure_pages import Strips
 
     asked, shards = context.settings.structure, context.of("structure-pages")
-    held_out = Strips.load([shards / shard_name(VALIDATION, n) for n in range(asked.held)])
+    held_out = Strips.load(sorted(shards.glob(f"{VALIDATION}-*.npz")))
+    count = len(list(shards.glob(f"{TRAIN}-*.npz")))
     settings = StructureSettings(
         asked.epochs, asked.steps, asked.pairs, asked.learning_rate, asked.weight_decay, asked.seed
     )
     reader = fit_structure(
-        context.folder / RUN, draw_from(shards, asked.shards, asked.at_once, asked.seed), held_out,
+        context.folder / RUN, draw_from(shards, count, asked.at_once, asked.seed), held_out,
         settings, tick=context.tick,
     )  # fmt: skip
     return keras.Model(reader.input, reader.output, name=reader.name)
