@@ -79,7 +79,8 @@ def structure_info(pages: Sequence[Shown], info: BundleInfo, data_hash: str) -> 
         low = judge(rule, page.picture).route == LOW_PRIORITY
         if not page.change:
             normal += 1
-            lost += not low and _judged_without(rule, page.picture, info.reading) == LOW_PRIORITY
+            bare = without_structure(page.picture, info.reading)
+            lost += not low and judge(rule, bare).route == LOW_PRIORITY
             continue
         size = page.size
         sizes[page.kind].append((size, not low))
@@ -122,8 +123,8 @@ def _shares(sizes: Mapping[str, Sequence[tuple[float, bool]]], least: float) -> 
             yield float(np.mean(raised))
 
 
-def _judged_without(rule: Rule, picture: Picture, settings: ReadingSettings) -> str:
-    """The route had nothing been said about structure."""
+def without_structure(picture: Picture, settings: ReadingSettings) -> Picture:
+    """Return the picture as if nothing had been said about its structure."""
     said = PairStructure().look(Sight(reading=picture.reading), settings).doubts
     doubts = tuple(doubt for doubt in picture.doubts if doubt not in said)
-    return judge(rule, replace(picture, doubts=doubts)).route
+    return replace(picture, doubts=doubts)
