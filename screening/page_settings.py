@@ -113,8 +113,10 @@ class StructureReading(Group):
     people; `readable`: least mean probability that the rows give to their own class, below it
     structure cannot be judged. `bounded`: no pair says more, in log-odds. `told`: pairs told of one
     page; `named`: share of the odds from which a recurrent translocation is suggested by name;
-    `least`: part of a chromosome's length under which a jump of its rows is not told; `jump`: cost
-    of a jump, see `structure_path`.
+    `row`: probability from which a row of the odd one differs; `unequal`: log of the ratio of two
+    lengths from which one is told to be shorter or longer (of 98 % of normal pairs within 0.26).
+    Of single chromosomes `least`: part of the length under which a jump or a foreign stretch of
+    the rows is not told; `jump`: cost of a jump, see `structure_path`.
     """
 
     doubt: float = 1e6
@@ -122,5 +124,7 @@ class StructureReading(Group):
     bounded: Positive = 12.0
     told: Annotated[int, Field(ge=1)] = 3
     named: Probability = 0.8
-    least: Inner = 0.1
+    row: Inner = 0.5
+    unequal: Positive = 0.26
+    least: Inner = 0.2
     jump: Positive = 6.0

@@ -77,10 +77,9 @@ class PairChange:
 
     `name`: their class; `first`, `second`: their places in `Reading.chromosomes`, `changed` that of
     the odd one; `log_odds` that one of them is changed, had half of all pairs a change, and the
-    standard deviation `spread` over the dropout passes; `kind`: "del", "dup", "inv", "t" as the
-    rows read, "" when they do not tell; `start`, `end`: where, fractions (0–1) of the class's
-    length, and `bands` in words ("q22 to q34"); `partner`: the class of which a piece is seen, ""
-    none.
+    standard deviation `spread` over the dropout passes; `kind`: the odd one is "shorter" or
+    "longer", or has other "bands", "" when no stretch of it stands out; `start`, `end`: where,
+    fractions (0–1) of the class's length, and `bands` in words ("q22 to q34").
     """
 
     name: str
@@ -93,7 +92,6 @@ class PairChange:
     start: float = 0.0
     end: float = 1.0
     bands: str = ""
-    partner: str = ""
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,11 @@ PAIR_LEGEND = (
     "beside a chromosome: where its bands look changed. Red beside the class: the stretch that "
     "differs, where it can be told."
 )
-_CHANGE = {"del": "something missing", "dup": "something doubled", "inv": "a turned stretch"}
+_CHANGE = {
+    "shorter": "one is shorter, as if {} were missing",
+    "longer": "one is longer, at {}",
+    "bands": "one has other bands at {}",
+}
 
 
 def structural_doubt(structure: Structure) -> str:
@@ -270,9 +274,7 @@ def pair_differs(pair: PairChange) -> str:
     said = f"the two chromosomes {pair.name} differ"
     if not pair.kind:
         return said
-    if pair.kind == "t":
-        return f"{said} (one reads in part as chromosome {pair.partner})"
-    return f"{said} ({_CHANGE[pair.kind]} at {pair.bands})"
+    return f"{said} ({_CHANGE[pair.kind].format(pair.bands)})"
 
 
 def pair_caption(pair: PairChange) -> str:

@@ -38,7 +38,9 @@ def said(names: list[str], odds: list[float], odd: dict[int, np.ndarray]) -> Pai
             places[k, 1] = odd[k]
             single[k, 1] = 3
     each = np.tile(np.array(odds, np.float32), (4, 1)) + np.array([[-1], [1], [0], [0]])
-    return PairsSaid(each, single, np.zeros((m, 2, STEPS)), places, np.ones((m, 2, STEPS), bool))
+    quiet = np.full((m, 2, STEPS), -9.0)
+    inked = np.ones((m, 2, STEPS), bool)
+    return PairsSaid(each, single, quiet, places, inked, np.zeros((m, 2)))
 
 
 def test_pairs_are_of_classes_with_exactly_two():
@@ -57,6 +59,7 @@ def test_pairs_are_of_classes_with_exactly_two():
         ([("9", 0, 0.7), ("9", 0.4, 1)], "dup", 0.4, 0.7, ""),
         ([("9", 0, 0.3), ("9", 0.7, 0.3), ("9", 0.7, 1)], "inv", 0.3, 0.7, ""),
         ([("9", 0, 0.6), ("22", 0.5, 1)], "t", 0.6, 1, "22"),
+        ([("21", 0, 1)], "", 0, 1, ""),
     ],
 )
 def test_what_was_joined_is_told(pieces, kind, start, end, partner):
@@ -80,8 +83,36 @@ def test_two_small_findings_are_one_translocation_by_name():
     assert {one.name for one in seen.pairs} == {"9", "22"} and seen.compared == 22
     changed = next(one for one in seen.pairs if one.name == "22")
     assert (changed.first, changed.second, changed.changed) == (42, 43, 43)
-    assert changed.kind == "del" and changed.spread == pytest.approx(0.707, abs=0.01)
+    assert changed.kind == changed.bands == "" and changed.spread == pytest.approx(0.707, abs=0.01)
     assert 0.85 < seen.readable < 0.95
+
+
+@pytest.mark.parametrize(
+    ("rows_that_differ", "ratio", "kind", "start", "end"),
+    [
+        ((16, 24), 0.0, "bands", 0.4, 0.6),
+        ((16, 24), 0.3, "longer", 0.4, 0.6),
+        ((19, 21), -0.4, "shorter", 0.33, 0.66),
+        ((30, 40), -0.4, "shorter", 0.67, 1.0),
+        ((0, 5), -0.4, "shorter", 0.0, 0.33),
+        ((0, 0), -0.4, "", 0.0, 1.0),
+    ],
+)
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_odd_one_and_its_stretch_are_read_off_rows_and_lengths(
+    side, rows_that_differ, ratio, kind, start, end
+):
+    names = ["9", "9"]
+    one = said(names, [5], {})
+    one.rows[0, side, slice(*rows_that_differ)] = 3
+    one.lengths[0, side] = ratio
+    if not kind:
+        one.single[0, side] = 1
+    (pair,) = structure_of(one, pairs_of(names), names, HOW, range(2)).pairs
+    assert (pair.kind, pair.changed) == (kind, side)
+    assert pair.start == pytest.approx(start, abs=0.02)
+    assert pair.end == pytest.approx(end, abs=0.02)
+    assert bool(pair.bands) == bool(kind)
 
 
 def test_a_quiet_cell_tells_no_pair_beyond_the_likeliest():

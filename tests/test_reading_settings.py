@@ -441,7 +441,10 @@ def of_structure(s: ReadingSettings) -> Iterator[Any]:
         for k in range(24):
             for which in range(m):
                 rows[which, :, k, which, k // 2] = np.log(0.7)
-        said = PairsSaid(each, np.zeros((m, 2)), np.zeros((m, 2, 24)), rows, rows[..., 0, 0] < 0)
+        differ = np.linspace(-2, 2, 24) * np.ones((m, 2, 1)) * np.array([[1], [-1]])
+        lengths = np.full((m, 2), 0.06) * [second, -second]
+        inked = rows[..., 0, 0] < 0
+        said = PairsSaid(each, np.zeros((m, 2)), differ, rows, inked, lengths)
         yield structure_of(said, pairs_of(names), names, s.structure, range(len(names)))
     for lost in range(2, 16):
         rows = np.log(np.full((40, 24, 12), 1e-3))

@@ -38,7 +38,7 @@ ROWS = 150
 
 def figure(change=None, rows=(ROWS, ROWS), columns=60, doubts=None):
     strips = [np.full((one, columns), 200, np.uint8) for one in rows]
-    return pair_figure(change or pair("del"), strips, doubts or [np.zeros(40), np.zeros(40)])
+    return pair_figure(change or pair("shorter"), strips, doubts or [np.zeros(40), np.zeros(40)])
 
 
 def rows_of(drawn: np.ndarray, colour: tuple[int, int, int], below: int = _TOP) -> np.ndarray:
@@ -47,7 +47,7 @@ def rows_of(drawn: np.ndarray, colour: tuple[int, int, int], below: int = _TOP) 
 
 
 @pytest.mark.parametrize("name", CHROMOSOMES)
-@pytest.mark.parametrize("kind", ["", "del", "t"])
+@pytest.mark.parametrize("kind", ["", "shorter", "bands"])
 def test_every_class_draws_with_and_without_a_stretch(name, kind):
     drawn = figure(pair(kind, name))
     assert drawn.dtype == np.uint8 and drawn.shape[0] <= 240 and drawn.shape[1] <= 360
@@ -63,7 +63,7 @@ def test_the_bar_covers_the_rows_of_the_stretch(start, end):
 
 @pytest.mark.parametrize(("start", "top"), [(0.6, 0), (0.0, 50)])
 def test_a_shorter_one_hangs_where_nothing_is_lost(start, top):
-    change = replace(pair("del"), start=start, end=start + 0.33, changed=0)
+    change = replace(pair("shorter"), start=start, end=start + 0.33, changed=0)
     drawn = figure(change, rows=(ROWS - 50, ROWS))
     shown = np.flatnonzero((drawn[_TOP:, : drawn.shape[1] // 3] == 200).all(-1).any(1))
     assert (shown[0], shown[-1] + 1) == (top, top + ROWS - 50)
@@ -71,7 +71,7 @@ def test_a_shorter_one_hangs_where_nothing_is_lost(start, top):
 
 @pytest.mark.parametrize("odd", [0, 1])
 def test_the_odd_one_is_the_one_marked(odd):
-    drawn = figure(replace(pair("del"), changed=odd))
+    drawn = figure(replace(pair("shorter"), changed=odd))
     red = np.flatnonzero((drawn[: _TOP - 2] == _CHANGED).all(-1).any(0))
     middle = drawn.shape[1] // 2
     assert len(red) and (red.min() > middle if odd else red.max() < middle)
@@ -104,7 +104,7 @@ def test_strips_that_are_too_large_are_refused():
 
 def test_any_figure_is_small():
     noise = np.random.default_rng(0).integers(0, 255, (2, TALLEST, WIDEST), np.uint8)
-    kept = encoded(pair_figure(pair("del", "1"), list(noise), [np.ones(64)] * 2))
+    kept = encoded(pair_figure(pair("shorter", "1"), list(noise), [np.ones(64)] * 2))
     assert kept[:2] == b"\xff\xd8" and len(kept) <= LARGEST
 
 
@@ -126,7 +126,7 @@ def test_both_are_straightened_at_one_scale_whatever_their_size(first, second):
 
 
 def doubted(route: str = "review", count: int = 3, size: int = 0) -> Picture:
-    structure = Structure(5.0, 0.8, 22, tuple(pair("del", name) for name in ("9", "22", "Y")))
+    structure = Structure(5.0, 0.8, 22, tuple(pair("shorter", name) for name in ("9", "22", "Y")))
     figures = tuple((f"figure {i}", jpeg() + bytes(size)) for i in range(count))
     return judged("a.png", route, reading=reading(structure=structure), pairs=figures)
 

@@ -1,15 +1,18 @@
 """What a cell's pairs of homologs say of structural changes: how probable, which one, what, where.
 
 The odds are the network's (`predict.structure`), pair by pair, and are weighed together for the
-cell (`structure_cell`); what changed and where is read off the path of the odd one's rows
-(`structure_path`). Pairs are judged whose class has exactly two chromosomes.
+cell (`structure_cell`); which one is odd, and where, is read off its rows, and what off the lengths
+of both. Pairs are judged whose class has exactly two chromosomes. What a single chromosome is made of
+is read off the path of its rows (`structure_path`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit
 
 from screening.bands import bands_between
 from screening.classes import CHROMOSOMES
@@ -18,6 +21,9 @@ from screening.evidence.structure_path import Segment, read_path
 from screening.page_settings import StructureReading
 from screening.predict.pairs import PairsSaid
 from screening.record import PairChange, Structure
+
+_END = 0.06
+"""Part of a chromosome's length from its end within which rows belong to the end."""
 
 
 def pairs_of(names: Sequence[str]) -> np.ndarray:
@@ -58,27 +64,56 @@ def structure_of(
     )
 
 
-def change_of(places: np.ndarray, name: str, how: StructureReading) -> PairChange:
-    """Return what the rows of one chromosome of class `name` read as, without odds: log
-    probabilities (rows, 24, parts) of those that show ink. Nothing for fewer than two rows."""
-    blank = PairChange(name, 0, 0, 0, 0.0, 0.0)
+@dataclass(frozen=True)
+class RowsRead:
+    """What the rows of one chromosome read as: `kind` "del", "dup", "inv", "t" or "" when they do
+    not tell, `bands` where, `partner` the class of which a piece is seen ("" none)."""
+
+    kind: str = ""
+    start: float = 0.0
+    end: float = 1.0
+    bands: str = ""
+    partner: str = ""
+
+
+def change_of(places: np.ndarray, name: str, how: StructureReading) -> RowsRead:
+    """Return what the rows of one chromosome of class `name` read as: log probabilities
+    (rows, 24, parts) of those that show ink. Nothing for fewer than two rows."""
     if len(places) < 2:
-        return blank
+        return RowsRead()
     path = read_path(places, CHROMOSOMES.index(name), how.jump)
     kind, start, end, partner = _told(path.segments, name, len(places), how.least)
     where = bands_between(name, start, end) if kind else ""
-    return PairChange(name, 0, 0, 0, 0.0, 0.0, kind, start, end, where, partner)
+    return RowsRead(kind, start, end, where, partner)
 
 
 def _change(
     said: PairsSaid, k: int, two: tuple[int, int], name: str, odds: float, how: StructureReading
 ) -> PairChange:
-    side = int(said.single[k].argmax())
-    read = change_of(said.places[k, side][said.inked[k, side]], name, how)
-    return PairChange(
-        name, *two, two[side], float(odds), float(said.each[:, k].std()),
-        read.kind, read.start, read.end, read.bands, read.partner,
-    )  # fmt: skip
+    rows = expit(said.rows[k]) * said.inked[k]
+    side = int(rows.max(1).argmax()) if rows.max() >= how.row else int(said.single[k].argmax())
+    blank = PairChange(name, *two, two[side], float(odds), float(said.each[:, k].std()))
+    inside = np.flatnonzero(said.inked[k, side])
+    odd = np.flatnonzero(rows[side] >= how.row)
+    if not odd.size:
+        return blank
+    # The stretch from the first to the last row that differs, in fractions of what is there.
+    count = inside[-1] - inside[0] + 1
+    low, high = (odd[0] - inside[0]) / count, (odd[-1] + 1 - inside[0]) / count
+    ratio = float(said.lengths[k, side] - said.lengths[k, 1 - side])
+    kind, (start, end) = "bands", (low, high)
+    if ratio <= -how.unequal:
+        # What is missing lies where the rows differ: so much is left above, so much below.
+        kind, left = "shorter", float(np.exp(ratio))
+        middle = (low + high) / 2
+        # A new end differs as a whole.
+        middle = 0.0 if low <= _END and middle < 0.5 else middle
+        middle = 1.0 if high >= 1 - _END and middle > 0.5 else middle
+        start, end = middle * left, 1 - (1 - middle) * left
+    elif ratio >= how.unequal:
+        kind = "longer"
+    start, end = float(np.clip(start, 0, 1)), float(np.clip(end, 0, 1))
+    return replace(blank, kind=kind, start=start, end=end, bands=bands_between(name, start, end))
 
 
 def _told(
@@ -87,9 +122,13 @@ def _told(
     """What was joined to what: kind, where on the class's own length, and the foreign class."""
     own = CHROMOSOMES.index(name)
     parts = [s for s in segments if s.last - s.first >= least * rows / 2]
+    shown = sum(s.last - s.first for s in parts if s.index == own)
     foreign = [s for s in parts if s.index != own]
     if foreign:
+        # Of which nothing reads as its own class is misread, not exchanged.
         most = max(foreign, key=lambda s: s.last - s.first)
+        if shown < least * rows:
+            return "", 0.0, 1.0, ""
         if most.last - most.first >= least * rows:
             start, end = _lost([s for s in parts if s.index == own])
             return "t", start, end, CHROMOSOMES[most.index]

@@ -63,7 +63,7 @@ class StructureReader:
             none = np.zeros((0, 2, STEPS), np.float32)
             places = np.zeros((0, 2, STEPS, len(CHROMOSOMES), PARTS), np.float32)
             blank = np.zeros((self.passes, 0), np.float32)
-            return PairsSaid(blank, none[..., 0], none, places, none > 0)
+            return PairsSaid(blank, none[..., 0], none, places, none > 0, none[..., 0])
         joined = {name: np.concatenate(parts) for name, parts in found.items()}
         inked = strips.strips[pairs].reshape(count, 2, STEPS, -1).max(-1) > _INKED
         places = log_softmax(joined[DENSE], -1)
@@ -73,4 +73,5 @@ class StructureReader:
             rows=joined[ROW],
             places=places.reshape(count, 2, STEPS, len(CHROMOSOMES), PARTS),
             inked=inked,
+            lengths=strips.quality[pairs, 0],
         )

@@ -48,7 +48,7 @@ def pair_figure(
     rows = strips[1 - odd].shape[0]
     body = max(one.shape[0] for one in strips)
     # What is lost near one end leaves the other end's bands at like heights.
-    hang = pair.kind in ("del", "dup", "t") and pair.start + pair.end < 1
+    hang = pair.kind in ("shorter", "longer") and pair.start + pair.end < 1
 
     def top_of(height: int) -> int:
         return _TOP + (body - height if hang else 0)
