@@ -2,7 +2,7 @@
 
 The odds are the network's (`predict.structure`), pair by pair, and are weighed together for the
 cell (`structure_cell`); which one is odd, and where, is read off its rows, and what off the lengths
-of both. Pairs are judged whose class has exactly two chromosomes. What a single chromosome is made of
+of both. Pairs are judged whose class has exactly two chromosomes. What a single one is made of
 is read off the path of its rows (`structure_path`).
 """
 
