@@ -111,7 +111,9 @@ class StructureReading(Group):
 
     `doubt`: log-odds of the cell (see `record.Structure`) from which they do, chosen on validation
     people; `readable`: least mean probability that the rows give to their own class, below it
-    structure cannot be judged. `bounded`: no pair says more, in log-odds. `told`: pairs told of one
+    structure cannot be judged. `usual`: median log-odds of the pairs of a readable normal cell:
+    where all pairs of a cell look odder than that it is the slide, and it is taken off each.
+    `bounded`: no pair says more, in log-odds. `told`: pairs told of one
     page; `named`: share of the odds from which a recurrent translocation is suggested by name;
     `row`: probability from which a row of the odd one differs; `unequal`: log of the ratio of two
     lengths from which one is told to be shorter or longer (of 98 % of normal pairs within 0.26).
@@ -121,6 +123,7 @@ class StructureReading(Group):
 
     doubt: float = 1e6
     readable: Probability = 0.0
+    usual: float = -1.8
     bounded: Positive = 12.0
     told: Annotated[int, Field(ge=1)] = 3
     named: Probability = 0.8

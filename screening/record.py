@@ -100,8 +100,9 @@ class Structure:
 
     `log_odds` that the cell has one, up to a constant (see `evidence.structure_cell`); `readable`:
     mean probability (0–1) that the rows of the chromosomes give to their own class; `compared`:
-    how many pairs were, `odds` the log-odds of each by its class; `pairs`: those that explain most
-    of it, the most suspicious first; `suggestion`: an ISCN name, "" when none is probable enough.
+    how many pairs were, `odds` the log-odds of each by its class, less what all pairs have;
+    `pairs`: those that explain most of it, the most suspicious first; `suggestion`: an ISCN name,
+    "" when none is probable enough.
     """
 
     log_odds: float

@@ -123,6 +123,21 @@ def test_a_quiet_cell_tells_no_pair_beyond_the_likeliest():
     assert loud.log_odds > seen.log_odds + 8
 
 
+def test_what_all_pairs_of_a_cell_have_is_the_slide_and_no_change():
+    names = [name for name in AUTOSOMES for _ in range(2)]
+    even, odd = ([base] * 21 + [base + 4] for base in (-1.8, 0.7))
+    both = [
+        structure_of(said(names, odds, {}), pairs_of(names), names, HOW, range(44))
+        for odds in (even, odd)
+    ]
+    assert both[0].log_odds == pytest.approx(both[1].log_odds, abs=0.01)
+    assert both[1].odds["22"] == pytest.approx(2.2, abs=0.01)
+    sharp = structure_of(
+        said(names, [-3.8] * 21 + [0.2], {}), pairs_of(names), names, HOW, range(44)
+    )
+    assert sharp.odds["22"] == pytest.approx(0.2, abs=0.01)
+
+
 def test_places_are_those_of_the_reading_and_no_pair_is_none():
     names = ["9", "9"]
     seen = structure_of(said(names, [3], {}), pairs_of(names), names, HOW, [7, 11])

@@ -22,6 +22,9 @@ from screening.page_settings import StructureReading
 from screening.predict.pairs import PairsSaid
 from screening.record import PairChange, Structure
 
+_FEWEST = 10
+"""Pairs from which on it shows what all of a cell have."""
+
 _END = 0.06
 """Part of a chromosome's length from its end within which rows belong to the end."""
 
@@ -46,6 +49,9 @@ def structure_of(
     if not len(pairs):
         return None
     mean = np.clip(said.each.mean(0), -how.bounded, how.bounded)
+    # Of another laboratory, or out of focus, all pairs look a little odd.
+    if len(mean) >= _FEWEST:
+        mean -= max(0.0, float(np.median(mean)) - how.usual)
     classes = [names[first] for first, _ in pairs]
     odds = dict(zip(classes, mean.tolist(), strict=True))
     cell = cell_doubt(odds)

@@ -44,21 +44,23 @@ class StructureReader:
         index of the class of each strip, both of a pair the same. A single one makes a pair with
         itself."""
         count = len(pairs)
-        found: dict[str, list[np.ndarray]] = {name: [] for name in (DENSE, ROW, SINGLE, PAIR)}
-        keys: list[bytes] = []
+        found: dict[str, list[np.ndarray]] = {name: [] for name in (DENSE, ROW, SINGLE)}
+        heard: list[np.ndarray] = []
         for first in range(0, count, _AT_ONCE):
             own = pairs[first : first + _AT_ONCE]
             padded = np.vstack([own, np.repeat(own[:1], _AT_ONCE - len(own), 0)])
-            made = self._body(
-                {
-                    "strips": strips.strips[padded].astype(np.float32),
-                    "quality": strips.quality[padded],
-                    "classes": classes[padded[:, 0]].astype(np.int32),
-                }
-            )
-            keys += [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
-            for name, parts in found.items():
-                parts.append(np.asarray(made[name])[: len(own)])
+            inputs = {
+                "quality": strips.quality[padded],
+                "classes": classes[padded[:, 0]].astype(np.int32),
+            }
+            ink = strips.strips[padded].astype(np.float32)
+            # A chromosome may lie on either side: both are asked, the mean is steadier.
+            both = [self._body(inputs | {"strips": one}) for one in (ink, ink[..., ::-1])]
+            keys = [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
+            parts = [self._mc.predict(made[PAIR][: len(own)], keys) for made in both]
+            heard.append(np.mean(parts, 0))
+            for name, kept in found.items():
+                kept.append(np.mean([made[name][: len(own)] for made in both], 0))
         if not count:
             none = np.zeros((0, 2, STEPS), np.float32)
             places = np.zeros((0, 2, STEPS, len(CHROMOSOMES), PARTS), np.float32)
@@ -68,7 +70,7 @@ class StructureReader:
         inked = strips.strips[pairs].reshape(count, 2, STEPS, -1).max(-1) > _INKED
         places = log_softmax(joined[DENSE], -1)
         return PairsSaid(
-            each=self._mc.predict(joined[PAIR], keys).T,
+            each=np.concatenate(heard).T,
             single=joined[SINGLE],
             rows=joined[ROW],
             places=places.reshape(count, 2, STEPS, len(CHROMOSOMES), PARTS),
