@@ -113,8 +113,10 @@ class StructureReading(Group):
     people; `readable`: least mean probability that the rows give to their own class, below it
     structure cannot be judged. `usual`: median log-odds of the pairs of a readable normal cell:
     where all pairs of a cell look odder than that it is the slide, and it is taken off each.
-    `bounded`: no pair says more, in log-odds. `told`: pairs told of one
-    page; `named`: share of the odds from which a recurrent translocation is suggested by name;
+    `unexplained`: by how much less of a chromosome than of the cell's others lies along its axis
+    where its pair says nothing for a change. `bounded`: no pair says more, in log-odds. `told`:
+    pairs told of one page; `named`: share of the odds from which a recurrent translocation is
+    suggested by name;
     `row`: probability from which a row of the odd one differs; `unequal`: log of the ratio of two
     lengths from which one is told to be shorter or longer (of 98 % of normal pairs within 0.26).
     Of single chromosomes `least`: part of the length under which a jump or a foreign stretch of
@@ -124,6 +126,7 @@ class StructureReading(Group):
     doubt: float = 1e6
     readable: Probability = 0.0
     usual: float = -1.8
+    unexplained: Inner = 0.1
     bounded: Positive = 12.0
     told: Annotated[int, Field(ge=1)] = 3
     named: Probability = 0.8

@@ -58,7 +58,8 @@ def with_structure(bundle, tmp_path, monkeypatch):
                 places[np.arange(m)[:, None], [[0, 1]], row, own, row * 6 // steps] = 0.0
             none = np.zeros((m, 2, steps), np.float32)
             single = np.full((m, 2), 4.0, np.float32)
-            return PairsSaid(np.zeros((1, m), np.float32), single, none, places, none == 0, single)
+            each, quality = np.zeros((1, m), np.float32), np.zeros((m, 2, 8))
+            return PairsSaid(each, single, none, places, none == 0, quality)
 
     monkeypatch.setattr(module, "StructureReader", Reader)
     known = load_bundle(bundle)

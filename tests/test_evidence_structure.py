@@ -7,6 +7,7 @@ import pytest
 
 from screening.classes import AUTOSOMES, class_index
 from screening.evidence.structure import change_of, pairs_of, structure_of
+from screening.karyogram.strip import QUALITY
 from screening.page_settings import StructureReading
 from screening.predict.pairs import PairsSaid
 
@@ -40,7 +41,9 @@ def said(names: list[str], odds: list[float], odd: dict[int, np.ndarray]) -> Pai
     each = np.tile(np.array(odds, np.float32), (4, 1)) + np.array([[-1], [1], [0], [0]])
     quiet = np.full((m, 2, STEPS), -9.0)
     inked = np.ones((m, 2, STEPS), bool)
-    return PairsSaid(each, single, quiet, places, inked, np.zeros((m, 2)))
+    quality = np.zeros((m, 2, QUALITY))
+    quality[..., 1] = 0.95
+    return PairsSaid(each, single, quiet, places, inked, quality)
 
 
 def test_pairs_are_of_classes_with_exactly_two():
@@ -105,7 +108,7 @@ def test_the_odd_one_and_its_stretch_are_read_off_rows_and_lengths(
     names = ["9", "9"]
     one = said(names, [5], {})
     one.rows[0, side, slice(*rows_that_differ)] = 3
-    one.lengths[0, side] = ratio
+    one.quality[0, side, 0] = ratio
     if not kind:
         one.single[0, side] = 1
     (pair,) = structure_of(one, pairs_of(names), names, HOW, range(2)).pairs
@@ -136,6 +139,15 @@ def test_what_all_pairs_of_a_cell_have_is_the_slide_and_no_change():
         said(names, [-3.8] * 21 + [0.2], {}), pairs_of(names), names, HOW, range(44)
     )
     assert sharp.odds["22"] == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize(("explained", "odds"), [(0.84, 0.0), (0.86, 5.0)])
+def test_a_pair_that_was_badly_straightened_says_nothing_for_a_change(explained, odds):
+    names = [name for name in AUTOSOMES for _ in range(2)]
+    one = said(names, [-3.0] * 21 + [5.0], {})
+    one.quality[21, 1, 1] = explained
+    seen = structure_of(one, pairs_of(names), names, HOW, range(44))
+    assert seen.odds["22"] == pytest.approx(odds)
 
 
 def test_places_are_those_of_the_reading_and_no_pair_is_none():

@@ -60,7 +60,7 @@ def test_any_number_of_pairs(reader, m):
     if m:
         assert np.abs(np.exp(said.places).sum((3, 4)) - 1).max() < 1e-3
         assert said.each.std(0).min() > 0 and np.isfinite(said.each).all()
-        np.testing.assert_array_equal(said.lengths[:, 1], cell.quality[pairs[:, 1], 0])
+        np.testing.assert_array_equal(said.quality[:, 1], cell.quality[pairs[:, 1]])
         alone = reader.read(cell, pairs[-1:], np.append(classes, 0))
         np.testing.assert_allclose(alone.each[:, 0], said.each[:, -1], atol=1e-4)
 

@@ -34,6 +34,7 @@ from screening.evidence.witness import Sight
 from screening.evidence.witnesses.structure import PairStructure
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.karyogram.strip import QUALITY
 from screening.predict.pairs import PairsSaid
 from screening.reading_settings import Order, ReadingSettings
 from screening.record import Banding, Chromosome, PairChange, Reading, Structure
@@ -442,9 +443,11 @@ def of_structure(s: ReadingSettings) -> Iterator[Any]:
             for which in range(m):
                 rows[which, :, k, which, k // 2] = np.log(0.7)
         differ = np.linspace(-2, 2, 24) * np.ones((m, 2, 1)) * np.array([[1], [-1]])
-        lengths = np.full((m, 2), 0.06) * [second, -second]
+        quality = np.full((m, 2, QUALITY), 0.9)
+        quality[..., 0] = [0.06 * second, -0.06 * second]
+        quality[8, 0, 1] = 0.65
         inked = rows[..., 0, 0] < 0
-        said = PairsSaid(each, np.zeros((m, 2)), differ, rows, inked, lengths)
+        said = PairsSaid(each, np.zeros((m, 2)), differ, rows, inked, quality)
         yield structure_of(said, pairs_of(names), names, s.structure, range(len(names)))
     for lost in range(2, 16):
         rows = np.log(np.full((40, 24, 12), 1e-3))

@@ -37,7 +37,7 @@ class Reader:
         rows[:, 1, : STEPS // 4] = 9.0
         return PairsSaid(
             np.full((3, count), self.odds, np.float32), np.tile([0.0, 1.0], (count, 1)), rows,
-            places, np.ones((count, 2, STEPS), bool), np.zeros((count, 2)),
+            places, np.ones((count, 2, STEPS), bool), np.full((count, 2, 8), 0.5),
         )  # fmt: skip
 
 

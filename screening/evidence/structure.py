@@ -49,6 +49,10 @@ def structure_of(
     if not len(pairs):
         return None
     mean = np.clip(said.each.mean(0), -how.bounded, how.bounded)
+    # Badly straightened, bent or overlapped as it lay, a pair differs whatever its structure.
+    explained = said.quality[..., 1]
+    odd = (explained < np.median(explained) - how.unexplained).any(1)
+    mean = np.where(odd, np.minimum(mean, 0.0), mean)
     # Of another laboratory, or out of focus, all pairs look a little odd.
     if len(mean) >= _FEWEST:
         mean -= max(0.0, float(np.median(mean)) - how.usual)
@@ -106,7 +110,7 @@ def _change(
     # The stretch from the first to the last row that differs, in fractions of what is there.
     count = inside[-1] - inside[0] + 1
     low, high = (odd[0] - inside[0]) / count, (odd[-1] + 1 - inside[0]) / count
-    ratio = float(said.lengths[k, side] - said.lengths[k, 1 - side])
+    ratio = float(said.quality[k, side, 0] - said.quality[k, 1 - side, 0])
     kind, (start, end) = "bands", (low, high)
     if ratio <= -how.unequal:
         # What is missing lies where the rows differ: so much is left above, so much below.

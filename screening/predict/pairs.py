@@ -14,7 +14,7 @@ class PairsSaid:
     `each` float32 (passes, m): of either strip, by dropout pass; `single` (m, 2): of each strip by
     itself; `rows` (m, 2, steps): of each row; `places` float32 (m, 2, steps, 24, parts): log
     probabilities of the class and the place that a row shows; `inked` bool (m, 2, steps);
-    `lengths` (m, 2): log of each length over the usual one of its class.
+    `quality` (m, 2, QUALITY): the numbers beside each strip, see `karyogram.strip.CellStrips`.
     """
 
     each: np.ndarray
@@ -22,4 +22,4 @@ class PairsSaid:
     rows: np.ndarray
     places: np.ndarray
     inked: np.ndarray
-    lengths: np.ndarray
+    quality: np.ndarray

@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from screening.bundle import Bundle
 from screening.classes import CHROMOSOMES
-from screening.karyogram.strip import CellStrips
+from screening.karyogram.strip import QUALITY, CellStrips
 from screening.models.structure import DENSE, PAIR, PARTS, ROW, SINGLE, STEPS, pair_head
 from screening.predict.mc_dropout import McDropout
 from screening.predict.pairs import PairsSaid
@@ -65,7 +65,9 @@ class StructureReader:
             none = np.zeros((0, 2, STEPS), np.float32)
             places = np.zeros((0, 2, STEPS, len(CHROMOSOMES), PARTS), np.float32)
             blank = np.zeros((self.passes, 0), np.float32)
-            return PairsSaid(blank, none[..., 0], none, places, none > 0, none[..., 0])
+            return PairsSaid(
+                blank, none[..., 0], none, places, none > 0, np.zeros((0, 2, QUALITY), np.float32)
+            )
         joined = {name: np.concatenate(parts) for name, parts in found.items()}
         inked = strips.strips[pairs].reshape(count, 2, STEPS, -1).max(-1) > _INKED
         places = log_softmax(joined[DENSE], -1)
@@ -75,5 +77,5 @@ class StructureReader:
             rows=joined[ROW],
             places=places.reshape(count, 2, STEPS, len(CHROMOSOMES), PARTS),
             inked=inked,
-            lengths=strips.quality[pairs, 0],
+            quality=strips.quality[pairs],
         )
