@@ -18,6 +18,9 @@ _CASES: Mapping[Scope, str] = {
     NUMERICAL: f"cases with {words.ABNORMALITY[NUMERICAL]}",
     LABELLED: "cases like those that were labelled abnormal",
 }
+_LARGE = 0.25
+"""Part of a chromosome from which on the finds are told where no size is promised."""
+
 _TIMES = {2: "second", 3: "third"}
 
 
@@ -66,23 +69,27 @@ def structure_sentence(structure: StructureInfo | None) -> str:
     if structure is None:
         return f"Structure: {words.NOT_JUDGED}."
     s = structure
-    covered = [one for one in s.found if s.covers is not None and one.low >= s.covers - 1e-9]
+    covered = [one for one in s.found if one.low >= (s.covers or _LARGE) - 1e-9]
     kinds: dict[str, list[int]] = {}
     for one in covered:
         counts = kinds.setdefault(one.kind, [0, 0])
         counts[0] += one.raised
         counts[1] += one.pages
     counted_kinds = ", ".join(f"{kind} {up} of {n}" for kind, (up, n) in sorted(kinds.items()))
+    size = f"{words.percent(s.covers or _LARGE)} of a chromosome or more"
     if s.covers is None:
-        first = "Structure: no size of change is raised often enough to be promised"
+        first = (
+            f"Structure: of no size are {words.percent(s.recall)} of the changes kept from low "
+            "priority, the mean of the kinds"
+        )
     else:
         first = (
-            f"Structure: of changes of about {words.percent(s.covers)} of a chromosome or more, "
-            f"{words.percent(s.recall)} or more are not of low priority, the mean of the kinds"
+            f"Structure: of changes of about {size}, {words.percent(s.recall)} or more are not of "
+            "low priority, the mean of the kinds"
         )
-    seen = f" ({counted_kinds})" if counted_kinds else ""
+    found = f" Found of {size}: {counted_kinds}." if counted_kinds else ""
     return (
-        f"{first}{seen}. Counted on changes simulated in cells of {_people(s.people)} of the "
+        f"{first}.{found} Counted on changes simulated in cells of {_people(s.people)} of the "
         f"calibration cases, without a bound. Of {words.counted(s.normal, 'normal cell')} {s.lost} "
         f"{'is' if s.lost == 1 else 'are'} not of low priority for the structure alone."
     )

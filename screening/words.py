@@ -24,6 +24,7 @@ ABNORMALITY: Mapping[Scope, str] = {
 }
 """What abnormal means, by what the calibration and the certificate know of."""
 NOT_JUDGED = "structural changes not judged"
+MANY_UNSEEN = "no structural change seen, but many are not"
 RESEARCH_USE = (
     "Research use only: suggestions for a person, not a diagnosis. Low priority means look later, "
     "never that a case is normal."
@@ -44,7 +45,9 @@ def scope_told(scope: Scope, covers: float | None = None) -> str:
     """Return what was judged, and what was not. `covers`: see `structure_covered`."""
     judged = {NUMERICAL: "gains and losses of whole chromosomes", LABELLED: ABNORMALITY[LABELLED]}
     also, smaller = "", ""
-    if covers is not None:
+    if covers is not None and covers >= 1:
+        also, smaller = ", large structural changes in part", "other "
+    elif covers is not None:
         also = f", structural changes of about {percent(covers)} of a chromosome or more"
         smaller = "smaller "
     return (
@@ -55,9 +58,11 @@ def scope_told(scope: Scope, covers: float | None = None) -> str:
 
 def structure_covered(covers: float | None) -> str:
     """Return what no sign of an abnormality says of structure: changes of at least `covers` (0–1)
-    of a chromosome are looked for, None: none are."""
+    of a chromosome are looked for, 1: of no size are enough seen, None: none are looked for."""
     if covers is None:
         return NOT_JUDGED
+    if covers >= 1:
+        return MANY_UNSEEN
     return f"no structural change of about {percent(covers)} of a chromosome or more seen"
 
 

@@ -24,6 +24,7 @@ BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 2.0))
 _COVERS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 _RECALL = 0.8
 _FEWEST = 5
+_ABOUT, _LARGEST = 0.25, 0.8
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,13 @@ def structure_info(pages: Sequence[Shown], info: BundleInfo, data_hash: str) -> 
 
 def covers(sizes: Mapping[str, Sequence[tuple[float, bool]]]) -> float | None:
     """Return the part of a chromosome from which on enough changes are raised, the mean of the
-    kinds and whatever larger part is asked about; None when there is none.
+    kinds; None when there is none.
 
-    `sizes`: of each kind (changed part, raised) of its pages.
+    `sizes`: of each kind (changed part, raised) of its pages. Asked of changes of about that size,
+    and of every larger one: those that nobody overlooks must not speak for small ones.
     """
     reached = None
+    sizes = {kind: [(min(size, _LARGEST), up) for size, up in all_] for kind, all_ in sizes.items()}
     for least in reversed(_COVERS):
         shares = list(_shares(sizes, least))
         if shares and np.mean(shares) < _RECALL:
@@ -118,7 +121,7 @@ def covers(sizes: Mapping[str, Sequence[tuple[float, bool]]]) -> float | None:
 
 def _shares(sizes: Mapping[str, Sequence[tuple[float, bool]]], least: float) -> Iterator[float]:
     for pages in sizes.values():
-        raised = [up for size, up in pages if size >= least]
+        raised = [up for size, up in pages if least <= size < least + _ABOUT]
         if len(raised) >= _FEWEST:
             yield float(np.mean(raised))
 

@@ -56,7 +56,8 @@ class Rule:
     `flag_threshold` (None: `threshold`): a picture is flagged only when `min_confidence` of the
     passes reach it too, else it goes to review. `venn_abers`: where calibrated confidences come
     from (None: the rule of votes). `scope`: what abnormal means; `covers`: part of a chromosome
-    (0–1) from which structural changes are looked for (None: they are not);
+    (0–1) from which structural changes are looked for (1: from none with any promise, None: they
+    are not);
     `structural`: log-odds of a cell, or of a case, from which they are doubted. `many_changes`:
     gains and losses from which pieces may have been counted for chromosomes (None: none)."""
 
@@ -97,7 +98,7 @@ class Rule:
         raising = only_raising(witnesses_of(info.witnesses))
         fusion = Fusion(known.intercept, known.weights, raising, known.limit)
         flag = known.flag_threshold if flag is None else flag
-        covers = info.structure.covers if info.structure is not None else None
+        covers = None if info.structure is None else info.structure.covers or 1.0
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
             _calibrated(info, name), scope, covers, info.reading.structure.doubt,
