@@ -23,19 +23,23 @@ from screening.bundle import default_bundle, load_bundle
 
 @dataclass(frozen=True)
 class Step:
-    """A report: its name, script, arguments; `pages`: it reads the shared pages; `long`: it hangs
-    on no setting of the bundle and takes long."""
+    """A report: its name, script, arguments; `pages`: it reads the shared pages, `data`: the data
+    alone; `long`: it hangs on no setting of the bundle and takes long."""
 
     name: str
     script: str
     words: tuple[str, ...] = ()
     pages: bool = False
     long: bool = False
+    data: bool = False
 
 
 STEPS = (
     Step("guarantee", "measure_guarantee.py"),
     Step("fused", "measure_fused.py", pages=True),
+    Step("structural_pages", "measure_structural_pages.py", pages=True),
+    Step("structure", "measure_structure.py", data=True),
+    Step("singles", "measure_singles.py", data=True),
     Step("selective", "measure_selective.py", pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
@@ -45,7 +49,13 @@ STEPS = (
     Step("screen", "bench_screen.py", ("--images", "16")),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
-    Step("thesis", "reproduce_thesis.py", ("--size", "96", "--base-epochs", "2"), long=True),
+    Step(
+        "thesis",
+        "reproduce_thesis.py",
+        ("--size", "96", "--base-epochs", "2"),
+        long=True,
+        data=True,
+    ),
 )
 """In this order. reports/search.md and reports/mutants.md have commands of their own."""
 
@@ -81,7 +91,7 @@ def main() -> int:
             print(f"{step.name}: {'current' if asked else 'not asked for'}", flush=True)
             continue
         words = [*step.words, "--reports", str(args.reports), *(["--draft"] if args.draft else [])]
-        if step.pages or step.name == "thesis":
+        if step.pages or step.data:
             words += ["--data", str(args.data)]
         if step.pages and args.most:
             words += ["--most", str(args.most)]

@@ -44,7 +44,10 @@ from screening.synthesis.style import unworn
 from screening.train.karyogram_set import COMPOSED, Entry, make
 from screening.triage.rule import Rule, judge
 
-UNREADABLE = {words.NO_BANDS, words.REVERSED_BANDS, words.BLURRED_BANDS, words.POOR_BANDS}
+UNREADABLE = {
+    words.NO_BANDS, words.REVERSED_BANDS, words.BLURRED_BANDS, words.POOR_BANDS,
+    words.UNREADABLE_STRUCTURE,
+}  # fmt: skip
 Change = Callable[[np.ndarray, Located, np.random.Generator], np.ndarray]
 
 
