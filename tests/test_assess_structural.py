@@ -40,15 +40,12 @@ def shown(log_odds: float, change: str = "", person: str = "a", doubted: bool = 
 
 def test_limits_leave_the_asked_shares_of_normal_pictures_behind():
     normal = [shown(float(k), doubted=False).picture for k in range(100)]
-    limits = structural_limits(normal, 0.04, 0.0, StructureReading())
+    limits = structural_limits(normal, 0.04, StructureReading(), 0.1)
     assert limits.doubt == 95.5 and sum(k >= limits.doubt for k in range(100)) == 4
-    none = structural_limits(normal, 0.0, 0.0, StructureReading())
+    none = structural_limits(normal, 0.0, StructureReading(), 0.1)
     assert none.doubt == 99.5
-    few = [replace(one.reading, structure=replace(one.reading.structure, readable=k / 100))
-           for k, one in enumerate(normal)]  # fmt: skip
-    pictures = [replace(one, reading=r) for one, r in zip(normal, few, strict=True)]
-    assert structural_limits(pictures, 0.04, 0.03, StructureReading()).readable == 0.025
-    assert structural_limits([picture()], 0.04, 0.03, StructureReading()) == StructureReading()
+    assert none.readable == 0.1
+    assert structural_limits([picture()], 0.04, StructureReading(), 0.1) == StructureReading()
 
 
 def test_what_was_said_of_structure_can_be_left_out():

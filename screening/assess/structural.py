@@ -49,25 +49,19 @@ class Shown:
 
 
 def structural_limits(
-    normal: Sequence[Picture], most_doubted: float, unreadable: float, how: StructureReading
+    normal: Sequence[Picture], most_doubted: float, how: StructureReading, readable: float
 ) -> StructureReading:
-    """Return the limits at which at most these shares (0–1) of the pictures of normal cells, each
-    of one person, are doubted for their structure, and called too hard to read for it. As they are
-    when no picture was compared."""
+    """Return the limits at which at most this share (0–1) of the pictures of normal cells, each of
+    one person, is doubted for its structure; `readable` as in `StructureReading`. As they are when
+    no picture was compared."""
     seen = [p.reading.structure for p in normal if p.reading and p.reading.structure]
     if not seen:
         return how
     odds = np.sort([one.log_odds for one in seen])
-    readable = np.sort([one.readable for one in seen])
     allowed = int(most_doubted * len(seen))
     # Between the last that may be doubted and the next; a bundle's numbers are round.
     doubt = (odds[-1 - allowed] + odds[-max(allowed, 1)]) / 2 if allowed else odds[-1] + 0.5
-    return how.model_copy(
-        update={
-            "doubt": round(float(doubt), 2),
-            "readable": round(float(readable[int(unreadable * len(seen))]) - 0.005, 3),
-        }
-    )
+    return how.model_copy(update={"doubt": round(float(doubt), 2), "readable": readable})
 
 
 def structure_info(pages: Sequence[Shown], info: BundleInfo, data_hash: str) -> StructureInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from screening.assess.recognise import TRAINED_ON, files_of, trained_on
 from screening.assess.structural import Shown, structural_limits, structure_info
 from screening.build import fusion as fusing
 from screening.build.classifier import CLASSIFIER, temperature_in
+from screening.build.config import FusionConfig
 from screening.build.data import records_of, split_in
 from screening.build.model_card import model_card
 from screening.build.pages import MANIFEST, compose_part, rows_of
@@ -38,6 +40,7 @@ from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
 from screening.metrics import auroc
 from screening.promises import certificate_sentence, structure_sentence
+from screening.reading_settings import ReadingSettings
 from screening.record import Picture
 from screening.triage.rule import judge
 from screening.uncertainty.certificate import data_hash
@@ -128,27 +131,19 @@ def fusion(context: Context) -> None:
     raising = only_raising(witnesses_of(context.settings.witnesses))
     fitted = fusing.fit(x, y, config, raising)
     rule, reached = fusing.choose(pictures, abnormal, fitted, config)
-    # The homologs of a pooled cell are of two people: they differ, and nothing is wrong with them.
-    one_person = [
-        picture for picture, row in zip(pictures, rows, strict=True)
-        if row["label"] == NORMAL and not is_pooled(row["case"])
-    ]  # fmt: skip
     judged = [(ill, judge(rule, one)) for ill, one in zip(abnormal, pictures, strict=True)]
     scores = [(ill, said.p_abnormal) for ill, said in judged if said.p_abnormal is not None]
     area = auroc(*(np.array(column, float) for column in zip(*scores, strict=True)))
     bundle = load_bundle(context.of("parts") / BUNDLE)
     shown = read_pictures(context.of("pages") / context.settings.pages.fusion / MANIFEST)
     taught = bundle.info.data[TRAINED_ON] | files_of(shown)
-    limits = structural_limits(
-        one_person, config.most_doubted, config.unreadable, bundle.info.reading.structure
-    )
     info = bundle.info.model_copy(
         update={
             "data": bundle.info.data | {TRAINED_ON: taught},
             "threshold": rule.threshold,
             "min_confidence": rule.min_confidence,
             "rule": VOTES,
-            "reading": bundle.info.reading.model_copy(update={"structure": limits}),
+            "reading": _with_limits(bundle.info, pictures, rows, config),
             "fusion": FusionInfo(
                 intercept=fitted.intercept, weights=dict(fitted.weights),
                 limit=fitted.limit,
@@ -160,6 +155,58 @@ def fusion(context: Context) -> None:
     )  # fmt: skip
     rewrite_bundle(bundle, info, context.folder / BUNDLE)
     context.say(f"threshold {rule.threshold:g}, validation {json.dumps(reached)}")
+
+
+def kept(context: Context, given: BundleInfo) -> None:
+    """Keep score, threshold, confidences and certificate of a bundle, whose parts these are: only
+    the limits of the structure are taken from validation patients.
+
+    What was promised holds: what the structure says never makes a picture less urgent.
+    """
+    pages = context.of("pages") / context.settings.pages.fusion
+    lines = (context.of("looks") / LOOKS).read_text("utf-8").splitlines()
+    pictures = [Picture.from_dict(json.loads(line)) for line in lines]
+    bundle = load_bundle(context.of("parts") / BUNDLE)
+    taught = bundle.info.data[TRAINED_ON] | files_of(read_pictures(pages / MANIFEST))
+    config = context.settings.fusion
+    names = ("fusion", "threshold", "min_confidence", "rule", "certificate", "calibration",
+             "metrics")  # fmt: skip
+    changes = {name: getattr(given, name) for name in names} | {
+        "data": bundle.info.data | {TRAINED_ON: taught},
+        "reading": _with_limits(bundle.info, pictures, rows_of(pages), config),
+    }
+    rewrite_bundle(bundle, bundle.info.model_copy(update=changes), context.folder / BUNDLE)
+
+
+def counted(context: Context) -> None:
+    """Count what is found of structural changes on calibration patients, whatever is promised."""
+    asked, bundle = context.settings, load_bundle(context.of("fusion") / BUNDLE)
+    info = bundle.info
+    if asked.pages.structure is not None and STRUCTURE in info.parts:
+        terms = Terms(
+            data=context.of("pages") / asked.pages.structure, passes=asked.scoring.passes,
+            workers=context.workers, quiet=context.quiet,
+        )  # fmt: skip
+        found = _structural(bundle, terms, context.folder)
+        context.say(structure_sentence(found))
+        info = info.model_copy(update={"structure": found})
+    rewrite_bundle(bundle, info, context.folder / BUNDLE)
+
+
+def _with_limits(
+    info: BundleInfo, pictures: Sequence[Picture], rows: Sequence[dict], config: FusionConfig
+) -> ReadingSettings:
+    """Return the settings of the reading with the limits of the structure, from the normal ones of
+    the pictures of validation patients."""
+    # The homologs of a pooled cell are of two people: they differ, and nothing is wrong with them.
+    one_person = [
+        picture for picture, row in zip(pictures, rows, strict=True)
+        if row["label"] == NORMAL and not is_pooled(row["case"])
+    ]  # fmt: skip
+    limits = structural_limits(
+        one_person, config.most_doubted, info.reading.structure, config.readable
+    )
+    return info.reading.model_copy(update={"structure": limits})
 
 
 def certificate(context: Context, before: BundleInfo | None = None) -> None:

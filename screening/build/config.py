@@ -274,8 +274,9 @@ class FusionConfig(Strict):
     `features` of the witnesses that may have a weight, none of which counts beyond ±`limit`
     (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
     `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
-    `most_doubted`: share of the normal pages that the doubt about structure may raise,
-    `unreadable`: that may be called too hard to read for it.
+    `most_doubted`: share of the normal pages that the doubt about structure may raise; `readable`:
+    least mean probability of the own class in a chromosome's rows for structure to be judged
+    (readable pages of the stoutest laboratory have 0.12 and more, of the training's own 0.46).
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are low-priority, and `enough_low_priority` of the normal ones is enough.
     """
@@ -288,7 +289,7 @@ class FusionConfig(Strict):
     most_network: float = Field(default=0.25, ge=0)
     stray: float = Field(default=0.003, ge=0, lt=0.5)
     most_doubted: float = Field(default=0.04, ge=0, lt=1)
-    unreadable: float = Field(default=0.005, ge=0, lt=1)
+    readable: float = Field(default=0.12, ge=0, lt=1)
     thresholds: tuple[float, float, float] = (0.01, 0.5, 0.005)
     most_missed: float = Field(default=0.004, ge=0, le=1)
     enough_low_priority: float = Field(default=0.92, ge=0, le=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from screening.build import bundles, classifier, given, screener, segmenter, structure
@@ -93,9 +94,24 @@ STAGES = (
 LAST = STAGES[-1].name
 
 
-def stages_of(parts: Bundle) -> tuple[Stage, ...]:
-    """Return the stages that fit score, threshold and certificate for the parts of a bundle; first
-    those of the reader of structure, where it has none."""
+def _kept(parts: Bundle) -> tuple[Stage, ...]:
+    """The same where a bundle's score and promise are kept, and only the structure is new."""
+    pages, looks, fusion, certificate, bundle = _fitted(parts)
+    return (
+        pages,
+        looks,
+        replace(
+            fusion, run=partial(bundles.kept, given=parts.info), sections=("pages", "fusion"),
+            given=parts.hash,
+        ),
+        replace(certificate, run=bundles.counted, sections=("pages", "scoring")),
+        bundle,
+    )  # fmt: skip
+
+
+def stages_of(parts: Bundle, keep_score: bool = False) -> tuple[Stage, ...]:
+    """Return the stages that fit score, threshold and certificate for the parts of a bundle, or
+    keep the bundle's own; first those of the reader of structure, where it has none."""
     given.check_given(parts)
     reader = () if structure.STRUCTURE in parts.info.parts else _reader(parts)
     return (
@@ -108,5 +124,5 @@ def stages_of(parts: Bundle) -> tuple[Stage, ...]:
             ("trial", "sources", "witnesses"),
             given=parts.hash,
         ),
-        *_fitted(parts),
+        *(_kept(parts) if keep_score else _fitted(parts)),
     )  # fmt: skip

@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "anew on people whom it never saw; only a reader of structure that it lacks is trained",
     )  # fmt: skip
     parser.add_argument(
+        "--keep-score", action="store_true",
+        help="with --parts: keep that bundle's score, threshold, confidences and certificate; only "
+        "the reader of structure and its limits are new, which never make a picture less urgent",
+    )  # fmt: skip
+    parser.add_argument(
         "--smoke", action="store_true",
         help="the settings of a trial: does every stage work? Without --data, drawn chromosomes",
     )  # fmt: skip
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
         if given is None:
             check_onnx()
-    stages = stages_of(given) if given is not None else STAGES
+    stages = stages_of(given, args.keep_score) if given is not None else STAGES
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,6 +104,8 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.out.exists() and not args.out.is_dir():
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
+    if args.keep_score and args.parts is None:
+        raise ScreeningError("--keep-score keeps the score of a bundle: name it by --parts BUNDLE")
     if args.workers < 1:
         raise ScreeningError(f"--workers expects 1 or more, received {args.workers}")
 
