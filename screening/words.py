@@ -243,7 +243,7 @@ BLURRED_BANDS = f"the bands are too blurred or too faint to be read: {_COUNT_ONL
 POOR_BANDS = "the bands are hard to read: count and places carry the reading"
 PIECES = "too many gains and losses for one cell: were pieces or open chromatids counted?"
 UNREADABLE_STRUCTURE = (
-    "the bands are too hard to read for structural changes to be judged: only gains and losses were"
+    "the bands are too hard to read for structural changes to be judged, gains and losses were"
 )
 PAIR_LEGEND = (
     "Straightened, the short arm up, at one scale. Between the two: the bands of the class. Orange "
@@ -277,15 +277,13 @@ def cells_that_differ(name: str, count: int, n: int) -> str:
 def pair_differs(pair: PairChange) -> str:
     """Return how the two homologs of a pair differ, without a name for it."""
     said = f"the two chromosomes {pair.name} differ"
-    if not pair.kind:
-        return said
-    return f"{said} ({_CHANGE[pair.kind].format(pair.bands)})"
+    return f"{said} ({_CHANGE[pair.kind].format(pair.bands)})" if pair.kind else said
 
 
 def pair_caption(pair: PairChange) -> str:
     """Return `pair_differs`, and how surely, for a picture of the two."""
-    low, high = (_odds(pair.log_odds + sign * pair.spread) for sign in (-1, 1))
-    sure = f"{_odds(pair.log_odds)}, mostly {low} to {high} over the passes"
+    low, odds, high = (_odds(pair.log_odds + sign * pair.spread) for sign in (-1, 0, 1))
+    sure = f"{odds}, mostly {low} to {high} over the passes"
     return f"{pair_differs(pair)}, log-odds of a change {sure}"
 
 

@@ -241,7 +241,7 @@ def test_routing_fails_one_and_resume_makes_it_anew(folder, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     "damage",
-    ["'{'", "'[1]'", """'{"version": 1}'""", "x'0000'", "json_set(record, '$.p', 'x')",
+    ["'{'", "'[1]'", """'{"version": 2}'""", "x'0000'", "json_set(record, '$.p', 'x')",
      "json_set(record, '$.warnings', 7)", "json_set(record, '$.reading.chromosomes', 7)"],
 )  # fmt: skip
 def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):

@@ -158,8 +158,8 @@ def fusion(context: Context) -> None:
 
 
 def kept(context: Context, given: BundleInfo) -> None:
-    """Keep score, threshold, confidences and certificate of a bundle, whose parts these are: only
-    the limits of the structure are taken from validation patients.
+    """Write the bundle with the score, threshold, confidences and certificate of the one whose
+    parts these are: only the limits of the structure are taken from validation patients.
 
     What was promised holds: what the structure says never makes a picture less urgent.
     """
@@ -179,7 +179,7 @@ def kept(context: Context, given: BundleInfo) -> None:
 
 
 def counted(context: Context) -> None:
-    """Count what is found of structural changes on calibration patients, whatever is promised."""
+    """Write the bundle with what is found of structural changes on calibration patients."""
     asked, bundle = context.settings, load_bundle(context.of("fusion") / BUNDLE)
     info = bundle.info
     if asked.pages.structure is not None and STRUCTURE in info.parts:

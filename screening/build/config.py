@@ -197,11 +197,8 @@ class ClassifierConfig(Strict):
 
 
 class StructurePagesConfig(Strict):
-    """Strips that teach the reader of structure.
-
-    `shards` of training people's `pages` and `held` of validation people's; of the pages a share is
-    `clean` (single pictures as they are) and one of cells `pooled` from sources of single crops.
-    """
+    """Strips for the reader of structure: `shards` of training people's `pages`, `held` of others;
+    shares of them are `clean` (single pictures) and `pooled` (of single crops' sources)."""
 
     shards: int = Field(default=140, ge=1)
     pages: int = Field(default=40, ge=1)
@@ -211,8 +208,7 @@ class StructurePagesConfig(Strict):
 
 
 class StructureConfig(Strict):
-    """Training of the reader of structure: an epoch draws from `at_once` shards, `steps` batches of
-    `pairs` pairs, cosine schedule."""
+    """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine."""
 
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
@@ -272,11 +268,9 @@ class FusionConfig(Strict):
     """How network and reading become one score, on validation patients; see `build.fusion`.
 
     `features` of the witnesses that may have a weight, none of which counts beyond ±`limit`
-    (log-odds; 8 is 1 in 3,000); `penalty` on large weights;
-    `most_network`: highest weight of the network; `stray`: share of labels taken as wrong.
-    `most_doubted`: share of the normal pages that the doubt about structure may raise; `readable`:
-    least mean probability of the own class in a chromosome's rows for structure to be judged
-    (readable pages of the stoutest laboratory have 0.12 and more, of the training's own 0.46).
+    (log-odds; 8 is 1 in 3,000); `penalty` on large weights; `most_network`: highest weight of the
+    network; `stray`: share of labels taken as wrong. `most_doubted`: share of the normal pages
+    that structure may raise; `readable`: 0.12 is the least of the stoutest laboratory's pages.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are low-priority, and `enough_low_priority` of the normal ones is enough.
     """

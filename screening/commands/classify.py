@@ -10,11 +10,14 @@ from screening.errors import ScreeningError
 
 FILE_NAME = "chromosomes.csv"
 STRUCTURE = "structure"
-DESCRIPTION = """Names pictures of single chromosomes and, with a bundle that reads structure, tells
-which ones look rearranged. In chromosomes.csv: p_changed, the probability (0-1) that a chromosome
-is rearranged, for a folder in which about one in four is; from 0.5 on change (del, dup, inv, t, or
-empty when its bands do not tell) and where: the bands (q22 to q34), of t the class of the other
-chromosome (22). All three are empty for a bundle without a reader of structure."""
+DESCRIPTION = """Names pictures of single chromosomes and, with a bundle that reads structure,
+tells which ones look rearranged. In chromosomes.csv: p_changed, the
+probability (0-1) that a chromosome is rearranged, for a folder in which about
+one in four is; from 0.5 on change (del, dup, inv, t, or empty when its bands
+do not tell) and where: the bands (q22 to q34), of t the class of the other
+chromosome (22). All three are empty for a bundle without a reader of
+structure.
+"""
 
 
 class NothingClassified(ScreeningError):
