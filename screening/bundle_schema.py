@@ -130,6 +130,10 @@ class CertificateInfo(_Strict):
         return self
 
 
+EXPECTED_KINDS = ("del", "dup", "inv", "t")
+FEWEST_PAGES = 5
+
+
 class StructureFound(_Strict):
     """Of `pages` with a change of `kind` ("del", "dup", "inv", "t", "i", "rob", "add") of at least
     `low` and less than `high` of a chromosome, how many are not of low priority (`raised`)."""
@@ -162,6 +166,18 @@ class StructureInfo(_Strict):
     lost: int = Field(ge=0)
     found: tuple[StructureFound, ...] = ()
     data_hash: str = ""
+
+    @property
+    def promised(self) -> float | None:
+        """Return `covers` if every kind that a laboratory must expect was on enough pages of that
+        size to speak for itself, else None: what was hardly looked for is not covered."""
+        if self.covers is None:
+            return None
+        pages = dict.fromkeys(EXPECTED_KINDS, 0)
+        for one in self.found:
+            if one.kind in pages and one.high > self.covers:
+                pages[one.kind] += one.pages
+        return self.covers if min(pages.values()) >= FEWEST_PAGES else None
 
 
 class CalibrationInfo(_Strict):

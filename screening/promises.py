@@ -69,18 +69,18 @@ def structure_sentence(structure: StructureInfo | None) -> str:
     if structure is None:
         return f"Structure: {words.NOT_JUDGED}."
     s = structure
-    covered = [one for one in s.found if one.low >= (s.covers or _LARGE) - 1e-9]
+    covered = [one for one in s.found if one.low >= (s.promised or _LARGE) - 1e-9]
     kinds: dict[str, list[int]] = {}
     for one in covered:
         counts = kinds.setdefault(one.kind, [0, 0])
         counts[0] += one.raised
         counts[1] += one.pages
     counted_kinds = ", ".join(f"{kind} {up} of {n}" for kind, (up, n) in sorted(kinds.items()))
-    size = f"{words.percent(s.covers or _LARGE)} of a chromosome or more"
-    if s.covers is None:
+    size = f"{words.percent(s.promised or _LARGE)} of a chromosome or more"
+    if s.promised is None:
         first = (
-            f"Structure: of no size are {words.percent(s.recall)} of the changes kept from low "
-            "priority, the mean of the kinds"
+            f"Structure: of no size is it known that {words.percent(s.recall)} of the changes of "
+            "every kind are kept from low priority"
         )
     else:
         first = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -156,6 +157,16 @@ def test_other_parts_are_another_build_and_their_certificate_is_remembered(tmp_p
     assert all(not stage.given for stage in STAGES)
 
 
+def test_a_score_is_kept_of_given_parts_only(tmp_path, capsys):
+    words = ["build", str(CONFIG), "--smoke", "--keep-score", "--out", str(tmp_path / "run")]
+    assert main(words) == 2 or "name it by --parts" in capsys.readouterr().err
+    shipped = load_bundle(default_bundle())
+    fitted, kept = stages_of(shipped), stages_of(shipped, keep_score=True)
+    assert [stage.name for stage in fitted] == [stage.name for stage in kept]
+    other = {a.name for a, b in zip(fitted, kept, strict=True) if a.sections != b.sections}
+    assert other == {"fusion", "certificate"}
+
+
 def test_parts_are_refused_before_anything_is_made(tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     words = ["build", str(CONFIG), "--smoke", "--parts", str(bundle.folder)]
@@ -173,9 +184,21 @@ def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
     made = load_bundle(run / "bundle").info
     assert "structure" in made.parts
     same = {name: made.files[name] for name in shipped.info.files}
-    assert same == shipped.info.files and made.reading == shipped.info.reading
+    assert same == shipped.info.files
+    limits = shipped.info.reading.structure
+    assert made.reading.model_copy(update={"structure": limits}) == shipped.info.reading
+    assert made.reading.structure.doubt != limits.doubt
     assert made.fusion is not None and made.fusion != shipped.info.fusion
     assert made.certificate is not None and made.certificate.looks == 1
     assert made.data["parts_of"] == shipped.hash
     assert set(shipped.info.data["seen"]["cases"]) < set(made.data["seen"]["cases"])
     assert shipped.hash[:12] in (run / "bundle" / "MODEL_CARD.md").read_text("utf-8")
+    assert made.structure is not None and made.structure.people > 1
+    for folder in run.iterdir():
+        if folder.name.partition("-")[2] in ("fusion", "certificate", "bundle"):
+            shutil.rmtree(folder)
+    assert main(["build", str(CONFIG), *words, "--keep-score"]) == 0
+    kept = load_bundle(run / "bundle").info
+    for name in ("fusion", "threshold", "rule", "certificate", "calibration", "min_confidence"):
+        assert getattr(kept, name) == getattr(shipped.info, name)
+    assert kept.reading == made.reading and kept.structure is not None

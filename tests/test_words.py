@@ -10,7 +10,7 @@ import re
 import pytest
 
 from screening import promises, words
-from screening.bundle_schema import CertificateInfo, StructureFound, StructureInfo
+from screening.bundle_schema import EXPECTED_KINDS, CertificateInfo, StructureFound, StructureInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
 from screening.record import PairChange, Structure
 from screening.report import glossary
@@ -57,7 +57,10 @@ STRUCTURES = [("",), ("shorter",), ("longer", "t(9;22)(q34;q11.2)")]
 
 
 def covered(n: int, covers: float | None) -> StructureInfo:
-    found = [StructureFound(kind="del", low=low, high=1, pages=n, raised=n) for low in (0.1, 0.5)]
+    found = [
+        StructureFound(kind=kind, low=low, high=1, pages=n, raised=n)
+        for low in (0.1, 0.5) for kind in EXPECTED_KINDS
+    ]  # fmt: skip
     return StructureInfo(covers=covers, recall=0.8, people=n, normal=n, lost=n, found=tuple(found))
 
 
@@ -199,6 +202,15 @@ def test_normal_says_what_it_covers_of_structure(covers):
         words.by_calibration(REVIEW, 0.0, 0.04, NUMERICAL, covers),
     ):
         assert "seen" not in said and (words.NOT_JUDGED in said) == (covers is None)
+
+
+def test_a_size_is_promised_only_when_every_kind_was_looked_for():
+    assert covered(5, 0.25).promised == 0.25 and covered(2, 0.25).promised is None
+    assert "25 % of a chromosome or more, 80 %" in promises.structure_sentence(covered(5, 0.25))
+    few = covered(5, 0.25).model_copy(update={"found": covered(5, 0.25).found[:3]})
+    assert few.promised is None
+    assert "of no size" in promises.structure_sentence(few)
+    assert covered(5, None).promised is None
 
 
 def test_a_structural_doubt_tells_the_pair_and_what_it_may_be():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from screening.bundle_schema import BundleInfo, StructureFound, StructureInfo
+from screening.bundle_schema import FEWEST_PAGES, BundleInfo, StructureFound, StructureInfo
 from screening.classes import LOW_PRIORITY
 from screening.evidence.witness import Sight
 from screening.evidence.witnesses.structure import PairStructure
@@ -23,7 +23,6 @@ BANDS = ((0.05, 0.10), (0.10, 0.25), (0.25, 0.50), (0.50, 2.0))
 
 _COVERS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 _RECALL = 0.8
-_FEWEST = 5
 _ABOUT, _LARGEST = 0.25, 0.8
 
 
@@ -116,7 +115,7 @@ def covers(sizes: Mapping[str, Sequence[tuple[float, bool]]]) -> float | None:
 def _shares(sizes: Mapping[str, Sequence[tuple[float, bool]]], least: float) -> Iterator[float]:
     for pages in sizes.values():
         raised = [up for size, up in pages if least <= size < least + _ABOUT]
-        if len(raised) >= _FEWEST:
+        if len(raised) >= FEWEST_PAGES:
             yield float(np.mean(raised))
 
 

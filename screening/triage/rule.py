@@ -98,7 +98,7 @@ class Rule:
         raising = only_raising(witnesses_of(info.witnesses))
         fusion = Fusion(known.intercept, known.weights, raising, known.limit)
         flag = known.flag_threshold if flag is None else flag
-        covers = None if info.structure is None else info.structure.covers or 1.0
+        covers = None if info.structure is None else info.structure.promised or 1.0
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
             _calibrated(info, name), scope, covers, info.reading.structure.doubt,
