@@ -24,7 +24,7 @@ ABNORMALITY: Mapping[Scope, str] = {
 }
 """What abnormal means, by what the calibration and the certificate know of."""
 NOT_JUDGED = "structural changes not judged"
-MANY_UNSEEN = "no structural change seen, but many are not"
+MANY_UNSEEN = "no structural change seen, but many go unseen"
 RESEARCH_USE = (
     "Research use only: suggestions for a person, not a diagnosis. Low priority means look later, "
     "never that a case is normal."
