@@ -177,7 +177,7 @@ def main() -> int:
     classifier = ChromosomeClassifier(bundle, 20)
     reader = StructureReader(bundle, passes=1)
     text = ["`told`: p_changed is at least 0.5. Of unseen people the laboratory is known.", ""]
-    for where, cells in test_cells(given.data).items():
+    for where, cells in test_cells(given.data, bundle).items():
         chosen = np.random.default_rng(3).permutation(len(cells))[: given.cells]
         known = singles([cells[i] for i in chosen])
         print(where, len(known.pictures), flush=True)
