@@ -89,7 +89,7 @@ def witnesses(
     def read(p: np.ndarray, at: np.ndarray, cell: bool, scale: bool) -> np.ndarray:
         shown = [known.pictures[i] for i in at]
         said = changes_of(shown, p[at], reader, reading.structure, cell, scale)
-        return np.array([one.p if one else 0.0 for one in said])
+        return np.array([0.0 if isinstance(one, str) else one.p for one in said])
 
     def by_cell(p: np.ndarray) -> np.ndarray:
         found = np.zeros(count)

@@ -192,5 +192,6 @@ def test_a_picture_that_cannot_be_straightened_stops_no_other(
 
     monkeypatch.setattr(module, "medial_axis", odd)
     status, rows = _classified(pictures.parent, tmp_path / "out", with_structure[0])
-    assert status == 0 and rows[0]["class"] and not rows[0]["p_changed"]
+    assert status == 3 and rows[0]["class"] and not rows[0]["p_changed"]
+    assert "structure was not read: could not be processed (ZeroDivisionError" in rows[0]["problem"]
     assert all(row["p_changed"] for row in rows[1:] if row["class"] in CHROMOSOMES)

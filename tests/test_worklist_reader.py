@@ -112,7 +112,7 @@ def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
     settings = ReadingSettings(structure=StructureReading(doubt=0.0))
     info = SimpleNamespace(reading=settings, witnesses=("structure",), parts={"structure": None})
     own = BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})), 5)
-    own._structure = SimpleNamespace()
+    own.structure = SimpleNamespace()
     said = own.read(page, located, P)
     assert said.reading.whole
     assert said.reading.structure == seen and said.pairs == compared.figures

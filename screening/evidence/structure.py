@@ -147,17 +147,15 @@ def _told(
         most = max(turned, key=lambda s: s.start - s.end)
         if most.start - most.end >= least:
             return "inv", most.end, most.start, ""
-    reached, gaps, doubled = 0.0, [], []
-    for s in [s for s in parts if s.index == own]:
-        low, high = sorted((s.start, s.end))
-        gaps.append((low - reached, reached, low))
+    reached, doubled = 0.0, [(0.0, 0.0, 0.0)]
+    whole = [s for s in parts if s.index == own]
+    for low, high in (sorted((s.start, s.end)) for s in whole):
         doubled.append((min(reached, high) - low, low, min(reached, high)))
         reached = max(reached, high)
-    gaps.append((1 - reached, reached, 1.0))
-    lost, more = max(gaps), max(doubled, default=(0.0, 0.0, 0.0))
-    if max(lost[0], more[0]) < least:
+    lost, more = _lost(whole), max(doubled)
+    if max(lost[1] - lost[0], more[0]) < least:
         return "", 0.0, 1.0, ""
-    return ("del", *lost[1:], "") if lost[0] >= more[0] else ("dup", *more[1:], "")
+    return ("del", *lost, "") if lost[1] - lost[0] >= more[0] else ("dup", *more[1:], "")
 
 
 def _lost(own: Sequence[Segment]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +52,6 @@ class BundleReader:
     def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
         self.bundle, self.passes, self.seed = bundle, passes, seed
         self.witnesses = witnesses_of(bundle.info.witnesses)
-        self._classifier: ChromosomeClassifier | None = None
-        self._structure: StructureReader | None = None
 
     def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
         """Return what was read of a page; `p` (passes,): what the network says of it."""
@@ -77,25 +76,21 @@ class BundleReader:
         heard = hear(self.witnesses, sight, settings)
         return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes, pairs)
 
-    @property
+    @cached_property
     def structure(self) -> StructureReader:
         """Return the bundle's reader of structure, loaded."""
-        if self._structure is None:
-            with native_log_filtered():
-                from screening.predict.structure import StructureReader
+        with native_log_filtered():
+            from screening.predict.structure import StructureReader
 
-                self._structure = StructureReader(self.bundle, self.passes, self.seed)
-        return self._structure
+            return StructureReader(self.bundle, self.passes, self.seed)
 
-    @property
+    @cached_property
     def classifier(self) -> ChromosomeClassifier:
         """Return the bundle's classifier, loaded."""
-        if self._classifier is None:
-            with native_log_filtered():
-                from screening.predict.chromosomes import ChromosomeClassifier
+        with native_log_filtered():
+            from screening.predict.chromosomes import ChromosomeClassifier
 
-                self._classifier = ChromosomeClassifier(self.bundle, self.passes, self.seed)
-        return self._classifier
+            return ChromosomeClassifier(self.bundle, self.passes, self.seed)
 
 
 def reader_of(bundle: Bundle, passes: int = 100, seed: int = 0) -> BundleReader | None:

@@ -118,8 +118,11 @@ def _with_changes(
     p = [one.p for one in read if one.p is not None]
     changes = iter(changes_of(pictures, np.array(p), reader, how, one_cell, one_scale))
     for one in read:
-        told = None if one.picture is None else next(changes)
-        yield one.named if told is None else replace(one.named, changed=told)
+        told = "" if one.picture is None else next(changes)
+        if isinstance(told, str):
+            yield replace(one.named, problem=told or one.named.problem)
+        else:
+            yield replace(one.named, changed=told)
 
 
 def _case(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.errors import ScreeningError
 from screening.evidence.structure_single import (
     LIKELY,
     SingleChange,
@@ -21,6 +22,7 @@ from screening.karyogram.axis import MedialAxis, medial_axis
 from screening.karyogram.strip import CellStrips, scale_of, strips_at
 from screening.karyogram.whole import ink_mask
 from screening.page_settings import StructureReading
+from screening.worklist.guard import reason_of
 
 if TYPE_CHECKING:
     from screening.predict.structure import StructureReader
@@ -51,8 +53,8 @@ def changes_of(
     how: StructureReading,
     one_cell: bool,
     one_scale: bool = True,
-) -> list[SingleChange | None]:
-    """Return what is said of each picture uint8 (h, w), dark on white; None where it has no axis.
+) -> list[SingleChange | str]:
+    """Return what is said of each picture uint8 (h, w), dark on white, or why nothing can be.
 
     `p` (n, 25): their classes. `one_cell`: they are of one cell, whose scale tells their lengths;
     else `one_scale` allows a common scale where their lengths agree on one. Without, each is seen
@@ -61,8 +63,9 @@ def changes_of(
     if not len(pictures):
         return []
     best, weights = likely_classes(p)
-    shown = [one for i, grey in enumerate(pictures) if (one := _shown(i, grey)) is not None]
-    found: list[SingleChange | None] = [None] * len(pictures)
+    tried = [_shown(i, grey) for i, grey in enumerate(pictures)]
+    found: list[SingleChange | str] = [one if isinstance(one, str) else "" for one in tried]
+    shown = [one for one in tried if isinstance(one, _Shown)]
     if not shown:
         return found
     names = [CHROMOSOMES[best[one.at, 0]] for one in shown]
@@ -74,12 +77,17 @@ def changes_of(
     return found
 
 
-def _shown(at: int, grey: np.ndarray) -> _Shown | None:
+def _shown(at: int, grey: np.ndarray) -> _Shown | str:
     try:
         mask = ink_mask(grey)
-        return _Shown(at, grey, mask, medial_axis(mask, grey)) if mask.any() else None
-    except Exception:  # whatever is odd about one picture, the others are read
-        return None
+        return _Shown(at, grey, mask, medial_axis(mask, grey))
+    except Exception as error:  # whatever is odd about one picture, the others are read
+        return _why(error)
+
+
+def _why(error: Exception) -> str:
+    said = str(error) if isinstance(error, ScreeningError) else reason_of(error)
+    return f"its structure was not read: {said}"
 
 
 def _agree(names: Sequence[str], axes: Sequence[MedialAxis]) -> bool:
@@ -95,10 +103,16 @@ def _read(
     scale: tuple[float, float] | None,
     reader: StructureReader,
     how: StructureReading,
-    found: list[SingleChange | None],
+    found: list[SingleChange | str],
 ) -> None:
     """Write what is said of these pictures into `found`."""
-    made = [(one.at, strips) for one in shown if (strips := _strips(one, best, scale)) is not None]
+    made = []
+    for one in shown:
+        strips_or_why = _strips(one, best, scale)
+        if isinstance(strips_or_why, str):
+            found[one.at] = strips_or_why
+        else:
+            made.append((one.at, strips_or_why))
     if not made:
         return
     at = np.array([i for i, _ in made])
@@ -119,13 +133,13 @@ def _read(
         found[at[k]] = single_change(float(p), rows, name, how)
 
 
-def _strips(one: _Shown, best: np.ndarray, scale: tuple[float, float] | None) -> CellStrips | None:
-    """The picture as each of its likely classes."""
+def _strips(one: _Shown, best: np.ndarray, scale: tuple[float, float] | None) -> CellStrips | str:
+    """The picture as each of its likely classes, or why not."""
     names = [CHROMOSOMES[index] for index in best[one.at]]
     scales = [scale or scale_of([name], [one.axis]) for name in names]
     units, widths = zip(*scales, strict=True)
     same = [one.grey] * LIKELY, [one.mask] * LIKELY, [one.axis] * LIKELY
     try:
         return strips_at(names, *same, units, widths)
-    except Exception:  # as in `_shown`
-        return None
+    except Exception as error:  # as in `_shown`
+        return _why(error)
