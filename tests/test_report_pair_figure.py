@@ -165,6 +165,8 @@ def test_what_cannot_be_seen_of_structure_is_what_the_bundle_does_not_cover():
     assert LIMITS[0] not in text and LIMITS[1] in text
     assert "changes of structure smaller than about 25 % of a chromosome" in text
     assert limits(0.25)[1:] == limits()[1:] == LIMITS[1:]
+    # Where no size is promised, none may be named.
+    assert "%" not in limits(1.0)[0] and "many changes of structure" in limits(1.0)[0]
 
 
 def test_figures_are_not_kept_in_memory_for_the_tables():

@@ -18,9 +18,12 @@ LIMITS = (
 
 def limits(covers: float | None = None) -> tuple[str, ...]:
     """Return what the tool cannot see; `covers`: from which part of a chromosome structural changes
-    are looked for (None: they are not)."""
+    are looked for (1: from none with any promise, None: they are not)."""
     if covers is None:
         return LIMITS
+    if covers >= 1:
+        many = "many changes of structure, inversions and balanced translocations above all"
+        return (f"{many}: the model card says how many were found", *LIMITS[1:])
     smaller = f"smaller than about {words.percent(covers)} of a chromosome"
     missed = "some of the larger ones are missed: the model card says how many"
     return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])

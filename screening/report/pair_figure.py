@@ -14,6 +14,7 @@ import numpy as np
 from screening.bands import STAIN, band_table
 from screening.karyogram.text import letters
 from screening.record import PairChange
+from screening.report.relay import stamp
 
 TALLEST, WIDEST = 200, 80
 """Most rows and columns of a strip in the figure, px."""
@@ -71,7 +72,7 @@ def pair_figure(
         _curve(page, x - 2 if side < 0 else x + wide + 1, y, high, doubt, side)
     page[top : top + rows, ideogram : ideogram + _IDEOGRAM] = ideogram_of(pair.name, rows)
     for ink, middle in names:
-        _write(page, ink, beside, top + middle - ink.shape[0] // 2, _SOFT)
+        stamp(page, ink, beside, top + middle - ink.shape[0] // 2, _SOFT)
     if pair.kind:
         first, last = stretch_of(pair, rows)
         page[top + first : top + last, bar : bar + _BAR] = _CHANGED
@@ -159,11 +160,4 @@ def _curve(page: np.ndarray, x: int, y: int, rows: int, doubt: np.ndarray, side:
 def _headed(page: np.ndarray, ink: np.ndarray, middle: int, colour: tuple[int, int, int]) -> None:
     """Write above what stands in the column `middle`."""
     x = min(max(middle - ink.shape[1] // 2, 0), page.shape[1] - ink.shape[1])
-    _write(page, ink, x, 5, colour)
-
-
-def _write(page: np.ndarray, ink: np.ndarray, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    """Lay `ink`, which fits, over the page in `colour`."""
-    window = page[y : y + ink.shape[0], x : x + ink.shape[1]]
-    share = ink[..., None] / 255.0
-    window[:] = np.round(window * share + np.array(colour) * (1 - share)).astype(np.uint8)
+    stamp(page, ink, x, 5, colour)

@@ -147,7 +147,7 @@ def _draw_slot(page: np.ndarray, slot: _Slot, left: int, baseline: int) -> None:
     rule = baseline + 5
     cv2.line(page, (left, rule), (left + slot.width - 1, rule), colour)
     ink = _label(slot.count)
-    _stamp(page, ink, left + (slot.width - ink.shape[1]) // 2, rule + 6, colour)
+    stamp(page, ink, left + (slot.width - ink.shape[1]) // 2, rule + 6, colour)
 
 
 def _frame(page: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
@@ -164,10 +164,10 @@ def _frame(page: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
 def _write(
     page: np.ndarray, text: str, height: int, x: int, y: int, colour: tuple[int, int, int]
 ) -> None:
-    _stamp(page, letters(text, "sans", height), x, y, colour)
+    stamp(page, letters(text, "sans", height), x, y, colour)
 
 
-def _stamp(page: np.ndarray, ink: np.ndarray, x: int, y: int, colour: tuple[int, int, int]) -> None:
+def stamp(page: np.ndarray, ink: np.ndarray, x: int, y: int, colour: tuple[int, int, int]) -> None:
     """Draw black-on-white `ink` in a colour with its upper left corner at (x, y), clipped."""
     top, left = max(0, y), max(0, x)
     window = page[top : y + ink.shape[0], left : x + ink.shape[1]]
