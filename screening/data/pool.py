@@ -32,8 +32,6 @@ FEWEST_FOR_A_SCALE = 6
 """A cell with fewer usable chromosomes has no dependable scale and is left out."""
 
 POOLED = "pooled-"
-
-POOLED = "pooled-"
 """Stands before the case of a pooled cell's first person."""
 
 STAIN_SHARE = 0.7
@@ -62,7 +60,8 @@ def pool_cells(
 
     Each starts from a random anchor cell and takes what is missing from the cells that look most
     like it, near ones first; the order is shuffled a little among the nearest `neighbours`, so that
-    one anchor does not always meet the same company. Chromosomes are resized to the anchor's scale
+    one anchor does not always meet the same company. Both homologs come from one cell wherever a
+    cell near enough shows both, since homologs are compared with each other. Chromosomes are resized to the anchor's scale
     and their darkness is moved most of the way to the anchor's. No picture stands twice in a cell.
     `records` must come from one part of a split: the pooled cell's case is the anchor's with
     "pooled-" before it, and its chromosomes' origins name everybody in it.
@@ -84,7 +83,8 @@ def pool_cells(
         reach = np.partition(distance, last)[last]
         near = np.argsort(distance + rng.random(len(looks)) * reach / 2)
         order = [anchor, *(int(index) for index in near if index != anchor)]
-        cells.append(_compose([looks[index] for index in order], male, number, rng))
+        company = [looks[index] for index in order]
+        cells.append(_compose(company, last + 1, male, number, rng))
     return cells
 
 
@@ -149,19 +149,24 @@ def _check_enough(looks: Sequence[_Looks]) -> None:
         )
 
 
-def _compose(looks: list[_Looks], male: bool, number: int, rng: np.random.Generator) -> Metaphase:
-    """Return a complete cell taken from `looks` in order; the first is the anchor."""
+def _compose(
+    looks: list[_Looks], near: int, male: bool, number: int, rng: np.random.Generator
+) -> Metaphase:
+    """Return a complete cell taken from `looks` in order; the first is the anchor. Both
+    homologs come from one of the `near` first where one has them, the rest from wherever it is."""
     wanted = _wanted(male)
     anchor = looks[0]
     taken: dict[str, list[Chromosome]] = defaultdict(list)
-    for look in looks:
-        for index in rng.permutation(len(look.cell.chromosomes)):
-            chromosome = look.cell.chromosomes[index]
-            if wanted[chromosome.name] > 0:
-                wanted[chromosome.name] -= 1
-                taken[chromosome.name].append(_match(chromosome, look, anchor))
-        if not any(wanted.values()):
-            break
+    for whole, among in ((True, looks[:near]), (False, looks)):
+        for look in among:
+            shown = [look.cell.chromosomes[k] for k in rng.permutation(len(look.cell.chromosomes))]
+            for name in [name for name, count in wanted.items() if count]:
+                ones = [one for one in shown if one.name == name][: wanted[name]]
+                if len(ones) == wanted[name] or not whole:
+                    wanted[name] -= len(ones)
+                    taken[name] += [_match(one, look, anchor) for one in ones]
+            if not any(wanted.values()):
+                break
     chromosomes = tuple(c for name in CHROMOSOMES for c in taken[name])
     cell = anchor.cell
     return Metaphase(chromosomes, cell.source, f"{POOLED}{cell.case}", f"{cell.cell}-{number}")
