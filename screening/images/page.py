@@ -8,6 +8,7 @@ import numpy as np
 
 from screening.images.foreground import Components, components, content_box_of, ink_of, shrunk
 from screening.images.normalise import cut, normalise, padded
+from screening.images.surround import surround
 
 
 class Page:
@@ -21,8 +22,14 @@ class Page:
 
     @staticmethod
     def of(grey: np.ndarray) -> Page:
-        """Return the page of a grey picture uint8 (h, w) as it was read."""
-        return Page(normalise(grey))
+        """Return the page of a grey picture uint8 (h, w) as it was read, without its surround."""
+        paper = normalise(grey)
+        gone = surround(paper)
+        if gone is None:
+            return Page(paper)
+        # A window's dark bar would otherwise tell how light paper and how dark chromosomes are.
+        bare = np.where(gone, np.median(grey[~gone]).astype(np.uint8), grey)
+        return Page(np.where(gone, np.uint8(255), normalise(bare)))
 
     @cached_property
     def shrunk(self) -> tuple[np.ndarray, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,15 @@ FONTS: dict[str, int | None] = {
     "mono": cv2.FONT_HERSHEY_SIMPLEX,
 }
 """Font name -> OpenCV's stroke font, or None for the font inside Pillow."""
+PRINT_FONTS: dict[str, str] = {
+    "print-sans": "DejaVuSans.ttf",
+    "print-sans-bold": "DejaVuSans-Bold.ttf",
+    "print-serif": "STIXGeneral.ttf",
+    "print-serif-bold": "STIXGeneralBol.ttf",
+    "print-mono": "DejaVuSansMono.ttf",
+    "print-typewriter": "cmtt10.ttf",
+}
+"""Font name -> file among the fonts inside matplotlib: what laboratories print with."""
 
 
 @lru_cache(maxsize=4096)
@@ -26,12 +36,13 @@ def letters(text: str, font: str, height: int) -> np.ndarray:
 
     The array is shared by a cache and read-only. ValueError for an unknown font.
     """
-    if font not in FONTS:
-        raise ValueError(f"expected a font of {', '.join(FONTS)}, received {font!r}")
-    face = FONTS[font]
-    if face is None:
-        size = max(6.0, height / 0.72)  # capitals of this typeface are 0.72 em high
-        typeface = ImageFont.load_default(size)
+    faces = FONTS | PRINT_FONTS
+    if font not in faces:
+        raise ValueError(f"expected a font of {', '.join(faces)}, received {font!r}")
+    face = faces[font]
+    if face is None or isinstance(face, str):
+        size = max(6.0, height / 0.72)  # capitals of these typefaces are about 0.72 em high
+        typeface = ImageFont.load_default(size) if face is None else _typeface(face, size)
         canvas = Image.new("L", (int(size * (len(text) + 2)), int(size * 2.5)), 255)
         ImageDraw.Draw(canvas).text((size, size / 2), text, 0, typeface)
         ink = np.asarray(canvas)
@@ -49,6 +60,12 @@ def letters(text: str, font: str, height: int) -> np.ndarray:
         cropped = np.full((1, 1), 255, np.uint8)
     cropped.setflags(write=False)
     return cropped
+
+
+def _typeface(file: str, size: float) -> ImageFont.FreeTypeFont:
+    from matplotlib import get_data_path  # a third of a second, and only the composer prints
+
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / file, size)
 
 
 def stamp(page: np.ndarray, ink: np.ndarray, x: int, y: int) -> None:

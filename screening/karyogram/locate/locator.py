@@ -13,6 +13,7 @@ from screening.karyogram.locate.axis import medial_axis
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
 from screening.karyogram.locate.partition import AmbiguousPieces, Partition, partition
+from screening.karyogram.locate.printing import printed_pieces
 from screening.karyogram.locate.regions import Graph, drawn_in, regions
 from screening.karyogram.locate.rows import assign_rows, groups_of
 from screening.karyogram.locate.segments import (
@@ -154,6 +155,12 @@ class _Pieces:
 
     def located(self, other: tuple[tuple[int, int, int, int], ...]) -> Located:
         other = (*other, *self.drawn)
+        boxes = np.array([(p.x, p.y, p.w, p.h) for p in self.pieces.values()], np.int64)
+        ink = np.array([np.count_nonzero(p.mask) for p in self.pieces.values()])
+        written = printed_pieces(boxes.reshape(-1, 4), ink, other, self.unit)
+        for key in np.array(list(self.pieces))[written]:
+            piece = self.pieces.pop(int(key))
+            other = (*other, (piece.x, piece.y, piece.w, piece.h))
         if not self.pieces:
             return Located((), (), 0, other, 0.0)
         keys = np.array(list(self.pieces))
