@@ -30,14 +30,21 @@ class Arrangement:
 
 
 def arrangement(
-    boxes: np.ndarray, angle: np.ndarray, elongation: np.ndarray, letters: np.ndarray
+    boxes: np.ndarray,
+    angle: np.ndarray,
+    elongation: np.ndarray,
+    letters: np.ndarray,
+    row: np.ndarray | None = None,
 ) -> Arrangement:
     """Return how chromosomes stand on a page.
 
     `boxes` int (n, 4) x, y, w, h; `angle` (n,) degrees of each axis from vertical, -90…90;
-    `elongation` (n,) length over width; `letters` int (m, 4): boxes of what is written.
+    `elongation` (n,) length over width; `letters` int (m, 4): boxes of what is written;
+    `row` int (n,): the row of each as it was found, for pages on which no blank strip parts them.
     """
     row_of = _groups(boxes[:, 1], boxes[:, 3])
+    if row is not None and len(_full(row_of)) < 3:
+        row_of = row
     column_of = _groups(boxes[:, 0], boxes[:, 2])
     long = elongation >= 1.7
     tilt, weight = np.abs(angle[long]), np.hypot(boxes[long, 2], boxes[long, 3]) ** 2

@@ -53,7 +53,8 @@ def _arrangement(located: Located) -> Arrangement:
     elongation = np.array([each.length / max(each.width, 1.0) for each in found])
     other = np.array(located.print_boxes, np.int64).reshape(-1, 4)
     rule = np.maximum(other[:, 2], other[:, 3]) > 8 * np.minimum(other[:, 2], other[:, 3])
-    return arrangement(boxes, angle, elongation, other[~rule])
+    row = np.array([each.row for each in found], np.int64)
+    return arrangement(boxes, angle, elongation, other[~rule], row)
 
 
 def _not_one_cell(count: int, limits: Gate) -> str:

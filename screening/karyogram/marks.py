@@ -11,7 +11,12 @@ import cv2
 import numpy as np
 
 from screening.karyogram.locate import Located
+from screening.karyogram.locate.printing import lines_of
 from screening.page_settings import Marks
+
+_SENTENCE = 4  # letters: a marker with an arrow and a label beside it are fewer
+_LABELS = 3  # others at the same level make a mark one of a row of labels
+_ONE_LEVEL = 0.2  # of its height by which feet and heads of labels differ
 
 
 def toned_marks(
@@ -25,7 +30,10 @@ def toned_marks(
     for one in located.chromosomes:
         bodies[one.y : one.y + one.h, one.x : one.x + one.w] |= one.mask
     found = []
-    for box in located.print_boxes:
+    written = _written(np.array(located.print_boxes, np.int64).reshape(-1, 4))
+    for box, letter in zip(located.print_boxes, written, strict=True):
+        if letter:
+            continue
         x, y, w, h = box
         sized = (
             min(w, h) >= limits.sides[0] * located.chromosome_width
@@ -37,6 +45,20 @@ def toned_marks(
             if _toned(ink, located.chromosome_width, limits):
                 found.append(box)
     return found
+
+
+def _written(boxes: np.ndarray) -> np.ndarray:
+    """Return bool (n,): which marks stand in a line of writing, or in a row of labels.
+
+    Labels stand apart, but on one level and are of one height; a marker stands where its row does.
+    """
+    if not len(boxes):
+        return np.zeros(0, bool)
+    line, count = lines_of(boxes)
+    y, h = boxes[:, 1], boxes[:, 3]
+    slack = _ONE_LEVEL * h[:, None]
+    level = (abs(y[:, None] - y) <= slack) & (abs((y + h)[:, None] - (y + h)) <= slack)
+    return (count[line] >= _SENTENCE) | (level.sum(1) > _LABELS)
 
 
 def _in_line(box: tuple[int, int, int, int], located: Located, limits: Marks) -> bool:

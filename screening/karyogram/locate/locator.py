@@ -25,6 +25,7 @@ from screening.karyogram.locate.segments import (
     page_copy,
     typical_width,
 )
+from screening.karyogram.locate.stacked import parted, stacked_pieces, unlinked
 from screening.page_settings import Gate
 
 SEGMENTER, ARBITER = "segmenter", "arbiter"
@@ -90,10 +91,17 @@ class Locator:
         if not known:
             found = objects_alone(copy)
         labels, graph = regions(found)
+        cutting = self._cutting(graph, labels, known)
+        cuts = stacked_pieces(found, graph, cutting.part) if known else ()
+        if len(cuts):
+            before = np.concatenate([[0], cutting.part + 1])[labels]
+            found = parted(found, labels, cutting.part, cuts)
+            labels, graph = regions(found)
+            graph = unlinked(graph, labels, before, cuts)
+            cutting = self._cutting(graph, labels, known)
         # Both resizings round the page's sides: the true scale is that of the sides.
         sides = [max(8, round(side * scale)) for side in small.shape[::-1]]
         scales = sides[0] / paper.shape[1], sides[1] / paper.shape[0]
-        cutting = self._cutting(graph, labels, known)
         outlines = Outlines(page.ink > 0, grown(labels, found.printed | found.inside), scales)
         drawn = drawn_in(labels, cutting.part, found)
         return _Pieces(paper, outlines, cutting, drawn, WORK_WIDTH / scales[0]).located(

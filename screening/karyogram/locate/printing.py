@@ -1,7 +1,7 @@
 """Which pieces are print although each looks like a chromosome: told by what stands around them.
 
 A letter of a headline is as large as a small chromosome and, blurred, as banded. But it stands in a
-line of writing; a logo stands above the first row; what a table encloses is its text.
+line of writing; a logo stands outside the rows; what a table encloses is its text.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from screening.karyogram.locate.rows import assign_rows
 
 _LETTERS = 3  # known as print, from which marks on one line are writing
+_SENTENCE = 5  # letters in a line: no row of labels, which stand apart
 _SPACE = 1.3  # of the letters' height: a wider gap ends a line (a blank is about half)
 _LEVEL = 0.65  # of the lower one's height that two letters of a line have in common
+_ALIKE = 2.2  # times as high as the lower one, at most, are letters of one line
 _TALL = 1.7  # times a line's median letter: a taller piece stands in it by chance
-_BESIDE = 1.5  # chromosome widths: what is higher is no letter of a table or line
+_BESIDE = 1.5  # chromosome widths: what is higher is no letter of a table
 _THIN = 0.35  # chromosome widths of ink across a long piece: a rule
 _LONG = 6.0  # times as long as wide
+_RULED = 2.5  # chromosome widths between a table's lines; between rows there is more
+_AN_X = 1.2  # times the median of groups F and G, at least, is an X high
 _FULL = 4  # chromosomes in a row that is one beyond doubt
 
 
@@ -33,11 +39,31 @@ def printed_pieces(
     if not len(boxes):
         return np.zeros(0, bool)
     marks = np.array(known, np.int64).reshape(-1, 4)
-    found = _rules(boxes, ink, unit) | _enclosed(boxes, marks, unit)
-    letters = marks[(marks[:, 3] < 3 * unit) & (marks[:, 2] < 40 * unit)]
-    found |= _in_lines(boxes, letters, unit)
-    found[~found] |= _above_all(boxes[~found])
+    found = _rules(boxes, ink, unit) | _enclosed(boxes, _tables(marks, unit), unit)
+    letters = marks[(marks[:, 3] < 3 * unit) & (marks[:, 3] > _THIN * unit)]
+    line, count = lines_of(np.concatenate([boxes, letters]), len(boxes))
+    found |= _in_lines(boxes, letters, line, count)
+    sentences = letters[count[line[len(boxes) :]] >= _SENTENCE]
+    found[~found] |= _outside(boxes[~found], sentences)
     return found
+
+
+def lines_of(boxes: np.ndarray, pieces: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return (the line of writing int (n,) in which each box stands, the letters known in each).
+
+    `boxes` int (n, 4) x, y, w, h, of which the first `pieces` are no known print. A box of print
+    may hold a whole word: its letters are as many as it is wide.
+    """
+    x, y, w, h = boxes.T
+    lower = np.minimum(h[:, None], h)
+    common = np.minimum((y + h)[:, None], y + h) - np.maximum(y[:, None], y)
+    gap = np.maximum(x[:, None], x) - np.minimum((x + w)[:, None], x + w)
+    near = (common >= _LEVEL * lower) & (gap < _SPACE * lower)
+    near &= np.maximum(h[:, None], h) <= _ALIKE * lower
+    line = connected_components(csr_matrix(near), directed=False)[1]
+    letters = np.maximum(1, np.round(w / np.maximum(0.8 * h, 1)))
+    letters[:pieces] = 0
+    return line, np.bincount(line, letters, len(boxes))
 
 
 def _rules(boxes: np.ndarray, ink: np.ndarray, unit: float) -> np.ndarray:
@@ -45,50 +71,65 @@ def _rules(boxes: np.ndarray, ink: np.ndarray, unit: float) -> np.ndarray:
     return (longest > _LONG * shortest) & (ink < _THIN * unit * longest)
 
 
-def _enclosed(boxes: np.ndarray, marks: np.ndarray, unit: float) -> np.ndarray:
-    """Return which small pieces lie within a ruled box, as a table's or a key's."""
-    tables = marks[(marks[:, 2:] > 2.5 * unit).all(1)]
+def _tables(marks: np.ndarray, unit: float) -> np.ndarray:
+    """Return the boxes (m, 4) of tables: ruled around, or ruled by three lines close together."""
+    around = marks[(marks[:, 2:] > _RULED * unit).all(1)]
+    flat = marks[(marks[:, 2] > 3 * unit) & (marks[:, 3] < 0.6 * unit)]
+    flat = flat[np.argsort(flat[:, 1])]
+    ruled = []
+    for first in flat:
+        chain = [first]
+        for other in flat:
+            down = other[1] - chain[-1][1]
+            shared = min(first[0] + first[2], other[0] + other[2]) - max(first[0], other[0])
+            alike = shared > 0.8 * max(first[2], other[2])
+            if alike and 0.6 * unit < down < _RULED * unit:
+                chain.append(other)
+        if len(chain) >= 3:
+            low = np.min([each[:2] for each in chain], 0)
+            ruled.append([*low, *(np.max([each[:2] + each[2:] for each in chain], 0) - low)])
+    return np.concatenate([around, np.array(ruled, np.int64).reshape(-1, 4)])
+
+
+def _enclosed(boxes: np.ndarray, tables: np.ndarray, unit: float) -> np.ndarray:
+    """Return which small pieces lie within a table."""
     low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
-    inside = (low >= tables[:, :2]) & (high <= tables[:, :2] + tables[:, 2:])
+    slack = 0.3 * unit
+    inside = (low >= tables[:, :2] - slack) & (high <= tables[:, :2] + tables[:, 2:] + slack)
     return inside.all(2).any(1) & (boxes[:, 3] < _BESIDE * unit)
 
 
-def _in_lines(boxes: np.ndarray, marks: np.ndarray, unit: float) -> np.ndarray:
-    """Return which pieces stand in a line of writing."""
-    both = np.concatenate([boxes, marks])
-    n, x, y, w, h = len(boxes), *both.T
-    low = np.maximum(y[:, None], y)
-    common = np.minimum((y + h)[:, None], y + h) - low
-    level = common >= _LEVEL * np.minimum(h[:, None], h)
-    level &= np.maximum(h[:, None], h) <= 2.2 * np.minimum(h[:, None], h)
-    gap = np.maximum(x[:, None], x) - np.minimum((x + w)[:, None], x + w)
-    near = level & (gap < _SPACE * np.minimum(h[:, None], h))
-    # One box of print may hold a whole word: its letters are as many as it is wide.
-    many = np.maximum(1, np.round(w / np.maximum(0.8 * h, 1)))
-    many[:n] = 0
-    line = _connected(near)
-    count = np.bincount(line, many)
+def _in_lines(
+    boxes: np.ndarray, letters: np.ndarray, line: np.ndarray, count: np.ndarray
+) -> np.ndarray:
+    """Return which pieces stand in a line of writing and are no taller than its letters."""
+    n = len(boxes)
     written = np.zeros(n, bool)
     for k in np.flatnonzero(count >= _LETTERS):
-        mine = np.flatnonzero(line == k)
-        typical = np.median(h[mine[mine >= n]])
-        chosen = mine[(mine < n) & (h[mine] <= _TALL * typical)]
-        written[chosen] = True
+        typical = np.median(letters[line[n:] == k, 3])
+        written |= (line[:n] == k) & (boxes[:, 3] <= _TALL * typical)
     return written
 
 
-def _connected(near: np.ndarray) -> np.ndarray:
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
+def _outside(boxes: np.ndarray, sentences: np.ndarray) -> np.ndarray:
+    """Return which pieces stand above the first row, or below writing that is below the last one:
+    logos, rulers, a headline's rest.
 
-    return connected_components(csr_matrix(near), directed=False)[1]
-
-
-def _above_all(boxes: np.ndarray) -> np.ndarray:
-    """Return which pieces stand wholly above the first row: a logo, a headline's rest."""
+    The sex chromosomes may have a row of their own, with less than a full one: there is an X in it,
+    taller than all of the row above.
+    """
     row = assign_rows(boxes)
     full = np.flatnonzero(np.bincount(row) >= _FULL) if len(row) else row
     if len(full) < 2:
         return np.zeros(len(boxes), bool)
-    top = np.percentile(boxes[row == full[0], 1], 20)
-    return (row < full[0]) & (boxes[:, 1] + boxes[:, 3] < top)
+    low, high = boxes[:, 1], boxes[:, 1] + boxes[:, 3]
+    found = (row < full[0]) & (high < np.percentile(low[row == full[0]], 20))
+    foot = high[row == full[-1]].max()
+    under = sentences[sentences[:, 1] > foot, 1]
+    if len(under):
+        tall = _AN_X * np.median(boxes[row == full[-1], 3])
+        for k in range(full[-1] + 1, row.max() + 1):
+            mine = (row == k) & (low > under.min())
+            if mine.any() and boxes[mine, 3].max() < tall:
+                found |= mine
+    return found
