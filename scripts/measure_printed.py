@@ -84,6 +84,7 @@ def measured(job: Job) -> Line:
     seconds = time.thread_time() - start
     located, quality = inspection.located, inspection.quality
     found = len(located.chromosomes) if located else 0
+    page = inspection.page or page
     marks = len(toned_marks(page.paper, located, ReadingSettings().marks)) if located else 0
     return Line(
         job[1], job[2], job[3], len(made.karyogram.boxes), found, quality.reason,
@@ -108,7 +109,7 @@ def table_row(name: str, lines: Sequence[Line]) -> tuple[object, ...]:
 
 
 def jobs_of(cells: Sequence[Metaphase], laboratory: str, count: int, kinds: Sequence[str]) -> list:
-    """Return the jobs of a laboratory: `count` pages of each kind, four times as many mixed ones."""
+    """Return the jobs of a laboratory: `count` pages of each kind, four times as many mixed."""
     return [
         (cells[i % len(cells)], laboratory, kind, 1_000_000 * (1 + EVERY.index(kind)) + i)
         for kind in kinds
@@ -126,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_page_arguments(parser)
     parser.add_argument("--parts", nargs="+", default=["test", UNSEEN, DRAWN])
-    parser.add_argument("--kinds", nargs="+", default=list(EVERY), choices=EVERY)
+    parser.add_argument("--kinds", nargs="+", default=[PLAIN, MIXED], choices=EVERY)
     parser.add_argument("--count", type=int, default=30, help="pages of each kind and part")
     parser.add_argument("--lines", type=Path, help="also write every page's line, as JSON")
     args = parser.parse_args()
@@ -146,9 +147,7 @@ def main() -> None:
     write(args, "printed.md", title, commit, people.bundle, args.data, body)
 
 
-def report(
-    lines: Sequence[Line], parts: Sequence[str], kinds: Sequence[str], count: int
-) -> str:
+def report(lines: Sequence[Line], parts: Sequence[str], kinds: Sequence[str], count: int) -> str:
     """Return the report as markdown."""
     tables = []
     for part in parts:
@@ -156,9 +155,7 @@ def report(
         rows = [table_row(kind, [one for one in mine if one.kind == kind]) for kind in kinds]
         tables.append(f"## {part}\n\n{markdown_table(HEADER, rows)}")
     why = Counter("".join(c for c in one.reason if not c.isdigit()).strip() for one in lines)
-    reasons = markdown_table(
-        ("why refused", "pages"), [(r, n) for r, n in why.most_common() if r]
-    )
+    reasons = markdown_table(("why refused", "pages"), [(r, n) for r, n in why.most_common() if r])
     said = Counter("".join(c for c in w if not c.isdigit()).strip()
                    for one in lines for w in one.warnings)  # fmt: skip
     warnings = markdown_table(("warned", "pages"), list(said.most_common()))

@@ -17,19 +17,26 @@ class Page:
     What is asked of it is computed at the first question. One thread at a time.
     """
 
-    def __init__(self, paper: np.ndarray) -> None:
-        self.paper = paper
+    def __init__(self, paper: np.ndarray, grey: np.ndarray | None = None) -> None:
+        self.paper, self.grey = paper, grey
 
     @staticmethod
     def of(grey: np.ndarray) -> Page:
-        """Return the page of a grey picture uint8 (h, w) as it was read, without its surround."""
-        paper = normalise(grey)
-        gone = surround(paper)
-        if gone is None:
-            return Page(paper)
-        # A window's dark bar would otherwise tell how light paper and how dark chromosomes are.
+        """Return the page of a grey picture uint8 (h, w) as it was read.
+
+        Without what surrounds it: a window's dark bar may not tell how light the paper is.
+        """
+        page = Page(normalise(grey), grey)
+        gone = surround(page.paper)
+        return page if gone is None else page.without(gone)
+
+    def without(self, gone: np.ndarray) -> Page:
+        """Return the page developed anew from the picture without what is `gone`, bool (h, w) or
+        (h, 1)."""
+        grey = self.paper if self.grey is None else self.grey
+        gone = np.broadcast_to(gone, grey.shape)
         bare = np.where(gone, np.median(grey[~gone]).astype(np.uint8), grey)
-        return Page(np.where(gone, np.uint8(255), normalise(bare)))
+        return Page(np.where(gone, np.uint8(255), normalise(bare)), bare)
 
     @cached_property
     def shrunk(self) -> tuple[np.ndarray, float]:

@@ -13,16 +13,20 @@ import numpy as np
 from screening.images.arrangement import Arrangement, arrangement
 from screening.images.page import Page
 from screening.images.quality import Quality, assess
+from screening.images.writing import karyogram_rows
 from screening.karyogram.locate import Located, Locator
 from screening.page_settings import Gate
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """The gate's answer, and what was found on the page (None when it was refused before that)."""
+    """The gate's answer, and what was found on the page (None when it was refused before that);
+    `page`: without the writing above and below the karyogram, None where there is none: what is
+    printed there must reach no model."""
 
     quality: Quality
     located: Located | None
+    page: Page | None = None
 
 
 def inspect(page: Page, locator: Locator) -> Inspection:
@@ -36,13 +40,31 @@ def inspect(page: Page, locator: Locator) -> Inspection:
     if not quality.ok:
         return Inspection(quality, None)
     located = locator.locate(page)
+    bare = _without_writing(page, located)
+    if bare is not None:
+        located = locator.locate(bare)
     count = len(located.chromosomes)
     order, limits = _arrangement(located), locator.gate
     reason = _not_one_cell(count, limits) or _not_arranged(order, count)
     if reason:
-        return Inspection(Quality(False, reason, count), located)
+        return Inspection(Quality(False, reason, count), located, bare)
     warnings = (*quality.warnings, *_doubts(order, count, limits))
-    return Inspection(replace(quality, objects=count, warnings=warnings), located)
+    return Inspection(replace(quality, objects=count, warnings=warnings), located, bare)
+
+
+def _without_writing(page: Page, located: Located) -> Page | None:
+    """Return the page without writing above and below the karyogram, None without any."""
+    if not located.chromosomes:
+        return None
+    boxes = np.array([each.box for each in located.chromosomes], np.int64)
+    marks = np.array(located.print_boxes, np.int64).reshape(-1, 4)
+    top, end = int(boxes[:, 1].min()), int((boxes[:, 1] + boxes[:, 3]).max())
+    height, least = len(page.paper), 0.35 * located.chromosome_width
+    first, last = karyogram_rows(top, end, marks, least, height)
+    if (first, last) == (0, height):
+        return None
+    row = np.arange(height)[:, None]
+    return page.without((row < first) | (row >= last))
 
 
 def _arrangement(located: Located) -> Arrangement:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from screening.images.writing import lines_of
 from screening.karyogram.locate import Located
-from screening.karyogram.locate.printing import lines_of
 from screening.page_settings import Marks
 
 _SENTENCE = 4  # letters: a marker with an arrow and a label beside it are fewer

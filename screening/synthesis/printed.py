@@ -202,11 +202,8 @@ def _result(sheet: _Sheet, text: str) -> None:
     font = str(rng.choice([sheet.font, "sans-bold", "print-sans-bold", "print-serif-bold"]))
     height = max(8, round(sheet.letter * rng.uniform(1.0, 2.4)))
     place = str(rng.choice(["left", "left", "centre", "right"]))
-    if place == "right":  # the longest result that is printed fits
-        strip = Strip(((letters(before + text, font, height), 0.62, 0),), height + height // 2)
-    else:
-        at = 0.03 if place == "left" else 0.36
-        strip = Strip(((letters(before + text, font, height), at, 0),), height + height // 2)
+    at = {"left": 0.03, "centre": 0.36, "right": -0.03}[place]
+    strip = Strip(((letters(before + text, font, height), at, 0),), height + height // 2)
     sheet.add(strip, above=rng.random() < 0.4)
 
 

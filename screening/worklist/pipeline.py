@@ -155,7 +155,7 @@ def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Lo
 def _inspected(found: PictureFile, blank: Picture, size: int, locator: Locator) -> Prepared:
     page = Page.of(read_image(found.path, frame=found.frame))
     inspection = inspect(page, locator)
-    quality = inspection.quality
+    page, quality = inspection.page or page, inspection.quality
     picture = replace(
         blank,
         status=OK if quality.ok else REJECTED,

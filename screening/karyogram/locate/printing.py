@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
+from screening.images.writing import lines_of
 from screening.karyogram.locate.rows import assign_rows
 
 _LETTERS = 3  # known as print, from which marks on one line are writing
 _SENTENCE = 5  # letters in a line: no row of labels, which stand apart
-_SPACE = 1.3  # of the letters' height: a wider gap ends a line (a blank is about half)
-_LEVEL = 0.65  # of the lower one's height that two letters of a line have in common
-_ALIKE = 2.2  # times as high as the lower one, at most, are letters of one line
 _TALL = 1.7  # times a line's median letter: a taller piece stands in it by chance
-_BESIDE = 1.5  # chromosome widths: what is higher is no letter of a table
 _THIN = 0.35  # chromosome widths of ink across a long piece: a rule
 _LONG = 6.0  # times as long as wide
-_RULED = 2.5  # chromosome widths between a table's lines; between rows there is more
-_AN_X = 1.2  # times the median of groups F and G, at least, is an X high
+_RULED = 1.6  # chromosome widths between a table's lines; between rows there is more
+_AS_HIGH = 1.35  # times a table's median letter: a higher piece is no letter of it
+_AN_X = 1.4  # times the median of groups F and G, at least, is an X high
 _FULL = 4  # chromosomes in a row that is one beyond doubt
 
 
@@ -39,31 +35,18 @@ def printed_pieces(
     if not len(boxes):
         return np.zeros(0, bool)
     marks = np.array(known, np.int64).reshape(-1, 4)
-    found = _rules(boxes, ink, unit) | _enclosed(boxes, _tables(marks, unit), unit)
+    found = _rules(boxes, ink, unit)
+    for table in _tables(marks, unit):
+        inside = _enclosed(marks, table, unit) & (marks[:, 3] > _THIN * unit)
+        if np.count_nonzero(inside) >= _LETTERS:
+            letter = np.median(marks[inside, 3])
+            found |= _enclosed(boxes, table, unit) & (boxes[:, 3] < _AS_HIGH * letter)
     letters = marks[(marks[:, 3] < 3 * unit) & (marks[:, 3] > _THIN * unit)]
     line, count = lines_of(np.concatenate([boxes, letters]), len(boxes))
     found |= _in_lines(boxes, letters, line, count)
     sentences = letters[count[line[len(boxes) :]] >= _SENTENCE]
     found[~found] |= _outside(boxes[~found], sentences)
     return found
-
-
-def lines_of(boxes: np.ndarray, pieces: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (the line of writing int (n,) in which each box stands, the letters known in each).
-
-    `boxes` int (n, 4) x, y, w, h, of which the first `pieces` are no known print. A box of print
-    may hold a whole word: its letters are as many as it is wide.
-    """
-    x, y, w, h = boxes.T
-    lower = np.minimum(h[:, None], h)
-    common = np.minimum((y + h)[:, None], y + h) - np.maximum(y[:, None], y)
-    gap = np.maximum(x[:, None], x) - np.minimum((x + w)[:, None], x + w)
-    near = (common >= _LEVEL * lower) & (gap < _SPACE * lower)
-    near &= np.maximum(h[:, None], h) <= _ALIKE * lower
-    line = connected_components(csr_matrix(near), directed=False)[1]
-    letters = np.maximum(1, np.round(w / np.maximum(0.8 * h, 1)))
-    letters[:pieces] = 0
-    return line, np.bincount(line, letters, len(boxes))
 
 
 def _rules(boxes: np.ndarray, ink: np.ndarray, unit: float) -> np.ndarray:
@@ -73,7 +56,7 @@ def _rules(boxes: np.ndarray, ink: np.ndarray, unit: float) -> np.ndarray:
 
 def _tables(marks: np.ndarray, unit: float) -> np.ndarray:
     """Return the boxes (m, 4) of tables: ruled around, or ruled by three lines close together."""
-    around = marks[(marks[:, 2:] > _RULED * unit).all(1)]
+    around = marks[(marks[:, 2:] > 2.5 * unit).all(1)]
     flat = marks[(marks[:, 2] > 3 * unit) & (marks[:, 3] < 0.6 * unit)]
     flat = flat[np.argsort(flat[:, 1])]
     ruled = []
@@ -91,12 +74,12 @@ def _tables(marks: np.ndarray, unit: float) -> np.ndarray:
     return np.concatenate([around, np.array(ruled, np.int64).reshape(-1, 4)])
 
 
-def _enclosed(boxes: np.ndarray, tables: np.ndarray, unit: float) -> np.ndarray:
-    """Return which small pieces lie within a table."""
-    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
+def _enclosed(boxes: np.ndarray, table: np.ndarray, unit: float) -> np.ndarray:
+    """Return which boxes lie within a table and are no part of its lines."""
     slack = 0.3 * unit
-    inside = (low >= tables[:, :2] - slack) & (high <= tables[:, :2] + tables[:, 2:] + slack)
-    return inside.all(2).any(1) & (boxes[:, 3] < _BESIDE * unit)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    inside = (low >= table[:2] - slack) & (high <= table[:2] + table[2:] + slack)
+    return inside.all(1) & (boxes[:, 2:] < 0.8 * table[2:]).all(1)
 
 
 def _in_lines(
