@@ -11,7 +11,7 @@ import numpy as np
 
 from screening.images.foreground import INK
 
-_SIDE = 700  # px, longest side of the copy on which they are looked for
+_SIDE = 500  # px, longest side of the copy on which they are looked for
 _ACROSS = 0.6  # of the page's width or height: no row of chromosomes is ink for so long
 _DEEPEST = 0.2  # of the page: bars reach no further in
 _BREAK = 0.006  # of the page: pale lines inside a bar

@@ -17,6 +17,7 @@ _ALIKE = 2.2  # times as high as the lower one, at most, are letters of one line
 _OVER = 0.5  # of the lower one's height by which letters of a line may overlap
 _WORD = 12  # letters in the longest word: a wider box is a rule with what hangs on it
 _LABEL = 1.8  # of a letter's height under the feet of a row are its labels
+_LABELS = 3  # marks over a line make it the second one under the feet
 _STEP = 8  # px: a page ends at one of these, so that a letter's rim does not matter
 
 
@@ -51,7 +52,9 @@ def karyogram_rows(
     letters = marks[:, 3] > least
     above = _written(marks[letters & (high <= top)])
     below = marks[letters & (low >= end)]
-    below = _written(below[below[:, 1] - end > _LABEL * below[:, 3]])
+    # Under the feet come the labels: writing is what stands under these, or further away.
+    over = (below[:, 1] + below[:, 3] <= below[:, None, 1]).sum(1)
+    below = _written(below[(over >= _LABELS) | (below[:, 1] - end > _LABEL * below[:, 3])])
     first, last = 0, height
     if len(above):
         done = int((above[:, 1] + above[:, 3]).max())

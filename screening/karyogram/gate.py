@@ -15,6 +15,7 @@ from screening.images.page import Page
 from screening.images.quality import Quality, assess
 from screening.images.writing import karyogram_rows
 from screening.karyogram.locate import Located, Locator
+from screening.karyogram.locate.segments import typical_width
 from screening.page_settings import Gate
 
 
@@ -40,9 +41,15 @@ def inspect(page: Page, locator: Locator) -> Inspection:
     if not quality.ok:
         return Inspection(quality, None)
     located = locator.locate(page)
-    bare = _without_writing(page, located)
-    if bare is not None:
-        located = locator.locate(bare)
+    bare = None
+    first, last = _rows(page, located)
+    if (first, last) != (0, len(page.paper)):
+        row = np.arange(len(page.paper))[:, None]
+        bare = page.without((row < first) | (row >= last))
+        if typical_width(bare.shrunk[0]) == typical_width(page.shrunk[0]):
+            located = _between(located, first, last)
+        else:  # the writing had a share in what was taken for a chromosome's width
+            located = locator.locate(bare)
     count = len(located.chromosomes)
     order, limits = _arrangement(located), locator.gate
     reason = _not_one_cell(count, limits) or _not_arranged(order, count)
@@ -52,19 +59,20 @@ def inspect(page: Page, locator: Locator) -> Inspection:
     return Inspection(replace(quality, objects=count, warnings=warnings), located, bare)
 
 
-def _without_writing(page: Page, located: Located) -> Page | None:
-    """Return the page without writing above and below the karyogram, None without any."""
+def _rows(page: Page, located: Located) -> tuple[int, int]:
+    """Return the rows of pixels (first, last + 1) that hold the karyogram without writing."""
+    height = len(page.paper)
     if not located.chromosomes:
-        return None
+        return 0, height
     boxes = np.array([each.box for each in located.chromosomes], np.int64)
     marks = np.array(located.print_boxes, np.int64).reshape(-1, 4)
     top, end = int(boxes[:, 1].min()), int((boxes[:, 1] + boxes[:, 3]).max())
-    height, least = len(page.paper), 0.35 * located.chromosome_width
-    first, last = karyogram_rows(top, end, marks, least, height)
-    if (first, last) == (0, height):
-        return None
-    row = np.arange(height)[:, None]
-    return page.without((row < first) | (row >= last))
+    return karyogram_rows(top, end, marks, 0.35 * located.chromosome_width, height)
+
+
+def _between(located: Located, first: int, last: int) -> Located:
+    marks = (box for box in located.print_boxes if box[1] + box[3] > first and box[1] < last)
+    return replace(located, print_boxes=tuple(marks))
 
 
 def _arrangement(located: Located) -> Arrangement:
