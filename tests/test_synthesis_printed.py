@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shipped import locator
 
 from screening.images.page import Page
 from screening.images.surround import surround
@@ -15,6 +14,7 @@ from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.printed import KINDS, PrintedPage, printed, random_kinds
 from screening.synthesis.style import Style
+from shipped import locator
 
 CLEAN = Style(jpeg=92, noise=0.5)
 

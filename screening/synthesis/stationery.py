@@ -100,7 +100,7 @@ def logo(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def stamp_light(page: np.ndarray, ink: np.ndarray, x: int, y: int) -> None:
-    """Draw into `page` (uint8, in place), light, where `ink` is dark, clipped at its right and lower edge."""
+    """Draw light into `page` (uint8, in place) where `ink` is dark, clipped at the page's edge."""
     window = page[y : y + ink.shape[0], x : x + ink.shape[1]]
     np.maximum(window, 255 - ink[: window.shape[0], : window.shape[1]], out=window)
 

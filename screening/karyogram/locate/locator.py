@@ -92,7 +92,7 @@ class Locator:
             found = objects_alone(copy)
         labels, graph = regions(found)
         cutting = self._cutting(graph, labels, known)
-        cuts = stacked_pieces(found, graph, cutting.part) if known else ()
+        cuts = stacked_pieces(found, graph, cutting.part if known else cutting.part[:0])
         if len(cuts):
             before = np.concatenate([[0], cutting.part + 1])[labels]
             found = parted(found, labels, cutting.part, cuts)
