@@ -1,6 +1,6 @@
 """Measure how pages are read that laboratories print around, by laboratory and kind of print.
 
-    python scripts/measure_printed.py --data DATA [--count 30]
+    python scripts/measure_printed.py --data DATA [--count 10] [--kinds KIND ...]
 
 Writes reports/printed.md. Pages are composed from people whom the bundle never saw, from a source
 that taught nothing, and drawn; then printed on: headers, results, frames, tables, rulers, logos,
@@ -128,7 +128,7 @@ def main() -> None:
     add_page_arguments(parser)
     parser.add_argument("--parts", nargs="+", default=["test", UNSEEN, DRAWN])
     parser.add_argument("--kinds", nargs="+", default=[PLAIN, MIXED], choices=EVERY)
-    parser.add_argument("--count", type=int, default=30, help="pages of each kind and part")
+    parser.add_argument("--count", type=int, default=10, help="pages of each kind and part")
     parser.add_argument("--lines", type=Path, help="also write every page's line, as JSON")
     args = parser.parse_args()
     commit, people = begin(args), pages_of(args)

@@ -14,6 +14,7 @@ from screening.images.writing import lines_of
 from screening.karyogram.locate.rows import assign_rows
 
 _LETTERS = 3  # known as print, from which marks on one line are writing
+_MOSTLY = 2  # times as many letters as pieces: else it is a row in which letters stand
 _SENTENCE = 5  # letters in a line: no row of labels, which stand apart
 _TALL = 1.7  # times a line's median letter: a taller piece stands in it by chance
 _THIN = 0.35  # chromosome widths of ink across a long piece: a rule
@@ -88,7 +89,8 @@ def _in_lines(
     """Return which pieces stand in a line of writing and are no taller than its letters."""
     n = len(boxes)
     written = np.zeros(n, bool)
-    for k in np.flatnonzero(count >= _LETTERS):
+    pieces = np.bincount(line[:n], minlength=len(count))
+    for k in np.flatnonzero(count >= np.maximum(_LETTERS, _MOSTLY * pieces)):
         typical = np.median(letters[line[n:] == k, 3])
         written |= (line[:n] == k) & (boxes[:, 3] <= _TALL * typical)
     return written
