@@ -62,7 +62,7 @@ def doubts_of_bands(reading: Reading, settings: ReadingSettings) -> tuple[str, .
     seen, limits = reading.banding, settings.bands
     if seen is not None and seen.inverted >= limits.inverted:
         return (words.REVERSED_BANDS,)
-    if seen is not None and seen.detail < limits.detail:
+    if seen is not None and (seen.detail < limits.detail or seen.softness >= limits.soft):
         return (words.BLURRED_BANDS,)
     if seen is not None and seen.agreement < limits.agreement:
         return (words.NO_BANDS,)
