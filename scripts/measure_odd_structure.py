@@ -233,6 +233,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--cells", type=int, default=24, help="cells of each kind (%(default)s)")
     parser.add_argument("--passes", type=int, default=100)
+    parser.add_argument("--only", nargs="*", choices=(*CELLS, *PAGES), help="of the pages")
     add_report_arguments(parser)
     args = parser.parse_args()
     args.seed, args.quiet, args.workers, args.batch_size = 0, True, 2, 8
@@ -244,7 +245,7 @@ def main() -> int:
     cells = [people[i] for i in chosen]
     scorer = BundleScorer(bundle, args.passes)
     rows = []
-    for what in (*CELLS, *PAGES):
+    for what in (*CELLS, *PAGES) if args.only is None else args.only:
         rows.append(row(what, judged(cells, what, scorer, args), bundle))
         print(*rows[-1], flush=True)
     classifier, reader = ChromosomeClassifier(bundle, 20), StructureReader(bundle, passes=1)
