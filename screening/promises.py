@@ -85,10 +85,10 @@ def structure_sentence(structure: StructureInfo | None) -> str:
 def structure_promised(structure: StructureInfo) -> str:
     """Return from which size on structural changes are surely not of low priority, or that none
     is."""
-    enough = words.percent(structure.recall)
+    enough, size = words.percent(structure.recall), structure.promised
     if structure.confidence is None:
         return "Structure: no size is promised, since what was found was counted without a bound."
-    if structure.promised is None:
+    if size is None:
         return (
             "Structure: no size is promised. None is known from which on it is sure that "
             f"{enough} of the changes of each kind are kept from low priority."
@@ -96,7 +96,7 @@ def structure_promised(structure: StructureInfo) -> str:
     kinds = [f"{_KINDS[kind]}s" for kind in EXPECTED_KINDS]
     return (
         f"Structure: at least {enough} of {', '.join(kinds[:-1])} and {kinds[-1]} of "
-        f"{words.percent(structure.promised)} of a chromosome or more are not of low priority, "
+        f"{words.percent(size)} of a chromosome or more are not of low priority, "
         f"each kind with {100 * structure.confidence:g} % confidence."
     )
 
@@ -120,7 +120,8 @@ def structure_found(structure: StructureInfo) -> tuple[tuple[str, ...], ...]:
     by_kind: dict[str, dict[tuple[float, float], str]] = {kind: {} for kind in _KINDS}
     for one in structure.found:
         # Of less than one percent nothing is worth saying.
-        bound = f" (at least {words.percent(one.bound)})" if (one.bound or 0) >= 0.01 else ""
+        least = one.bound or 0.0
+        bound = f" (at least {words.percent(least)})" if least >= 0.01 else ""
         cells = by_kind.setdefault(one.kind, {})
         cells[one.low, one.high] = f"{one.raised} of {one.pages}{bound}"
     rows = [

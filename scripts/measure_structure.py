@@ -219,8 +219,8 @@ def seam_table(
     }  # fmt: skip
     rows = []
     for splicer, (strips, asked) in learned.items():
-        for shown, known in sets.items():
-            one = seams(strips, asked(known), Budget(steps))
+        known = [asked(each) for each in sets.values()]
+        for shown, one in zip(sets, seams(strips, known, Budget(steps)), strict=True):
             rows.append([
                 splicer, shown, one.cut, f"{one.auroc:.3f}", f"{one.within:.3f}",
                 f"{one.quality:.3f}", f"{one.seconds:.0f}",

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from screening.karyogram.strip import COLUMNS, ROWS
@@ -53,9 +53,7 @@ def encoder() -> keras.Model:
         x = layers.Conv2D(width, (5, 3), padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.97)(x))
         x = layers.MaxPooling2D(pool)(x)
-    pooled = layers.Concatenate()(
-        [layers.GlobalMaxPooling2D()(x), layers.Flatten()(layers.AveragePooling2D((1, 1))(x))]
-    )
+    pooled = layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.Flatten()(x)])
     x = layers.Dense(64)(layers.Dropout(0.2)(pooled))
     return keras.Model(strip, layers.UnitNormalization()(x))
 
@@ -103,8 +101,8 @@ class Seams:
     seconds: float
 
 
-def seams(taught: Strips, unseen: Strips, budget: Budget) -> Seams:
-    """Return how well a detector taught by one set of strips does on another's."""
+def seams(taught: Strips, asked: Sequence[Strips], budget: Budget) -> list[Seams]:
+    """Return how well a detector taught by some strips does on each set of strips `asked`."""
     keras.utils.set_random_seed(budget.seed)
     base = encoder()
     strip = keras.Input((ROWS, COLUMNS))
@@ -119,26 +117,9 @@ def seams(taught: Strips, unseen: Strips, budget: Budget) -> Seams:
         return ink, cut[chosen].astype(np.float32)
 
     seconds = _fit(model, batch, budget)
-    asked = np.flatnonzero(unseen.kinds <= KINDS.index(SHAM))
-    score = np.zeros(len(unseen))
-    for first in range(0, len(asked), 512):
-        at = asked[first : first + 512]
-        made = model.predict_on_batch(unseen.strips[at].astype(np.float32))
-        score[at] = np.ravel(made)
-    truth = unseen.kinds[asked] == KINDS.index(SHAM)
     judge = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     judge.fit(taught.quality[kept], cut)
-    straight = judge.decision_function(unseen.quality[asked])
-    pairs = unseen.pairs()
-    kinds = unseen.kinds[pairs]
-    one = (np.sort(kinds, 1) == [KINDS.index(UNTOUCHED), KINDS.index(SHAM)]).all(1)
-    side = kinds[one].argmax(1)
-    own = score[pairs[one]]
-    which = np.arange(len(own))
-    within = np.mean(own[which, side] > own[which, 1 - side]) if len(own) else float("nan")
-    return Seams(
-        auroc(truth, score[asked]), float(within), auroc(truth, straight), int(truth.sum()), seconds
-    )
+    return [_seams(model, judge, unseen, seconds) for unseen in asked]
 
 
 def rejoined(strips: Strips, seed: int) -> Strips:
@@ -160,6 +141,27 @@ def rejoined(strips: Strips, seed: int) -> Strips:
         ink[kept], strips.labels[kept], strips.changed[kept], strips.classes[kept],
         strips.pages[kept], kinds[kept], strips.sizes[kept], strips.quality[kept],
     )  # fmt: skip
+
+
+def _seams(model: keras.Model, judge: Pipeline, unseen: Strips, seconds: float) -> Seams:
+    asked = np.flatnonzero(unseen.kinds <= KINDS.index(SHAM))
+    score = np.zeros(len(unseen))
+    for first in range(0, len(asked), 512):
+        at = asked[first : first + 512]
+        made = model.predict_on_batch(unseen.strips[at].astype(np.float32))
+        score[at] = np.ravel(made)
+    truth = unseen.kinds[asked] == KINDS.index(SHAM)
+    straight = judge.decision_function(unseen.quality[asked])
+    pairs = unseen.pairs()
+    kinds = unseen.kinds[pairs]
+    one = (np.sort(kinds, 1) == [KINDS.index(UNTOUCHED), KINDS.index(SHAM)]).all(1)
+    side = kinds[one].argmax(1)
+    own = score[pairs[one]]
+    which = np.arange(len(own))
+    within = np.mean(own[which, side] > own[which, 1 - side]) if len(own) else float("nan")
+    return Seams(
+        auroc(truth, score[asked]), float(within), auroc(truth, straight), int(truth.sum()), seconds
+    )
 
 
 def _distance(a: keras.KerasTensor, b: keras.KerasTensor) -> keras.KerasTensor:

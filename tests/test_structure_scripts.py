@@ -136,7 +136,7 @@ def test_the_baselines_learn_what_is_plain_to_see():
     from structure_baselines import Budget, rejoined, seams, siamese, siamese_score
 
     taught, unseen = strips(24, SHAM), strips(16, SHAM)
-    found = seams(taught, unseen, Budget(30))
+    (found,) = seams(taught, [unseen], Budget(30))
     assert found.cut == 16 and found.auroc > 0.8 and 0.2 < found.quality < 0.8
     changed = strips(24, "del", "9", 0.4)
     model, _ = siamese(changed, Budget(3))

@@ -6,6 +6,7 @@ import pytest
 
 from pictures import picture, reading
 from screening import words as said
+from screening.classes import CHROMOSOMES
 from screening.record import Case, Picture, Structure, Verdict
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule
@@ -106,7 +107,8 @@ def test_only_what_was_read_in_order_and_stands_out_is_counted(changes, counted)
     ],
 )  # fmt: skip
 def test_cells_that_cannot_carry_a_name_do_not_say_what_a_case_has(doubt, change, named):
-    seen = Structure(6.0, 0.8, 22, (), odds={"9": 4.0, "22": 4.0, "1": -6.0})
+    odds = dict.fromkeys(CHROMOSOMES[:22], -6.0) | {"9": 4.0, "22": 4.0}
+    seen = Structure(6.0, 0.8, 22, (), odds=odds)
     cells = [
         picture(f"{i}.png", case="a", reading=reading(change, structure=seen),
                 doubts=(doubt,) * bool(doubt), verdict=Verdict("review", "normal"))
