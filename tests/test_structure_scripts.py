@@ -132,6 +132,7 @@ def test_hits_misses_and_false_alarms_are_drawn_small(tmp_path):
     assert red.sum() > 50, "what is truly changed is marked"
 
 
+@pytest.mark.slow
 def test_the_baselines_learn_what_is_plain_to_see():
     from structure_baselines import Budget, rejoined, seams, siamese, siamese_score
 
