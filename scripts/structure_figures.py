@@ -86,6 +86,7 @@ def draw(path: Path, reader: keras.Model, sets: dict[str, Strips], shown: Sequen
         axis.set_xlim(-4, page.shape[1] + 3)
         axis.set_title(one.caption, fontsize=8, y=-0.16)
     figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)
 

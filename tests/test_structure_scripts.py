@@ -123,11 +123,12 @@ def test_hits_misses_and_false_alarms_are_drawn_small(tmp_path):
     assert [len(found[what]) for what in ("hits", "misses", "false_alarms")] == [9, 0, 10]
     assert found["hits"][0].caption == "9: del 40 %\n+5.0"
     assert found["false_alarms"][0].caption.endswith("-6.0")
-    draw(tmp_path / "it.png", Reader(), sets, found["hits"])
-    with Image.open(tmp_path / "it.png") as picture:
+    path = tmp_path / "new" / "it.png"
+    draw(path, Reader(), sets, found["hits"])
+    with Image.open(path) as picture:
         assert picture.width < 1100
         grey = np.asarray(picture.convert("RGB")).astype(int)
-    assert (tmp_path / "it.png").stat().st_size < 120_000
+    assert path.stat().st_size < 120_000
     red = (grey[..., 0] > 120) & (grey[..., 1] < 80) & (grey[..., 2] < 80)
     assert red.sum() > 50, "what is truly changed is marked"
 
