@@ -90,7 +90,8 @@ class BandReading(Group):
     `ends` of the height at either end, compared with those of G-banded chromosomes at each of
     `stretches` and at shifts of up to `shift` rows. `fine`: rows between which detail is measured.
     Limits (see `record.Banding` and reports/bands.md): least `agreement` and `detail`; `inverted`
-    from which bands are reversed.
+    from which bands are reversed; `soft`: softness from which they are blurred (of composed pages
+    of three laboratories the softest has 0.89, blurred by a quarter of a width nearly all 0.92).
     """
 
     middle: Inner = 0.25
@@ -104,6 +105,7 @@ class BandReading(Group):
     agreement: NotNegative = 0.17
     inverted: Positive = 0.07
     detail: NotNegative = 3.45
+    soft: Positive = 0.9
 
 
 class StructureReading(Group):

@@ -63,12 +63,14 @@ class Banding:
     `agreement`: how much better their profiles correlate with the G bands of their own class than
     with those of the others, on average (about 0 in solid stain, 0.2–0.5 in G bands); `inverted`:
     the same of the inverted profiles (positive in R bands); `detail`: median spread of the fine
-    bands in a profile, grey levels of 255, after the stain was stretched to 70–230.
+    bands in a profile, grey levels of 255, after the stain was stretched to 70–230; `softness`:
+    see `karyogram.softness`.
     """
 
     agreement: float = 0.0
     inverted: float = 0.0
     detail: float = 0.0
+    softness: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -315,8 +315,8 @@ def of_homologs(s: ReadingSettings) -> Iterator[Any]:
 def of_bands(s: ReadingSettings) -> Iterator[Any]:
     pictures, names, _ = crops()
     yield banding_of(pictures, names, s.bands)
-    for agreement, inverted, detail in np.random.default_rng(0).uniform(0, (0.4, 0.1, 7), (40, 3)):
-        yield doubts_of_bands(Reading(banding=Banding(agreement, inverted, detail)), s)
+    for measures in np.random.default_rng(0).uniform(0, (0.4, 0.1, 7, 1), (60, 4)):
+        yield doubts_of_bands(Reading(banding=Banding(*measures)), s)
 
 
 def of_conclusions(s: ReadingSettings) -> Iterator[Any]:

@@ -72,7 +72,7 @@ def unseen_bands(seen: Banding | None, limits: BandReading) -> str:
         return ""
     if seen.inverted >= limits.inverted:
         return words.REVERSED_BANDS
-    if seen.detail < limits.detail:
+    if seen.detail < limits.detail or seen.softness >= limits.soft:
         return words.BLURRED_BANDS
     return words.NO_BANDS if seen.agreement < limits.agreement else ""
 

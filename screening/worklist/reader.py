@@ -18,6 +18,7 @@ from screening.evidence.witnesses import witnesses_of
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.karyogram.softness import softness
 from screening.native_log import native_log_filtered
 from screening.reading_settings import ReadingSettings
 from screening.record import Reading
@@ -112,7 +113,9 @@ def sight_of(
         classified.p, classified.each, places, classified.relative, settings
     )
     names = [one.name for one in reading.chromosomes]
-    reading = replace(reading, banding=banding_of(classified.crops, names, settings.bands))
+    banding = banding_of(classified.crops, names, settings.bands)
+    banding = replace(banding, softness=softness(page.paper, chosen))
+    reading = replace(reading, banding=banding)
     return Sight(
         p, reading, places, classified.p, classified.relative, classified.crops,
         tuple(np.round(odds, 6).tolist()),
