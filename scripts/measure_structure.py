@@ -283,9 +283,9 @@ def main() -> int:
         taught = shards_of(given.shards, given.most_shards)
         rival, seconds = siamese(taught, Budget(given.steps))
         text += [
-            f"{SIAMESE}: as published (contrastive loss on pairs), {rival.count_params():,} "
-            f"parameters, {given.steps} steps of 64 pairs of {given.most_shards} shards, "
-            f"{seconds:.0f} s.", "",
+            "The Siamese network is as published, a contrastive loss on pairs: "
+            f"{rival.count_params():,} parameters, {given.steps} steps of 64 pairs of "
+            f"{taught.pages.max() + 1} training pages, {seconds:.0f} s.", "",
         ]  # fmt: skip
     seen: dict[str, dict[str, Strips]] = {}
     for where, cells in test_cells(given.data, bundle).items():

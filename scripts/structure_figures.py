@@ -29,8 +29,8 @@ _TRUE, _READ = "#b3261e", "#d98200"
 LEGEND = (
     "Each pair as the reader sees it, the short arm up, at the scale of its class. Red outside a "
     "strip: rows that are truly changed (foreign, turned, doubled, or beside a loss). Orange "
-    "inside: rows that the reader calls changed. Below: kind, changed part of the chromosome, "
-    "log-odds of the pair."
+    "inside: rows that the reader calls changed. Above: class, kind, changed part of the "
+    "chromosome, log-odds of the pair."
 )
 
 
@@ -80,11 +80,9 @@ def draw(path: Path, reader: keras.Model, sets: dict[str, Strips], shown: Sequen
             inner = columns + 1 if side == 0 else columns + gap - 2
             _marked(axis, out, strips.changed[at], _TRUE)
             _marked(axis, inner, np.repeat(read[side] >= 0.5, rows // read.shape[1]), _READ)
-        # What is paper all over need not be shown.
-        inked = np.flatnonzero((page < 235).any(1))
-        axis.set_ylim(inked[-1] + 3, inked[0] - 3)
+        axis.set_ylim(rows, 0)
         axis.set_xlim(-4, page.shape[1] + 3)
-        axis.set_title(one.caption, fontsize=8, y=-0.16)
+        axis.set_title(one.caption, fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
