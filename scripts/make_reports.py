@@ -39,6 +39,7 @@ STEPS = (
     Step("fused", "measure_fused.py", pages=True),
     Step("structural_pages", "measure_structural_pages.py", pages=True),
     Step("structure", "measure_structure.py", data=True),
+    Step("odd_structure", "measure_odd_structure.py", data=True),
     Step("singles", "measure_singles.py", data=True),
     Step("selective", "measure_selective.py", pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
@@ -57,7 +58,8 @@ STEPS = (
         data=True,
     ),
 )
-"""In this order. reports/search.md and reports/mutants.md have commands of their own."""
+"""In this order. reports/search.md and reports/mutants.md have commands of their own; with
+`--shards` of a build the one of reports/structure.md compares with trained baselines as well."""
 
 
 def is_current(path: Path, bundle: str) -> bool:

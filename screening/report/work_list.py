@@ -12,7 +12,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-from screening import words
+from screening import promises, words
+from screening.bundle_schema import StructureInfo
 from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
@@ -39,6 +40,7 @@ class WorkList:
     """What the page shows: judged `pictures` in the order of the work list, and all their `cases`.
 
     `rule`: by which they were judged. `facts` are (name, value) pairs about the run and the bundle;
+    `certificate` and `structure`: what is promised and what is known of structural changes;
     `warnings` stand at the top; `labels`: what people call each feature of the witnesses.
     """
 
@@ -49,6 +51,7 @@ class WorkList:
     notes: tuple[str, ...]
     rule: Rule
     certificate: str = ""
+    structure: StructureInfo | None = None
     warnings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -126,6 +129,7 @@ def render(work_list: WorkList) -> str:
     return _template().render(
         view=work_list,
         words=words,
+        promises=promises,
         limits=limits(work_list.rule.covers),
         histogram=histogram,
         passes_histogram=passes_histogram,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from screening import __version__
 from screening.atomic import replace_files
-from screening.bundle_schema import BundleInfo
+from screening.bundle_schema import BundleInfo, StructureInfo
 from screening.classes import LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
 from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
@@ -59,11 +59,13 @@ class RunFacts:
 @dataclass(frozen=True)
 class Trust:
     """How far the run may rely on the bundle's promise: the certificate in words, the run's scores
-    against those of the calibration cases, and warnings."""
+    against those of the calibration cases, warnings, and what is known of structural changes
+    (None: they are not judged)."""
 
     certificate: str
     drift: tuple[Drift, ...]
     warnings: tuple[str, ...]
+    structure: StructureInfo | None = None
 
 
 def urgency(picture: Picture) -> tuple[object, ...]:
@@ -147,10 +149,8 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
             f"every picture failed by the same error ({fault}): a fault of this program or its "
             "installation rather than of the pictures; see `screening doctor`, and report it"
         )
-    said = certificate_sentence(certificate)
-    if facts.info is not None and facts.info.structure is not None:
-        said += f" {structure_sentence(facts.info.structure)}"
-    return Trust(said, tuple(drift), tuple(warnings))
+    structure = facts.info.structure if facts.info is not None else None
+    return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings), structure)
 
 
 def _fault_of_all(pictures: Sequence[Picture]) -> str:
@@ -189,6 +189,7 @@ def run_text(
     del record["info"], record["rule"]["venn_abers"]
     record["rule"]["name"] = facts.rule.name
     record["certificate"] = trust.certificate
+    record["structure"] = structure_sentence(trust.structure)
     record["drift"] = [asdict(one) | {"said": str(one)} for one in trust.drift]
     record["warnings"] = list(trust.warnings)
     record["threshold"] = facts.rule.threshold

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
-from screening.evidence.banding import banding_of
+from screening.evidence.banding import banding_of, unseen_bands
 from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
 from screening.evidence.witness import Sight, Testimony, hear
@@ -62,7 +62,8 @@ class BundleReader:
         reading = sight.reading
         assert reading is not None
         pairs: tuple[tuple[str, bytes], ...] = ()
-        if STRUCTURE in self.bundle.info.parts and reading.whole:
+        unseen = unseen_bands(reading.banding, settings.bands)
+        if STRUCTURE in self.bundle.info.parts and reading.whole and not unseen:
             compared = compare_homologs(
                 self.structure, reading, chosen.chromosomes, page.paper, settings.structure
             )

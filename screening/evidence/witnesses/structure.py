@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from screening import words
+from screening.evidence.banding import doubts_of_bands
 from screening.evidence.witness import Sight, Testimony
 from screening.reading_settings import ReadingSettings
+
+MOST_CHANGES = 1
+"""Gains and losses beside which a translocation is still named: with more, what looks like an
+exchange may be one of them, or what was taken for a chromosome may be none."""
 
 
 class PairStructure:
@@ -16,10 +23,13 @@ class PairStructure:
 
     def look(self, sight: Sight, settings: ReadingSettings) -> Testimony:
         """Return its testimony on one picture."""
-        limits = settings.structure
-        seen = None if sight.reading is None else sight.reading.structure
-        if seen is None:
+        limits, reading = settings.structure, sight.reading
+        seen = None if reading is None else reading.structure
+        if reading is None or seen is None:
             return Testimony()
+        unsure = seen.readable < limits.readable or bool(doubts_of_bands(reading, settings))
+        if unsure or len(reading.gains_and_losses) > MOST_CHANGES:
+            seen = replace(seen, suggestion="")
         doubts = []
         if seen.readable < limits.readable:
             doubts.append(words.UNREADABLE_STRUCTURE)
