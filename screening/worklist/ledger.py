@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS results (
     PRIMARY KEY (image, sha256, bundle, options));
 CREATE TABLE IF NOT EXISTS listed (
     image TEXT PRIMARY KEY, sha256 TEXT NOT NULL, patient_case TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bundles (hash TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -64,9 +65,17 @@ class Ledger:
             cursor.close()
         self._connection.close()
 
-    def begin(self, settings: dict[str, object], started: str) -> None:
-        """Note a new run and start its list of pictures afresh; results stay."""
+    def begin(self, settings: dict[str, object], started: str, info: str = "") -> None:
+        """Note a new run and start its list of pictures afresh; results stay.
+
+        `info`: the text of the bundle's description, by which the results can be judged anew where
+        the bundle itself is not.
+        """
         with self._transaction() as connection:
+            if info:
+                connection.execute(
+                    "INSERT OR REPLACE INTO bundles VALUES (?, ?)", (self.bundle, info)
+                )
             connection.execute("DELETE FROM listed")
             cursor = connection.execute(
                 "INSERT INTO runs (started, settings) VALUES (?, ?)",

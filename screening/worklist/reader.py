@@ -22,6 +22,7 @@ from screening.karyogram.softness import softness
 from screening.native_log import native_log_filtered
 from screening.reading_settings import ReadingSettings
 from screening.record import Reading
+from screening.worklist.outlines import placed
 from screening.worklist.pairs import compare_homologs
 
 if TYPE_CHECKING:
@@ -70,13 +71,14 @@ class BundleReader:
             pairs = compared.figures
             reading = replace(reading, structure=compared.structure)
             sight = replace(sight, reading=reading)
-        boxes = page.fractions(_boxes(chosen.chromosomes))
-        placed = tuple(
-            replace(one, x=x, y=y, w=w, h=h)
-            for one, (x, y, w, h) in zip(reading.chromosomes, boxes.tolist(), strict=True)
+        assert sight.page is not None
+        reading = replace(
+            reading,
+            chromosomes=placed(reading.chromosomes, page, chosen.chromosomes, classified),
+            marks=sight.page.marks,
         )
         heard = hear(self.witnesses, sight, settings)
-        return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes, pairs)
+        return ReadCell(reading, heard, chosen.chromosomes, pairs)
 
     @cached_property
     def structure(self) -> StructureReader:

@@ -101,7 +101,9 @@ def screen_folder(
         settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out, frames=True
     )
     with _open_ledger(settings, scorer.passes) as ledger:
-        ledger.begin(_options(settings, scorer), started)
+        info = settings.info.model_dump_json() if settings.info is not None else ""
+        kept_options = _options(settings, scorer) | {"folder": str(settings.folder.resolve())}
+        ledger.begin(kept_options, started, info)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
             new = run_pipeline(
                 discovery.images,
