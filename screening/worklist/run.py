@@ -102,8 +102,8 @@ def screen_folder(
     )
     with _open_ledger(settings, scorer.passes) as ledger:
         info = settings.info.model_dump_json() if settings.info is not None else ""
-        kept_options = _options(settings, scorer) | {"folder": str(settings.folder.resolve())}
-        ledger.begin(kept_options, started, info)
+        whole = {"folder": str(settings.folder.resolve()), "options": ledger.options}
+        ledger.begin(_options(settings, scorer) | whole, started, info)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
             new = run_pipeline(
                 discovery.images,
