@@ -75,6 +75,24 @@ COMMANDS: dict[str, Command] = {
         ),
         needs_tensorflow=False,
     ),
+    "review": Command(
+        "review",
+        "read the cases of a run in the browser and give verdicts on them",
+        (
+            "screening review result",
+            "screening review result --blind --no-browser --port 8765",
+        ),
+        needs_tensorflow=False,
+    ),
+    "verdicts": Command(
+        "verdicts",
+        "turn the verdicts on a run into labels, and say where readers differ",
+        (
+            "screening verdicts result --out labels.csv",
+            "screening verdicts result --all verdicts.csv --add others.csv",
+        ),
+        needs_tensorflow=False,
+    ),
     "tune": Command(
         "tune",
         "certify a threshold for a promised recall, into a new bundle",

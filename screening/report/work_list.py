@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
 from screening import promises, words
@@ -126,24 +126,27 @@ class WorkList:
 
 def render(work_list: WorkList) -> str:
     """Return the page, UTF-8 text; the same work list gives the same text."""
-    return _template().render(
-        view=work_list,
-        words=words,
-        promises=promises,
-        limits=limits(work_list.rule.covers),
-        histogram=histogram,
-        passes_histogram=passes_histogram,
-        count_groups=count_groups,
-        crops_shown=crops_shown,
-        pairs_shown=pairs_shown,
-        overlay=overlay,
-        scale_bar=scale_bar,
-        signed_bar=signed_bar,
-        size_of=size_of,
-        routes=ROUTES,
-        most_thumbnails=MOST_THUMBNAILS,
-        karyotypes_shown=karyotypes_shown,
-    )
+    return _template().render(view=work_list, limits=limits(work_list.rule.covers), **components())
+
+
+def components() -> dict[str, object]:
+    """Return what the templates of this package call, by the names they know it under."""
+    return {
+        "words": words,
+        "promises": promises,
+        "histogram": histogram,
+        "passes_histogram": passes_histogram,
+        "count_groups": count_groups,
+        "crops_shown": crops_shown,
+        "pairs_shown": pairs_shown,
+        "overlay": overlay,
+        "scale_bar": scale_bar,
+        "signed_bar": signed_bar,
+        "size_of": size_of,
+        "routes": ROUTES,
+        "most_thumbnails": MOST_THUMBNAILS,
+        "karyotypes_shown": karyotypes_shown,
+    }
 
 
 def passes_histogram(p: np.ndarray) -> list[int]:
@@ -189,16 +192,22 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return picture.size
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("screening", "report"),
+def environment(*folders: str) -> Environment:
+    """Return where templates are loaded from: `folders` of the package, then this one, with its
+    components and base style."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader("screening", each) for each in (*folders, "report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = lambda jpeg: (
+    made.filters["data_uri"] = lambda jpeg: (
         "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     )
-    return environment.get_template("page.html.jinja")
+    return made
+
+
+@cache
+def _template() -> Template:
+    return environment().get_template("page.html.jinja")

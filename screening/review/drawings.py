@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES
+from screening.classes import CHROMOSOMES, MARKER, NOT_A_CHROMOSOME
 from screening.record import Chromosome
 from screening.report.relay import NamedCrop, Relaid, relaid
-from screening.review.originals import Original
+from screening.review.originals import Original, png
 from screening.worklist.outlines import mask_of
 
 ENLARGED = 3
@@ -68,13 +68,18 @@ def straightened(
     return made, scale
 
 
-def ideogram(name: str, rows: int) -> np.ndarray:
-    """Return uint8 RGB (rows, 24, 3), the bands of a class; ValueError for what has none."""
+def bands_png(name: str, rows: int) -> bytes:
+    """Return the ideogram of a class of a height as PNG, empty for what has none."""
     from screening.report.pair_figure import ideogram_of
 
-    if name not in CHROMOSOMES or not 8 <= rows <= TALLEST:
-        raise ValueError(f"expected a class and 8 to {TALLEST} rows, received {name!r}, {rows}")
-    return ideogram_of(name, rows)
+    if name not in CHROMOSOMES:
+        return b""
+    return png(ideogram_of(name, min(max(rows, 8), TALLEST)))
+
+
+def is_class(place: str, name: str) -> bool:
+    """Return whether these may be the place of a chromosome and a class that a person gave it."""
+    return place.isdecimal() and name in (*CHROMOSOMES, MARKER, NOT_A_CHROMOSOME)
 
 
 def named(chromosomes: Sequence[Chromosome], classes: Mapping[str, str]) -> list[Chromosome]:

@@ -110,6 +110,12 @@ def read_run(out: Path) -> KeptRun:
     return KeptRun(out, stamp, folder, bundle, options, info, rule, lines, cases, told)
 
 
+def stamp_of(out: Path) -> str:
+    """Return the stamp of the run that lies in `out` now; LedgerError while one is written."""
+    with _reading(out / FILE_NAME) as connection:
+        return _stamp(connection)
+
+
 def _stamp(connection: sqlite3.Connection) -> str:
     """What differs for every run; LedgerError for one that did not come to its end."""
     row = connection.execute(
