@@ -16,7 +16,6 @@ from screening.review.verdicts import (
     PersonVerdict,
     VerdictError,
     Verdicts,
-    checked,
     latest,
 )
 

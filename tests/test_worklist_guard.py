@@ -62,7 +62,9 @@ class OddScorer(FakeScorer):
     def __init__(self, folder: Path, error: Exception, above: int = 0) -> None:
         super().__init__()
         self.error, self.above = error, above
-        self.odd = pipeline.key_of(pipeline.content_hash(pipeline.PictureFile(ODD, folder / ODD, "c")))
+        self.odd = pipeline.key_of(
+            pipeline.content_hash(pipeline.PictureFile(ODD, folder / ODD, "c"))
+        )
 
     def score(self, images, keys):  # type: ignore[no-untyped-def]
         if self.odd in keys and len(keys) > self.above:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from screening.classes import LABELS, OK
 from screening.review.verdicts import PersonVerdict
-from screening.worklist.kept import KeptRun
 from screening.words import first_of
+from screening.worklist.kept import KeptRun
 
 LABEL_COLUMNS = ("path", "label", "case", "karyotype", "readers")
 _NAMED = 5

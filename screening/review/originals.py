@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,8 +17,9 @@ from screening.errors import ScreeningError
 from screening.images.kinds import SUPPORTED_SUFFIXES
 from screening.images.page import Page
 from screening.images.read import read_image
-from screening.worklist.discover import PictureFile, discover
-from screening.worklist.pipeline import content_hash
+
+if TYPE_CHECKING:
+    from screening.worklist.discover import PictureFile
 
 _MOST_KEPT = 6
 _MOST_KEPT_PIXELS = 80_000_000
@@ -88,14 +90,19 @@ class Originals:
         """Return when the file of a picture was last written, seconds since 1970, if it is there
         under its plain name."""
         try:
-            return self._plain(image).path.stat().st_mtime
+            return self._place(image)[0].stat().st_mtime
         except (OSError, ValueError, ScreeningError):
             return None
 
     def _checked(self, image: str) -> PictureFile:
+        # Slow to import, and not for the first page.
+        from screening.worklist.discover import PictureFile
+        from screening.worklist.pipeline import content_hash
+
         if image not in self.hashes:
             raise OriginalNotFound(f"{image!r} is no picture of this run")
-        found = self._plain(image)
+        path, frame = self._place(image)
+        found = PictureFile(image, path, "", frame=frame, frames=frame)
         if not found.path.is_file():
             found = self._listed().get(image, found)
         try:
@@ -122,21 +129,22 @@ class Originals:
             )
         return found
 
-    def _plain(self, image: str) -> PictureFile:
-        """The file of that very name; else, for x.tif#2, the second frame of x.tif."""
+    def _place(self, image: str) -> tuple[Path, int]:
+        """The file of that very name and 1; for x.tif#2, unless it is a file, x.tif and 2."""
         if "\0" in image or any(part in ("", ".", "..") for part in image.split("/")):
             raise OriginalNotFound(f"{image!r} leads out of {self.folder}")
         path = self.folder / image
-        frame = re.search(r"#([1-9]\d{0,5})$", image)
-        if path.is_absolute() and not path.is_relative_to(self.folder):
+        if not path.is_relative_to(self.folder):
             raise OriginalNotFound(f"{image!r} leads out of {self.folder}")
-        if frame is None or path.is_file():
-            return PictureFile(image, path, "")
-        base = path.with_name(path.name[: frame.start() - len(image)])
-        return PictureFile(image, base, "", frame=int(frame[1]), frames=int(frame[1]))
+        frame = re.search(r"#([1-9]\d{0,5})$", path.name)
+        if frame is None or not path.name[: frame.start()] or path.is_file():
+            return path, 1
+        return path.with_name(path.name[: frame.start()]), int(frame[1])
 
     def _listed(self) -> dict[str, PictureFile]:
         """All files of the folder by the names they have in a work list: some are escaped there."""
+        from screening.worklist.discover import discover
+
         if self._found is None:
             try:
                 found = discover(self.folder, SUPPORTED_SUFFIXES, frames=True).images

@@ -20,7 +20,16 @@ from screening.report.work_list import WorkList, components, environment
 from screening.review import sentences
 from screening.review.agreement import agreements
 from screening.review.reread import Reread
-from screening.review.room import CASES_A_PAGE, SORTS, STATES, CaseLine, Query, Room, Standing, key_of
+from screening.review.room import (
+    CASES_A_PAGE,
+    SORTS,
+    STATES,
+    CaseLine,
+    Query,
+    Room,
+    Standing,
+    key_of,
+)
 from screening.review.verdicts import DECISIONS, PersonVerdict
 
 MARKS = {"normal": "▽", "abnormal": "▲", "cannot say": "●", "redo": "↻"}
@@ -114,14 +123,14 @@ def history_part(visit: Visit, line: CaseLine) -> str:
 
 def homologs_part(
     visit: Visit, name: str, strips: Sequence[tuple[int, Chromosome, bytes, int]], bands: bytes,
-    scale: float, pair: tuple[str, bytes] | None,
+    scale: float, pair: tuple[str, bytes] | None, odds: float | None,
 ) -> str:  # fmt: skip
     """Return the homologs of class `name` side by side: (place, chromosome, PNG, rows) of each,
-    the ideogram as PNG, pixels of a strip to one of the original, and the figure of a pair that
-    differs, (caption, JPEG)."""
+    the ideogram as PNG, pixels of a strip to one of the original, the figure of a pair that
+    differs, (caption, JPEG), and the log-odds that one of the pair is changed (None: unknown)."""
     return _render(
         "homologs.html.jinja", visit, name=name, strips=strips, bands=bands, scale=scale, pair=pair,
-        alternatives=alternatives,
+        compared=None if odds is None else sentences.compared(odds), alternatives=alternatives,
     )  # fmt: skip
 
 
@@ -169,9 +178,7 @@ def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, 
 
 
 def _view(room: Room, picture: Picture, line: CaseLine) -> WorkList:
-    return WorkList(
-        "", (picture,), (line.case,), (), (), room.run.rule, labels=labels_of(KNOWN)
-    )
+    return WorkList("", (picture,), (line.case,), (), (), room.run.rule, labels=labels_of(KNOWN))
 
 
 def _history(visit: Visit, line: CaseLine) -> list[tuple[PersonVerdict, bool, bool]]:
@@ -212,7 +219,5 @@ def _environment() -> Environment:
         "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     )
     made.globals.update(components())
-    made.globals.update(
-        decisions=DECISIONS, marks=MARKS, sentences=sentences
-    )
+    made.globals.update(decisions=DECISIONS, marks=MARKS, sentences=sentences)
     return made

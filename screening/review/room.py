@@ -1,4 +1,4 @@
-"""What the reading room knows: the cases of a run, found, sorted and searched, and their verdicts."""
+"""What the reading room knows: cases of a run, found, sorted and searched, and their verdicts."""
 
 from __future__ import annotations
 

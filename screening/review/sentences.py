@@ -37,6 +37,15 @@ def read_so_far(read: int, cases: int) -> str:
     return f"{read} of {cases} read"
 
 
+def compared(log_odds: float) -> str:
+    """Return how much the bands of two homologs speak for a structural change of one of them."""
+    odds = "0" if abs(log_odds) < 0.05 else f"{log_odds:+.1f}"
+    return (
+        f"The reader of structure compared the two: log-odds {odds} that one is changed, less what "
+        "all pairs of this cell have."
+    )
+
+
 def agreed(agreement: Agreement) -> str:
     """Return how far two readers agree, and Cohen's kappa where it is defined."""
     said = (

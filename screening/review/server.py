@@ -20,14 +20,15 @@ from starlette.routing import Route
 from screening.errors import ScreeningError
 from screening.iscn import problem_of
 from screening.record import Picture
+from screening.report.relay import Relaid
 from screening.review import drawings, pages, sentences
+from screening.review.giving import given_from
 from screening.review.guard import Guard
 from screening.review.originals import OriginalNotFound, png
 from screening.review.pages import Visit
 from screening.review.reread import reread
 from screening.review.room import Query, Room
 from screening.review.verdicts import MOST_ISCN
-from screening.review.giving import given_from
 from screening.worklist.ledger import LedgerError
 
 _STATIC = {
@@ -69,6 +70,7 @@ class _Shown:
 
     def __init__(self, room: Room, base: str) -> None:
         self.room, self.base = room, base
+        self._last_relaid: tuple[object, Relaid] | None = None
 
     def list(self, request: Request) -> Response:
         notice = ""
@@ -115,8 +117,7 @@ class _Shown:
         original = self.room.originals.original(picture.image)
         answer: dict[str, Any] = {"box": original.box, "size": original.grey.shape[::-1]}
         if picture.reading is not None:
-            chromosomes = drawings.named(picture.reading.chromosomes, _classes(request))
-            laid = drawings.relaid_cell(original, chromosomes)
+            laid = self._relaid(picture, _classes(request))
             scale = np.array(laid.page.shape[1::-1] * 2)
             answer["relaid"] = (np.array(laid.boxes).reshape(-1, 4) / scale).round(5).tolist()
             answer["relaidSize"] = laid.page.shape[1::-1]
@@ -126,9 +127,7 @@ class _Shown:
         picture = self._picture(request)
         if picture.reading is None:
             raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
-        original = self.room.originals.original(picture.image)
-        chromosomes = drawings.named(picture.reading.chromosomes, _classes(request))
-        page = drawings.relaid_cell(original, chromosomes).page
+        page = self._relaid(picture, _classes(request)).page
         return Response(png(page), media_type="image/png", headers=_PICTURE)
 
     def homologs(self, request: Request) -> Response:
@@ -147,6 +146,7 @@ class _Shown:
         part = pages.homologs_part(
             self._visit(request), name, strips, drawings.bands_png(name, rows), scale,
             _pair_of(picture, name),
+            reading.structure.odds.get(name) if reading.structure is not None else None,
         )  # fmt: skip
         return HTMLResponse(part, headers=_PAGE)
 
@@ -201,6 +201,17 @@ class _Shown:
         said = reread(reading, classes, self.room.run.info.reading)
         return HTMLResponse(pages.reread_part(self._visit(request), said), headers=_PAGE)
 
+    def _relaid(self, picture: Picture, classes: dict[str, str]) -> Relaid:
+        """A cell re-laid; the last one is kept, for the page asks for it and for its places."""
+        asked = (picture.image, self.room.run.stamp, tuple(classes.items()))
+        known = self._last_relaid
+        if known is None or known[0] != asked:
+            assert picture.reading is not None
+            original = self.room.originals.original(picture.image)
+            chromosomes = drawings.named(picture.reading.chromosomes, classes)
+            self._last_relaid = known = (asked, drawings.relaid_cell(original, chromosomes))
+        return known[1]
+
     def _visit(self, request: Request, reader: str | None = None) -> Visit:
         if reader is None:
             try:
@@ -237,7 +248,9 @@ def _pair_of(picture: Picture, name: str) -> tuple[str, bytes] | None:
     return None
 
 
-async def _posted(call: Callable[[Request, dict[str, Any]], Response], request: Request) -> Response:
+async def _posted(
+    call: Callable[[Request, dict[str, Any]], Response], request: Request
+) -> Response:
     try:
         asked = json.loads(await request.body())
     except ValueError:

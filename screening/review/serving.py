@@ -62,7 +62,9 @@ def serve(settings: Settings) -> None:
             )
         )  # fmt: skip
         print(f"Reading room of {settings.out}: {address}", flush=True)
-        print(f"For this machine's browser only. Ctrl-C closes it. {words.RESEARCH_USE}", flush=True)
+        print(
+            f"For this machine's browser only. Ctrl-C closes it. {words.RESEARCH_USE}", flush=True
+        )
         if settings.browser:
             threading.Timer(0.3, webbrowser.open, [address]).start()
         try:
@@ -77,17 +79,10 @@ def serve(settings: Settings) -> None:
 def only_one(out: Path) -> Iterator[None]:
     """Hold an output folder for one reading room; RoomNotOpened when another has it. The lock ends
     with the process, however that ends."""
-    path = out / LOCK
     try:
-        lock = sqlite3.connect(path, timeout=0.2, isolation_level=None)
-    except sqlite3.Error as error:
-        raise RoomNotOpened(
-            f"cannot write to {out} ({error}): verdicts need a folder that may be written to"
-        ) from error
-    try:
+        lock = sqlite3.connect(out / LOCK, timeout=0.2, isolation_level=None)
         lock.execute("BEGIN EXCLUSIVE")
-        yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "locked" in str(error):
             raise RoomNotOpened(
                 f"a reading room is open on {out}: use its address, or close it with Ctrl-C"
@@ -95,15 +90,17 @@ def only_one(out: Path) -> Iterator[None]:
         raise RoomNotOpened(
             f"cannot write to {out} ({error}): verdicts need a folder that may be written to"
         ) from error
-    finally:
-        lock.close()
+    with contextlib.closing(lock):
+        yield
 
 
 @contextlib.contextmanager
 def bound(port: int) -> Iterator[socket.socket]:
     """Yield a socket that listens on this machine alone; RoomNotOpened when the port is taken."""
     if not 0 <= port < 65536:
-        raise RoomNotOpened(f"--port expects 1 to 65535, or 0 for any that is free, received {port}")
+        raise RoomNotOpened(
+            f"--port expects 1 to 65535, or 0 for any that is free, received {port}"
+        )
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
         if sys.platform != "win32":  # there it would let two programs share one port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

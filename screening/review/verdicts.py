@@ -225,7 +225,7 @@ def as_row(verdict: PersonVerdict) -> dict[str, str]:
 
 def _verdict(row: tuple[str, ...]) -> PersonVerdict:
     values = dict(zip(COLUMNS, row, strict=True))
-    return PersonVerdict(**values | {"classes": json.loads(values["classes"])})  # type: ignore[arg-type]
+    return PersonVerdict(**values | {"classes": json.loads(values["classes"])})
 
 
 def _explained(path: Path, error: sqlite3.Error) -> VerdictError:

@@ -79,7 +79,5 @@ def _outline(page: Page, piece: FoundChromosome) -> tuple[tuple[float, float], .
     corners = cv2.approxPolyDP(max(lines, key=cv2.contourArea), _SLACK, closed=True)[:, 0]
     if len(corners) < 3:
         return ()
-    points = page.fractions(
-        np.c_[corners + (piece.x, piece.y), np.zeros((len(corners), 2))]
-    )[:, :2]
+    points = page.fractions(np.c_[corners + (piece.x, piece.y), np.zeros((len(corners), 2))])[:, :2]
     return tuple((round(x, 5), round(y, 5)) for x, y in points.tolist())

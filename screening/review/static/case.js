@@ -10,6 +10,7 @@ const relaid = document.getElementById("relaid");
 const homologs = document.getElementById("homologs");
 const rereadPart = document.getElementById("reread");
 const form = document.getElementById("verdict");
+const boxesButton = document.getElementById("boxes");
 const classes = {};  // what the reader corrected: place of a chromosome -> class
 let view = { scale: 1, x: 0, y: 0 };
 let chosen = "";
@@ -98,7 +99,7 @@ async function layOut() {
   if (boxes) {
     const [x, y, w, h] = layout.box;
     Object.assign(boxes.style, { left: percent(x), top: percent(y), width: percent(w), height: percent(h), right: "auto", bottom: "auto" });
-    boxes.hidden = false;
+    boxes.toggleAttribute("hidden", boxesButton.getAttribute("aria-pressed") !== "true");
   }
   if (!relaid || !layout.relaid) return;
   const over = relaid.querySelector(".boxes");
@@ -206,11 +207,10 @@ function decide(decision) {
   give(decision);
 }
 const follow = (rel) => { const link = document.querySelector(`.around a[rel=${rel}]`); if (link) link.click(); else tell("There is no further case."); };
-const boxesButton = document.getElementById("boxes");
 function toggleBoxes() {
   const on = boxesButton.getAttribute("aria-pressed") !== "true";
   boxesButton.setAttribute("aria-pressed", String(on));
-  boxes.hidden = !on;
+  boxes.toggleAttribute("hidden", !on);
 }
 boxesButton?.addEventListener("click", toggleBoxes);
 onKeys({
