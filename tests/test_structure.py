@@ -114,6 +114,7 @@ def _for_types(node: ast.stmt) -> bool:
 @pytest.mark.parametrize(
     "arguments",
     [["-c", "import screening"], ["-m", "screening", "--help"],
+     ["-c", "import screening.review.serving, screening.review.server"],
      ["-m", "screening", "screen", "--help"], ["-m", "screening", "simulate", "--help"]],
 )  # fmt: skip
 def test_no_tensorflow_until_something_is_computed(arguments):

@@ -70,6 +70,8 @@ document.querySelector("form.reader").addEventListener("submit", (event) => { ev
 initials.addEventListener("change", async () => {
   try {
     await ask("/reader", { initials: initials.value });
-    location.reload();
+    // Only a blind room shows other verdicts to another reader; elsewhere nothing typed is lost.
+    if (document.body.dataset.blind) location.reload();
+    else tell(`Verdicts are given as ${initials.value}.`);
   } catch (error) { tell(error.message, true); }
 });
