@@ -12,6 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from review_room import INFO, keep_run, write_run
+from screening.data.chromosomes import read_chromosomes
+from screening.data.manifest import read_manifest
 from screening.errors import ScreeningError
 from screening.record import Picture
 from screening.review.exchange import Settings, exchange
@@ -274,6 +276,23 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path):
         read_run(tmp_path / "old")
 
 
+def test_a_record_without_outlines_is_shown_along_its_boxes(tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"a.png": "+21"})
+    kept = read_run(tmp_path / "out").pictures(["a.png"])[0].picture
+    bare = tuple(replace(one, outline=(), seen=None) for one in kept.reading.chromosomes)
+    older = replace(kept, verdict=None, reading=replace(kept.reading, chromosomes=bare))
+    keep_run(tmp_path / "out", tmp_path / "in", [older])
+    room = Room(tmp_path / "out")
+    client, key = visitor(room), key_of("a.png")
+    assert client.get(f"/{TOKEN}/relaid/{key}").status_code == 200
+    answer = client.get(f"/{TOKEN}/homologs/{key}?name=21")
+    assert answer.status_code == 404 and "keeps no outlines" in answer.json()["said"]
+    asked = {"key": key, "classes": {"0": "?"}}
+    text = client.post(f"/{TOKEN}/reread", json=asked, headers={"origin": HOME}).text
+    assert "46,XX,-1,+21" in text and "Counted from the classes alone" in text
+    room.close()
+
+
 def test_one_reading_room_on_a_folder_and_one_program_on_a_port(tmp_path):
     with only_one(tmp_path):
         with pytest.raises(RoomNotOpened, match="a reading room is open"), only_one(tmp_path):
@@ -301,8 +320,6 @@ def test_verdicts_become_labels_and_what_is_left_out_is_named(written, room, cli
     assert all((tmp_path / row["path"]).is_file() for row in rows)
     assert "readers disagree: 1 (case-b/1.png)" in said and "'redo'" in said
     assert "AB and CD: the same verdict on 0 of 1 subject" in said and "Readers differ" in said
-    from screening.data.manifest import read_manifest
-
     assert len(read_manifest(tmp_path / "labels.csv")) == 2
 
 
@@ -326,6 +343,19 @@ def test_verdicts_travel_and_a_malformed_table_changes_nothing(written, room, cl
         with pytest.raises(ScreeningError):
             exchange(Settings(tmp_path / "out", add=tmp_path / "bad.csv"))
     assert exchange(Settings(tmp_path / "out"))[0] == "1 verdict, 1 of them stand."
+
+
+def test_chromosomes_that_readers_named_are_cut_out_for_build(written, room, client, tmp_path):
+    cell = key_of("case-a/1.png")
+    give(client, room, "case-a", "abnormal", cell=cell, classes={"3": "1", "5": "?", "9": "7"})
+    give(client, room, "case-a", "abnormal", cell=cell, classes={"9": "8"}, initials="CD")
+    asked = Settings(written / "out", chromosomes=tmp_path / "named")
+    said = "\n".join(exchange(asked))
+    assert "1 chromosome named by readers" in said and "name a chromosome 7 and 8" in said
+    (one,) = read_chromosomes(tmp_path / "named" / "chromosomes.csv")
+    assert (one.name, one.case) == ("1", "case-a")
+    with pytest.raises(ScreeningError, match="does not exist yet"):
+        exchange(asked)
 
 
 def test_the_iscn_is_checked_as_one_types(client):

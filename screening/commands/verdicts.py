@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--add", type=Path, metavar="CSV", help="take over verdicts from another --all"
     )
     parser.add_argument(
+        "--chromosomes",
+        type=Path,
+        metavar="FOLDER",
+        help="new folder for the chromosomes that readers named, for build",
+    )
+    parser.add_argument(
         "--pictures", type=Path, help="where the pictures are, if they were moved since"
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
@@ -31,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     """
     from screening.review.exchange import Settings, exchange
 
-    said = exchange(Settings(args.run, args.out, args.all, args.add, args.pictures))
+    said = exchange(
+        Settings(args.run, args.out, args.all, args.add, args.pictures, args.chromosomes)
+    )
     if not args.quiet:
         print("\n".join(said))
     return 0

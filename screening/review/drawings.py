@@ -35,7 +35,7 @@ class Straightened:
 def relaid_cell(original: Original, chromosomes: Sequence[Chromosome]) -> Relaid:
     """Return the chromosomes of a cell cut out and arranged by their classes."""
     return relaid([
-        NamedCrop(one.name, one.probability, _cut_out(original, one), one.doubtful)
+        NamedCrop(one.name, one.probability, cut_out(original, one), one.doubtful)
         for one in chromosomes
     ])  # fmt: skip
 
@@ -92,7 +92,8 @@ def named(chromosomes: Sequence[Chromosome], classes: Mapping[str, str]) -> list
     ]
 
 
-def _cut_out(original: Original, one: Chromosome) -> np.ndarray:
+def cut_out(original: Original, one: Chromosome) -> np.ndarray:
+    """Return uint8 (h, w): a chromosome as it stands on the page, white outside its outline."""
     paper = original.page.paper
     if len(one.outline) < 3:
         left, top, w, h = original.page.margins

@@ -15,6 +15,7 @@ from screening.errors import ScreeningError
 from screening.review import sentences
 from screening.review.agreement import agreements, disagreements
 from screening.review.labels import LABEL_COLUMNS, labels_of
+from screening.review.named_chromosomes import write_named
 from screening.review.originals import Originals
 from screening.review.verdicts import (
     COLUMNS,
@@ -35,13 +36,15 @@ _REQUIRED = ("case", "decision", "initials", "given", "id")
 @dataclass(frozen=True)
 class Settings:
     """What to do with the verdicts of `run`: `labels` and `trail` are tables to write, `add` one to
-    take over first; `pictures`: where the pictures are (None: where they were)."""
+    take over first, `chromosomes` a folder for those that readers named; `pictures`: where the
+    pictures are (None: where they were)."""
 
     run: Path
     labels: Path | None = None
     trail: Path | None = None
     add: Path | None = None
     pictures: Path | None = None
+    chromosomes: Path | None = None
 
 
 def exchange(settings: Settings) -> list[str]:
@@ -66,9 +69,11 @@ def exchange(settings: Settings) -> list[str]:
     if settings.trail is not None:
         _write(settings.trail, csv_text(COLUMNS, [as_row(each) for each in every]))
         said.append(f"Every verdict: {settings.trail}")
+    hashes = {line["image"]: line["sha256"] for line in run.lines}
+    originals = Originals(settings.pictures or run.folder, hashes)
+    if settings.chromosomes is not None:
+        said += write_named(run, standing, originals, settings.chromosomes)
     if settings.labels is not None:
-        hashes = {line["image"]: line["sha256"] for line in run.lines}
-        originals = Originals(settings.pictures or run.folder, hashes)
         labels = labels_of(run, standing, originals.path, settings.labels)
         if not labels.rows:
             raise VerdictError(

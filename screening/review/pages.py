@@ -89,9 +89,8 @@ def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
     room = visit.room
     found = room.found(query, visit.standing)
     at = next((i for i, each in enumerate(found) if each.key == line.key), None)
-    around = (found[at - 1] if at else None, None)
-    if at is not None and at + 1 < len(found):
-        around = (around[0], found[at + 1])
+    before = found[at - 1] if at else None
+    after = found[at + 1] if at is not None and at + 1 < len(found) else None
     picture = room.run.pictures([line.cells[cell]["image"]])[0].picture
     reading = picture.reading
     return _render(
@@ -100,8 +99,8 @@ def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
         query=query,
         line=line,
         cell=cell,
-        previous=around[0],
-        next=around[1],
+        previous=before,
+        next=after,
         place=None if at is None else f"{at + 1} of {len(found)}",
         picture=picture,
         picture_key=key_of(picture.image),

@@ -138,7 +138,7 @@ class Room:
         self.verdicts.close()
 
     def reload(self) -> None:
-        """Read the run anew."""
+        """Take the run that lies in the folder now."""
         run = read_run(self.out)
         cells: dict[str, list[Mapping[str, Any]]] = {}
         for line in run.lines:

@@ -41,7 +41,7 @@ class Settings:
 
 
 def serve(settings: Settings) -> None:
-    """Open the reading room and keep it open until it is stopped with Ctrl-C."""
+    """Run the reading room until it is stopped with Ctrl-C."""
     import uvicorn
 
     from screening.review.server import application

@@ -185,12 +185,7 @@ def _case(name: str, row: Mapping[str, str]) -> Case:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)
-    except sqlite3.Error:  # a folder that may not be written to: then nobody else writes either
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?immutable=1", uri=True, timeout=1.0
-        )
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)
     try:
         yield connection
     except sqlite3.Error as error:
