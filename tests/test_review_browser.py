@@ -98,6 +98,9 @@ def test_from_the_list_to_labels_by_keys_alone(page, out, tmp_path):
     page.wait_for_selector(".case-line")
     assert "q=%2B21" in page.url
     page.keyboard.press("n")
+    page.wait_for_selector("text=Choose a case first")
+    page.keyboard.press("j")
+    page.keyboard.press("n")
     page.wait_for_selector(".reading.normal")
     assert page.inner_text("#read") == "1 of 3 read"
     page.keyboard.press("?")
@@ -186,6 +189,7 @@ def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser
     page.fill("input[name=initials]", "AB")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=given as AB")
+    page.keyboard.press("j")
     page.keyboard.press("n")
     page.wait_for_selector(".reading.normal")
     first.kill()

@@ -40,7 +40,7 @@ def write_named(
         raise NothingNamed(
             "no chromosome was given a class in the verdicts that stand, so none is written"
         )
-    rows = []
+    rows: list[dict[str, str]] = []
     with replaced_folder(folder) as fresh:
         for image, places in named.items():
             try:
@@ -75,9 +75,9 @@ def _agreed(
     for verdict in standing:
         # On another result the places are those of other chromosomes.
         if hashes.get(verdict.image) == verdict.sha256 and verdict.bundle == run.bundle:
-            for place, name in verdict.classes.items():
-                classes = given.setdefault((verdict.image, int(place)), {})
-                classes.setdefault(name, []).append(verdict.initials)
+            for number, called in verdict.classes.items():
+                by_class = given.setdefault((verdict.image, int(number)), {})
+                by_class.setdefault(called, []).append(verdict.initials)
     agreed: dict[str, dict[int, tuple[str, list[str]]]] = {}
     left_out = []
     for (image, place), classes in sorted(given.items()):

@@ -191,7 +191,7 @@ async function check() {
 }
 form.iscn.addEventListener("input", check);
 async function give(decision) {
-  const onCell = form.subject.value === "cell" || Object.keys(classes).length > 0;
+  const onCell = form.subject.value === "cell";
   const stored = await storeOrTell({
     case: cell.dataset.case, cell: onCell ? key : "", decision, iscn: form.iscn.value,
     note: form.note.value, classes: onCell ? classes : {},

@@ -15,9 +15,11 @@ function go(step) {
   all[at].scrollIntoView({ block: "nearest" });
 }
 
+// The case that j, k or the focus chose; a verdict never falls on one that nobody chose.
 function current() {
-  const all = lines();
-  return all[at >= 0 ? Math.min(at, all.length - 1) : 0];
+  const line = lines()[at];
+  if (!line) tell("Choose a case first: j and k, or click it.");
+  return line;
 }
 
 async function decide(decision) {
@@ -62,6 +64,10 @@ if (form) {
   form.addEventListener("input", (event) => {
     clearTimeout(waiting);
     waiting = setTimeout(refresh, event.target === search ? 120 : 0);
+  });
+  rows.addEventListener("click", (event) => {
+    const line = event.target.closest("a, summary") ? null : event.target.closest(".case-line");
+    line?.querySelector(".open-case").focus();
   });
   rows.addEventListener("focusin", (event) => { at = lines().indexOf(event.target.closest(".case-line")); });
 }
