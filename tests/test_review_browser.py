@@ -135,6 +135,22 @@ def test_a_class_is_corrected_and_goes_into_the_verdict(page, out):
     assert (last.initials, last.iscn, list(last.classes.values())) == ("CD", "46,XX", ["?"])
 
 
+def test_a_chromosome_is_dragged_to_another_class(page):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    one = page.locator("#relaid rect[data-name='21']").first.bounding_box()
+    other = page.locator("#relaid rect[data-name='22']").first.bounding_box()
+    page.mouse.move(one["x"] + one["width"] / 2, one["y"] + one["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(other["x"] + 5, other["y"] + 5, steps=5)
+    page.mouse.up()
+    page.wait_for_selector("#reread h2")
+    assert "47,XX,+22" in page.inner_text("#reread h2")
+    playwright.expect(page.locator(".homolog")).to_have_count(3, timeout=60_000)
+    page.click("[data-reset]")
+    page.wait_for_selector("#reread", state="hidden")
+
+
 def test_the_original_is_zoomed_moved_and_has_boxes(page):
     page.click("text=case-a")
     wait_for_cell(page)

@@ -127,4 +127,5 @@ def show(summary: Summary, settings: Settings) -> None:
     if summary.left_out:
         console.print(escape(words.left_out(summary.left_out)))
     console.print(f"Work list: [bold]{escape(str(settings.out / 'report.html'))}[/]")
+    console.print(f"Case by case, with verdicts: screening review {escape(str(settings.out))}")
     console.print(words.RESEARCH_USE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,11 +39,12 @@ class NamedCrop(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Relaid:
-    """A re-laid cell: `page` uint8 (h, w, 3) RGB, and where each chromosome stands on it, `boxes`
-    x, y, w, h in px, in the order in which they were given."""
+    """A re-laid cell: `page` uint8 (h, w, 3) RGB, where each chromosome stands on it, `boxes`
+    x, y, w, h in px in the order in which they were given, and where each class has its `slots`."""
 
     page: np.ndarray
     boxes: tuple[tuple[int, int, int, int], ...]
+    slots: Mapping[str, tuple[int, int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def relaid(crops: Sequence[NamedCrop]) -> Relaid:
     height = 2 * _MARGIN + sum(h + _ABOVE + _BELOW + _ROW_GAP for h in heights) + _SMALL_LETTERS
     page = np.full((height, inner + 2 * _MARGIN, 3), 255, np.uint8)
     boxes: dict[int, tuple[int, int, int, int]] = {}
+    slots: dict[str, tuple[int, int, int, int]] = {}
     top = _MARGIN
     for row, tallest in zip(rows, heights, strict=True):
         baseline = top + _ABOVE + tallest
@@ -98,10 +100,11 @@ def relaid(crops: Sequence[NamedCrop]) -> Relaid:
         x = float(_MARGIN)
         for slot in row:
             boxes |= _draw_slot(page, slot, round(x), baseline)
+            slots[slot.count.name] = (round(x), top, slot.width, _ABOVE + tallest + _BELOW)
             x += slot.width + gap
         top = baseline + _BELOW + _ROW_GAP
     _write(page, _CAPTION, _SMALL_LETTERS, _MARGIN, height - _MARGIN, _SOFT)
-    return Relaid(page, tuple(boxes[i] for i in range(len(scaled))))
+    return Relaid(page, tuple(boxes[i] for i in range(len(scaled))), slots)
 
 
 def _check(crops: Sequence[NamedCrop]) -> None:

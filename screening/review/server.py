@@ -120,7 +120,9 @@ class _Shown:
             laid = self._relaid(picture, _classes(request))
             scale = np.array(laid.page.shape[1::-1] * 2)
             answer["relaid"] = (np.array(laid.boxes).reshape(-1, 4) / scale).round(5).tolist()
-            answer["relaidSize"] = laid.page.shape[1::-1]
+            answer["slots"] = {
+                name: (np.array(box) / scale).round(5).tolist() for name, box in laid.slots.items()
+            }
         return JSONResponse(answer, headers=_PAGE)
 
     def relaid(self, request: Request) -> Response:

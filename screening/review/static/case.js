@@ -13,7 +13,7 @@ const form = document.getElementById("verdict");
 const boxesButton = document.getElementById("boxes");
 const classes = {};  // what the reader corrected: place of a chromosome -> class
 let view = { scale: 1, x: 0, y: 0 };
-let chosen = "";
+let chosen = "", slots = {};
 
 // The original: zoom and pan.
 function draw() {
@@ -102,6 +102,7 @@ async function layOut() {
     boxes.toggleAttribute("hidden", boxesButton.getAttribute("aria-pressed") !== "true");
   }
   if (!relaid || !layout.relaid) return;
+  slots = layout.slots;
   const over = relaid.querySelector(".boxes");
   const names = Object.fromEntries([...(boxes?.querySelectorAll("rect") ?? [])].map((r) => [r.dataset.place, r]));
   over.replaceChildren(...layout.relaid.map(([x, y, w, h], place) => {
@@ -144,14 +145,55 @@ homologs.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) homologs.hidden = true;
   if (event.target.closest("[data-turn]")) event.target.closest("figure").classList.toggle("turned");
 });
+const own = (place) => boxes.querySelector(`rect[data-place="${place}"]`).dataset.name;
+async function correct(place, name) {
+  const before = classes[place];
+  if (name === own(place) || !name) delete classes[place]; else classes[place] = name;
+  if (await reread()) return true;
+  if (before) classes[place] = before; else delete classes[place];
+  return false;
+}
 homologs.addEventListener("change", async (event) => {
   const { place } = event.target.dataset;
   if (place === undefined) return;
   const typed = event.target.value.trim().toUpperCase().replace("MAR", "mar");
-  const own = boxes.querySelector(`rect[data-place="${place}"]`).dataset.name;
-  if (typed === own || !typed) delete classes[place]; else classes[place] = typed;
-  if (!(await reread())) { delete classes[place]; event.target.value = own; return; }
-  await show(chosen, false);
+  if (await correct(place, typed)) await show(chosen, false);
+  else event.target.value = classes[place] ?? own(place);
+});
+
+// A chromosome dragged to another class on the re-laid page.
+let dragged = null;
+const inPage = (event) => {
+  const at = relaid.querySelector(".boxes").getBoundingClientRect();
+  return [(event.clientX - at.left) / at.width, (event.clientY - at.top) / at.height];
+};
+relaid?.addEventListener("pointerdown", (event) => {
+  const rect = event.target.closest("rect");
+  moved = 0;
+  if (rect) { dragged = { rect, from: inPage(event) }; event.preventDefault(); }
+});
+addEventListener("pointermove", (event) => {
+  if (!dragged) return;
+  const [x, y] = inPage(event);
+  const [dx, dy] = [x - dragged.from[0], y - dragged.from[1]];
+  if (Math.hypot(dx, dy) < 0.01 && !moved) return;
+  moved = 10;
+  dragged.rect.classList.add("dragged");
+  dragged.rect.setAttribute("transform", `translate(${dx} ${dy})`);
+});
+addEventListener("pointercancel", () => { dragged?.rect.removeAttribute("transform"); dragged = null; });
+addEventListener("pointerup", async (event) => {
+  if (!dragged) return;
+  const { rect } = dragged;
+  dragged = null;
+  rect.classList.remove("dragged");
+  rect.removeAttribute("transform");
+  if (!moved) return;
+  const [x, y] = inPage(event);
+  const far = ([left, top, w, h]) => Math.hypot(Math.max(left - x, 0, x - left - w), Math.max(top - y, 0, y - top - h));
+  const [name, away] = Object.entries(slots).map(([each, box]) => [each, far(box)]).sort((a, b) => a[1] - b[1])[0] ?? ["", 1];
+  if (away > 0.05 || name === (classes[rect.dataset.place] ?? own(rect.dataset.place))) return;
+  if (await correct(rect.dataset.place, name)) await show(name, false);
 });
 async function reread() {
   const note = document.getElementById("named");
