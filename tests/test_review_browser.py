@@ -71,13 +71,14 @@ def page(browser, server):
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     opened.goto(server.address)
+    opened.wait_for_selector("body[data-keys]")
     yield opened
     context.close()
     assert not wrong
 
 
 def wait_for_cell(page) -> None:
-    page.wait_for_selector("#relaid .boxes rect", state="attached")
+    page.wait_for_selector("body[data-keys] #relaid .boxes rect", state="attached")
 
 
 def test_from_the_list_to_labels_by_keys_alone(page, out, tmp_path):
@@ -95,7 +96,7 @@ def test_from_the_list_to_labels_by_keys_alone(page, out, tmp_path):
     page.keyboard.press("a")
     page.wait_for_selector(".history tbody tr")
     page.keyboard.press("u")
-    page.wait_for_selector(".case-line")
+    page.wait_for_selector("body[data-keys] .case-line")
     assert "q=%2B21" in page.url
     page.keyboard.press("n")
     page.wait_for_selector("text=Choose a case first")
@@ -202,6 +203,7 @@ def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser
     context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(first.address)
+    page.wait_for_selector("body[data-keys]")
     page.fill("input[name=initials]", "AB")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=given as AB")

@@ -53,8 +53,9 @@ export async function storeOrTell(verdict) {
   }
 }
 
-// Calls keys[key] for a plain key that no field takes.
+// Calls keys[key] for a plain key that no field takes; from then on the page says that it listens.
 export function onKeys(keys) {
+  document.body.dataset.keys = Object.keys(keys).join("");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     if (event.key === "Escape" && event.target.matches("input, textarea, select")) event.target.blur();
