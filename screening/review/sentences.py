@@ -9,7 +9,7 @@ BLIND = (
     "Blind reading: you see your own verdicts only. What readers differ in is told by `screening "
     "verdicts` when all have read."
 )
-NOT_FOLLOWED = "the record of an older version keeps no outlines: nothing can be straightened"
+NO_OUTLINES = "the record of an older version keeps no outlines: nothing can be straightened"
 NO_EVIDENCE = (
     "Counted from the classes alone: this record keeps too little for the evidence to be weighed "
     "anew. Screen the picture again with this version to have it."

@@ -142,7 +142,7 @@ class _Shown:
         turned = reading.orientation == "upside-down"
         made, scale = drawings.straightened(original, chromosomes, name, turned)
         if not made:
-            raise HTTPException(404, f"No chromosome {name[:8]}: {sentences.NOT_FOLLOWED}.")
+            raise HTTPException(404, f"No chromosome {name[:8]}: {sentences.NO_OUTLINES}.")
         rows = max(len(one.strip) for one in made)
         strips = [(o.place, chromosomes[o.place], png(o.strip), len(o.strip)) for o in made]
         part = pages.homologs_part(

@@ -204,7 +204,7 @@ async function reread() {
   } catch (error) { tell(error.message, true); return false; }
   rereadPart.hidden = note.hidden = !many;
   note.textContent = many ? `Your verdict on this cell keeps ${many} corrected ${many === 1 ? "class" : "classes"}.` : "";
-  relaid.querySelector("img").src = `${base}/relaid/${key}?${withClasses()}`;
+  relaid.querySelector("img").src = `${base}/relaid/${key}?v=${document.body.dataset.stamp}&${withClasses()}`;
   layOut();
   return true;
 }
