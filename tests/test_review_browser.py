@@ -32,7 +32,14 @@ class Server:
         )  # fmt: skip
         self.address = re.search(r"http://\S+", self.process.stdout.readline())[0]
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def kill(self) -> None:
+        """Ends it as a power cut would."""
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
@@ -57,9 +64,8 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(out):
-    started = Server(out)
-    yield started
-    started.kill()
+    with Server(out) as started:
+        yield started
 
 
 @pytest.fixture
@@ -198,27 +204,25 @@ def _serious(axe, page) -> list[str]:
 
 def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser, tmp_path):
     write_run(tmp_path / "out", tmp_path / "in", {"case-a/1.png": ""})
-    first = Server(tmp_path / "out")
     context = browser.new_context()
     context.set_default_timeout(60_000)
     page = context.new_page()
-    page.goto(first.address)
-    page.wait_for_selector("body[data-keys]")
-    page.fill("input[name=initials]", "AB")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=given as AB")
-    page.keyboard.press("j")
-    page.keyboard.press("n")
-    page.wait_for_selector(".reading.normal")
-    first.kill()
+    with Server(tmp_path / "out") as first:
+        page.goto(first.address)
+        page.wait_for_selector("body[data-keys]")
+        page.fill("input[name=initials]", "AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=given as AB")
+        page.keyboard.press("j")
+        page.keyboard.press("n")
+        page.wait_for_selector(".reading.normal")
     page.keyboard.press("a")
     page.wait_for_selector(".said.bad")
     assert "does not answer" in page.inner_text(".said") and "normal" in page.inner_text(".readers")
-    second = Server(tmp_path / "out")
-    page.goto(second.address)
-    assert page.inner_text(".readers").strip() == "▽ AB"
-    tab = context.new_page()
-    tab.goto(second.address)
-    assert tab.inner_text(".readers").strip() == "▽ AB"
-    context.close()
-    second.kill()
+    with Server(tmp_path / "out") as second:
+        page.goto(second.address)
+        assert page.inner_text(".readers").strip() == "▽ AB"
+        tab = context.new_page()
+        tab.goto(second.address)
+        assert tab.inner_text(".readers").strip() == "▽ AB"
+        context.close()

@@ -218,5 +218,5 @@ def _environment() -> Environment:
         "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     )
     made.globals.update(components())
-    made.globals.update(decisions=DECISIONS, marks=MARKS, sentences=sentences)
+    made.globals.update(key_of=key_of, decisions=DECISIONS, marks=MARKS, sentences=sentences)
     return made
