@@ -177,7 +177,11 @@ def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, 
 
 
 def _view(room: Room, picture: Picture, line: CaseLine) -> WorkList:
-    return WorkList("", (picture,), (line.case,), (), (), room.run.rule, labels=labels_of(KNOWN))
+    run = room.run
+    return WorkList(
+        "", (picture,), (line.case,), (), (), run.rule, structure=run.info.structure,
+        labels=labels_of(KNOWN),
+    )  # fmt: skip
 
 
 def _history(visit: Visit, line: CaseLine) -> list[tuple[PersonVerdict, bool, bool]]:
