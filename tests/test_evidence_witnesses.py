@@ -109,6 +109,15 @@ def test_a_translocation_is_named_only_of_a_page_that_can_carry_a_name(changes, 
     assert any("t(9;22)" in doubt for doubt in said) == named
 
 
+@pytest.mark.parametrize(("shortest", "told"), [(1.0, False), (1e4, True)])
+def test_chromosomes_of_a_few_pixels_cannot_be_compared(shortest, told):
+    one = next(one for one in KNOWN if one.name == "structure")
+    limits = StructureReading(doubt=99.0, readable=0.0, shortest=shortest)
+    settings = SETTINGS.model_copy(update={"structure": limits})
+    seen = replace(WHOLE, reading=replace(WHOLE.reading, structure=STRUCTURE))
+    assert (UNREADABLE_STRUCTURE in one.look(seen, settings).doubts) == told
+
+
 def test_names_and_features_are_of_one_witness_each():
     assert len(set(NAMES)) == len(NAMES)
     assert sum(len(one.labels) for one in KNOWN) == len(labels_of(KNOWN))

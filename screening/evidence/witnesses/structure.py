@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from screening import words
 from screening.evidence.banding import doubts_of_bands
 from screening.evidence.witness import Sight, Testimony
@@ -31,8 +33,15 @@ class PairStructure:
         if unsure or len(reading.gains_and_losses) > MOST_CHANGES:
             seen = replace(seen, suggestion="")
         doubts = []
-        if seen.readable < limits.readable:
+        if seen.readable < limits.readable or _length(sight) < limits.shortest:
             doubts.append(words.UNREADABLE_STRUCTURE)
         if seen.log_odds >= limits.doubt:
             doubts.append(words.structural_doubt(seen))
         return Testimony(doubts=tuple(doubts))
+
+
+def _length(sight: Sight) -> float:
+    """Median length of what stands on the page, pixels; infinite where nobody measured it."""
+    if sight.page is None or not len(sight.page.boxes):
+        return np.inf
+    return float(np.median(sight.page.boxes[:, 3]))
