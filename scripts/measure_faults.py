@@ -37,6 +37,7 @@ from fault_bench import (
 )
 from report_header import add_report_arguments, begin, write
 
+from screening.bundle import default_bundle, load_bundle
 from screening.demo import demo_folder
 from screening.metrics import markdown_table
 from screening.worklist.ledger import FILE_NAME
@@ -322,7 +323,8 @@ not counted as doubled.
 
 {table(tallies)}
 """
-    write(args, "faults.md", "Faults", commit, "stand-ins", "drawn noise", body)
+    bundle = load_bundle(default_bundle()) if args.networks else "stand-ins for its networks"
+    write(args, "faults.md", "Faults", commit, bundle, "drawn noise", body)
     for name, one in tallies.items():
         for said in sorted(one.said) if one else ():
             print(f"{name}: {said}")
