@@ -35,7 +35,7 @@ from fault_bench import (
     disk_full,
     kept,
 )
-from report_header import add_report_arguments, begin, write
+from report_header import ROOT, add_report_arguments, begin, write
 
 from screening.bundle import default_bundle, load_bundle
 from screening.demo import demo_folder
@@ -240,12 +240,12 @@ def with_networks(kills: int, rng: np.random.Generator, scratch: Path) -> Tally:
 
     tally, truth, out = Tally(), scratch / "with networks", scratch / "broken"
     clock = time.perf_counter()
-    subprocess.run(command(truth), check=False)
+    subprocess.run(command(truth), check=False, cwd=ROOT)
     seconds = time.perf_counter() - clock
     results = kept(truth)
     while tally.injected < kills:
         before = kept(out)
-        process = subprocess.Popen(command(out))
+        process = subprocess.Popen(command(out), cwd=ROOT)
         try:
             process.wait(float(rng.uniform(0.2, 1.0) * seconds))
         except subprocess.TimeoutExpired:
@@ -257,7 +257,7 @@ def with_networks(kills: int, rng: np.random.Generator, scratch: Path) -> Tally:
         tally.wrong += sum(results.get(image) != result for image, result in after.items())
         if process.returncode >= 0:
             shutil.rmtree(out)
-    subprocess.run(command(out), check=False)
+    subprocess.run(command(out), check=False, cwd=ROOT)
     tally.lost += len(results.keys() - kept(out).keys())
     for name in ("triage.csv", "triage.jsonl", "cases.csv"):
         tally.wrong += (out / name).read_bytes() != (truth / name).read_bytes()
