@@ -49,6 +49,12 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
     ),
+    "report": Command(
+        "report",
+        "write the outputs of a run again from its ledger, without networks",
+        ("screening report result",),
+        needs_tensorflow=False,
+    ),
     "classify": Command(
         "classify",
         "name the chromosomes in a folder of single-chromosome pictures",

@@ -48,6 +48,7 @@ STEPS = (
     Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
     Step("screen", "bench_screen.py", ("--images", "16")),
+    Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
     Step(

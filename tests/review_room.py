@@ -40,9 +40,14 @@ def write_run(
 def keep_run(out: Path, folder: Path, pictures: Sequence[Picture]) -> None:
     """Write a run's ledger and outputs for pictures that are known already."""
     out.mkdir(parents=True, exist_ok=True)
-    settings = {"folder": str(folder), "options": OPTIONS, "min_confidence": 0.8, "rule": "votes"}
+    settings = {
+        "pictures": str(folder),
+        "options_hash": OPTIONS,
+        "min_confidence": 0.8,
+        "rule": "votes",
+    }
     with Ledger(out / FILE_NAME, BUNDLE, OPTIONS) as ledger:
-        ledger.begin(settings, "2026-11-24T10:00:00+00:00", INFO.model_dump_json())
+        ledger.begin(settings, "2026-11-24T10:00:00+00:00", info=INFO.model_dump_json())
         ledger.add(pictures)
         facts = RunFacts(
             bundle_hash=BUNDLE, bundle_name="fake", options={}, rule=Rule.of(INFO), passes=20,

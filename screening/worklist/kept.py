@@ -17,16 +17,20 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from screening.bundle_schema import BundleInfo
 from screening.record import Case, Picture
 from screening.triage.rule import Rule, judge
-from screening.worklist.ledger import FILE_NAME, SCHEMA_VERSION, LedgerError
+from screening.worklist.kept_record import picture_in
+from screening.worklist.ledger import (
+    AGAIN,
+    FILE_NAME,
+    SCHEMA_VERSION,
+    LedgerError,
+    info_in,
+)
 from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS
 
 _NEEDED = ("triage.jsonl", "cases.csv", "run.json")
-_AGAIN = "run `screening screen` on it again with --resume, which computes nothing twice"
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,9 @@ class KeptRun:
             raise LedgerError(f"the ledger of {self.out} holds no result of {image}")
         case, text = rows[0]
         try:
-            picture = replace(Picture.from_dict(json.loads(text)), case=case)
+            picture = replace(picture_in(text), case=case)
         except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(f"the kept result of {image} is damaged: {_AGAIN}") from error
+            raise LedgerError(f"the kept result of {image} is damaged: {AGAIN}") from error
         picture = replace(picture, verdict=judge(self.rule, picture))
         return KeptPicture(picture, hashlib.sha256(text.encode("utf-8")).hexdigest())
 
@@ -103,10 +107,10 @@ def read_run(out: Path) -> KeptRun:
         lines = _lines(out)
         infos = _infos(connection)
     bundle = str(told.get("bundle_hash", ""))
-    info = _info(infos.get(bundle), out)
+    info = info_in(infos.get(bundle), out)
     rule = Rule.of(info, settings.get("min_confidence"), settings.get("rule"))
     cases = _cases(out, lines)
-    folder, options = Path(settings.get("folder", "")), str(settings.get("options", ""))
+    folder, options = Path(settings.get("pictures", "")), str(settings.get("options_hash", ""))
     return KeptRun(out, stamp, folder, bundle, options, info, rule, lines, cases, told)
 
 
@@ -135,23 +139,11 @@ def _infos(connection: sqlite3.Connection) -> dict[str, str]:
         return {}
 
 
-def _info(text: str | None, out: Path) -> BundleInfo:
-    if text is None:
-        raise LedgerError(
-            f"{out} comes from an older version, whose ledger does not hold what the verdicts rest "
-            f"on: {_AGAIN}"
-        )
-    try:
-        return BundleInfo.model_validate_json(text)
-    except ValidationError as error:
-        raise LedgerError(f"{out} comes from a bundle of another version: {_AGAIN}") from error
-
-
 def _text(out: Path, name: str) -> str:
     try:
         return (out / name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{out / name} cannot be read ({error}): {_AGAIN}") from error
+        raise LedgerError(f"{out / name} cannot be read ({error}): {AGAIN}") from error
 
 
 def _lines(out: Path) -> tuple[Mapping[str, Any], ...]:
@@ -161,7 +153,7 @@ def _lines(out: Path) -> tuple[Mapping[str, Any], ...]:
     except (ValueError, AttributeError):
         whole = False
     if not whole:
-        raise LedgerError(f"{out / 'triage.jsonl'} is damaged: {_AGAIN}")
+        raise LedgerError(f"{out / 'triage.jsonl'} is damaged: {AGAIN}")
     return lines
 
 
@@ -171,7 +163,7 @@ def _cases(out: Path, lines: Sequence[Mapping[str, Any]]) -> tuple[Case, ...]:
     names = list(dict.fromkeys(line["case"] for line in lines))
     rows = list(csv.DictReader(io.StringIO(_text(out, "cases.csv"), newline="")))
     if len(rows) != len(names) or not all(set(CASE_COLUMNS) <= row.keys() for row in rows):
-        raise LedgerError(f"cases.csv and triage.jsonl of {out} do not fit each other: {_AGAIN}")
+        raise LedgerError(f"cases.csv and triage.jsonl of {out} do not fit each other: {AGAIN}")
     return tuple(_case(name, row) for name, row in zip(names, rows, strict=True))
 
 
@@ -195,7 +187,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             ) from error
         raise LedgerError(
             f"the ledger {path} cannot be read ({error}): expected an SQLite file written by "
-            f"screening; {_AGAIN}"
+            f"screening; {AGAIN}"
         ) from error
     finally:
         connection.close()

@@ -39,7 +39,8 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-he
 @dataclass(frozen=True)
 class RunFacts:
     """What run.json and the page tell about a run; times are UTC, ISO 8601. `info`: of the bundle,
-    for its certificate and its calibration cases (None: it has neither)."""
+    for its certificate and its calibration cases (None: it has neither); `warnings`: what went
+    wrong with the run as a whole."""
 
     bundle_hash: str
     bundle_name: str
@@ -54,6 +55,7 @@ class RunFacts:
     left_out: LeftOut
     notes: tuple[str, ...]
     info: BundleInfo | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
         certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
     )
     trial = facts.info.trial_warning if facts.info is not None else ""
-    warnings = [trial] if trial else []
+    warnings = [*facts.warnings, *([trial] if trial else [])]
     warnings += [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
     fault = _fault_of_all(pictures)
     if fault:
