@@ -19,6 +19,7 @@ demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	$(BIN)/screening screen $(DEMO) --out out/demo --overwrite || [ $$? -eq 3 ]
 	@echo
 	@echo "The work list of the demo: $(CURDIR)/out/demo/report.html"
+	@echo "To read it case by case in the browser: $(BIN)/screening review out/demo"
 
 test: $(STAMP)  ## everything but the slow tests
 	$(BIN)/python -m pytest -q -m "not slow"

@@ -131,53 +131,84 @@ class CertificateInfo(_Strict):
 
 
 EXPECTED_KINDS = ("del", "dup", "inv", "t")
-FEWEST_PAGES = 5
+"""Structural changes that a laboratory must expect: no size is promised without all of them."""
 
 
 class StructureFound(_Strict):
     """Of `pages` with a change of `kind` ("del", "dup", "inv", "t", "i", "rob", "add") of at least
-    `low` and less than `high` of a chromosome, how many are not of low priority (`raised`)."""
+    `low` and less than `high` of a chromosome, how many are not of low priority (`raised`), and the
+    exact lower `bound` of that share (None: of an older bundle, without one). A person with several
+    such pages counts once for the bound, as the worst of them.
+    """
 
     kind: str
     low: float = Field(ge=0)
     high: float = Field(gt=0)
     pages: int = Field(gt=0)
     raised: int = Field(ge=0)
+    bound: float | None = Field(default=None, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _possible(self) -> StructureFound:
         if self.raised > self.pages or self.low >= self.high:
             raise ValueError("expected raised <= pages and low < high")
+        if self.bound and not self.raised:
+            raise ValueError("bound: expected 0 where nothing was raised")
         return self
 
 
 class StructureInfo(_Strict):
     """What is known of structural changes, all `simulated` in cells of `people` calibration people.
 
-    `covers`: part of a chromosome from which on at least `recall` of the changes, kind by kind
-    counted alike, are not of low priority; None: of no size. `found`: all that was measured.
-    `lost` of `normal` normal pages are not of low priority for their structure alone.
+    `covers`: part of a chromosome from which on at least `recall` of the changes of each of
+    EXPECTED_KINDS are not of low priority, by bounds of `confidence` each; None: of no size.
+    `found`: all that was measured. `lost` of `normal` normal pages are not of low priority for
+    their structure alone, at most `lost_bound` of such pages. Without `confidence` it is of an
+    older bundle, which counted without bounds: it promises nothing. A size that its own bounds have
+    not earned is refused.
     """
 
     covers: float | None = Field(default=None, gt=0, lt=1)
     recall: float = Field(gt=0, le=1)
+    confidence: float | None = Field(default=None, gt=0, lt=1)
     people: int = Field(gt=0)
     normal: int = Field(ge=0)
     lost: int = Field(ge=0)
+    lost_bound: float | None = Field(default=None, ge=0, le=1)
     found: tuple[StructureFound, ...] = ()
     data_hash: str = ""
 
     @property
     def promised(self) -> float | None:
-        """Return `covers` if every kind that a laboratory must expect was on enough pages of that
-        size to speak for itself, else None: what was hardly looked for is not covered."""
-        if self.covers is None:
-            return None
-        pages = dict.fromkeys(EXPECTED_KINDS, 0)
+        """Return `covers`, None of an older bundle: what nobody bounded is not promised."""
+        return None if self.confidence is None else self.covers
+
+    @model_validator(mode="after")
+    def _earned(self) -> StructureInfo:
+        """Raise ValueError that names what contradicts the counts."""
+        if self.lost > self.normal:
+            raise ValueError(f"lost: expected at most normal, {self.normal}, received {self.lost}")
+        if self.confidence is None:
+            return self
         for one in self.found:
-            if one.kind in pages and one.high > self.covers:
-                pages[one.kind] += one.pages
-        return self.covers if min(pages.values()) >= FEWEST_PAGES else None
+            most = (1 - self.confidence) ** (1 / one.pages)
+            if one.bound is not None and one.bound > most + 1e-9:
+                raise ValueError(
+                    f"bound of {one.kind}: expected at most {most:.4f} of {one.pages} pages, "
+                    f"received {one.bound:g}"
+                )
+        if self.promised is not None:
+            earned = {
+                one.kind for one in self.found
+                if one.low <= self.promised + 1e-9 < one.high and (one.bound or 0) >= self.recall
+            }  # fmt: skip
+            missing = [kind for kind in EXPECTED_KINDS if kind not in earned]
+            if missing:
+                raise ValueError(
+                    f"covers: expected a bound of at least recall, {self.recall:g}, for each kind "
+                    f"of that size, not so {', '.join(missing)}"
+                )
+        return self
 
 
 class CalibrationInfo(_Strict):

@@ -49,6 +49,12 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
     ),
+    "report": Command(
+        "report",
+        "write the outputs of a run again from its ledger, without networks",
+        ("screening report result",),
+        needs_tensorflow=False,
+    ),
     "classify": Command(
         "classify",
         "name the chromosomes in a folder of single-chromosome pictures",
@@ -72,6 +78,24 @@ COMMANDS: dict[str, Command] = {
         (
             "screening simulate drawn --out simulated --count 50",
             "screening simulate chromosomes --out simulated --abnormality +21 45,X",
+        ),
+        needs_tensorflow=False,
+    ),
+    "review": Command(
+        "review",
+        "read the cases of a run in the browser and give verdicts on them",
+        (
+            "screening review result",
+            "screening review result --blind --no-browser --port 8765",
+        ),
+        needs_tensorflow=False,
+    ),
+    "verdicts": Command(
+        "verdicts",
+        "turn the verdicts on a run into labels, and say where readers differ",
+        (
+            "screening verdicts result --out labels.csv",
+            "screening verdicts result --all verdicts.csv --add others.csv",
         ),
         needs_tensorflow=False,
     ),

@@ -6,6 +6,7 @@ is never produced: one cell cannot support it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from screening.classes import AUTOSOMES, CHROMOSOMES
@@ -58,3 +59,44 @@ def chromosomes_of(change: str) -> list[str]:
     if not all(name in CHROMOSOMES for name in names):
         raise ValueError(f"expected an abnormality such as t(9;22)(q34;q11.2), received {change!r}")
     return names
+
+
+def problem_of(text: str) -> str:
+    """Return in words what is wrong with the ISCN karyotype `text`, "" when it follows the grammar.
+
+    Written for people who type. Clones of a mosaic ("mos 47,XX,+21[5]/46,XX[15]") are judged one by
+    one, and that numbers add up where nothing joins two chromosomes.
+    """
+    from iscn_authenticator import validate_karyotype  # slow to import, and only for people's text
+
+    clones = text.removeprefix("mos").strip().split("/")
+    for clone in clones:
+        bare = re.sub(r"\[\d+\]$", "", clone.strip())
+        said = validate_karyotype(bare)
+        problem = "; ".join(str(each).strip().rstrip(".") for each in said.errors)
+        if said.valid:
+            problem = _wrong_sum(bare)
+        elif not problem:
+            problem = "not understood"
+        if problem:
+            return f"{bare}: {problem}" if len(clones) > 1 else problem
+    return ""
+
+
+def _wrong_sum(clone: str) -> str:
+    """Say that the number of chromosomes is not that of the changes, where that can be told."""
+    count, sex, *changes = (part.strip() for part in clone.split(","))
+    joined = re.compile(r"[?~<>]|dic|der|rob|cen|idem|sl|x\d|tas|hsr|dmin|r\(|\([XY]")
+    if not all(changes):
+        return "a comma with nothing behind it"
+    if not count.isdecimal() or int(count) > 57 or any(map(joined.search, [sex, *changes])):
+        return ""
+    total = 44 + len(sex)
+    for change in changes:
+        if change in ("-X", "-Y"):
+            continue  # an acquired loss, "45,X,-Y": the sex chromosomes named are those left
+        many = re.match(r"\+(\d+)mar", change)
+        total += int(many[1]) if many else {"+": 1, "-": -1}.get(change[0], 0)
+    if total == int(count):
+        return ""
+    return f"{count} chromosomes are named, but the sex chromosomes and changes make {total}"

@@ -90,7 +90,8 @@ class BandReading(Group):
     `ends` of the height at either end, compared with those of G-banded chromosomes at each of
     `stretches` and at shifts of up to `shift` rows. `fine`: rows between which detail is measured.
     Limits (see `record.Banding` and reports/bands.md): least `agreement` and `detail`; `inverted`
-    from which bands are reversed.
+    from which bands are reversed; `soft`: softness from which they are blurred (of composed pages
+    of three laboratories the softest has 0.89, blurred by a quarter of a width nearly all 0.92).
     """
 
     middle: Inner = 0.25
@@ -104,6 +105,7 @@ class BandReading(Group):
     agreement: NotNegative = 0.17
     inverted: Positive = 0.07
     detail: NotNegative = 3.45
+    soft: Positive = 0.9
 
 
 class StructureReading(Group):
@@ -111,7 +113,8 @@ class StructureReading(Group):
 
     `doubt`: log-odds of the cell (see `record.Structure`) from which they do, chosen on validation
     people; `readable`: least mean probability that the rows give to their own class, below it
-    structure cannot be judged. `usual`: median log-odds of the pairs of a readable normal cell:
+    structure cannot be judged, nor with chromosomes whose median length is under `shortest` pixels
+    (a band has one then). `usual`: median log-odds of the pairs of a readable normal cell:
     where all pairs of a cell look odder than that it is the slide, and it is taken off each.
     `unexplained`: by how much less of a chromosome than of the cell's others lies along its axis
     where its pair says nothing for a change. `bounded`: no pair says more, in log-odds. `told`:
@@ -125,6 +128,7 @@ class StructureReading(Group):
 
     doubt: float = 1e6
     readable: Probability = 0.0
+    shortest: NotNegative = 26.0
     usual: float = -1.8
     unexplained: Inner = 0.1
     bounded: Positive = 12.0

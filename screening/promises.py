@@ -5,10 +5,12 @@ Like all of `words`, of which this is a part, never surer than what was measured
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from screening import words
+from screening.bundle_schema import EXPECTED_KINDS
 from screening.classes import LABELLED, NUMERICAL
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ _CASES: Mapping[Scope, str] = {
     NUMERICAL: f"cases with {words.ABNORMALITY[NUMERICAL]}",
     LABELLED: "cases like those that were labelled abnormal",
 }
-_LARGE = 0.25
-"""Part of a chromosome from which on the finds are told where no size is promised."""
+_KINDS: Mapping[str, str] = {
+    "del": "deletion", "dup": "duplication", "inv": "inversion", "t": "translocation",
+    "i": "isochromosome", "rob": "Robertsonian translocation", "add": "addition",
+}  # fmt: skip
 
 _TIMES = {2: "second", 3: "third"}
 
@@ -65,33 +69,77 @@ def certificate_sentence(certificate: CertificateInfo | None) -> str:
 
 
 def structure_sentence(structure: StructureInfo | None) -> str:
-    """Return what is known of structural changes, in words."""
+    """Return all that is known of structural changes, in words: a sentence for each kind."""
     if structure is None:
         return f"Structure: {words.NOT_JUDGED}."
-    s = structure
-    covered = [one for one in s.found if one.low >= (s.promised or _LARGE) - 1e-9]
-    kinds: dict[str, list[int]] = {}
-    for one in covered:
-        counts = kinds.setdefault(one.kind, [0, 0])
-        counts[0] += one.raised
-        counts[1] += one.pages
-    counted_kinds = ", ".join(f"{kind} {up} of {n}" for kind, (up, n) in sorted(kinds.items()))
-    size = f"{words.percent(s.promised or _LARGE)} of a chromosome or more"
-    if s.promised is None:
-        first = (
-            f"Structure: of no size is it known that {words.percent(s.recall)} of the changes of "
-            "every kind are kept from low priority"
+    head, *rows = structure_found(structure)
+    said = [structure_promised(structure)]
+    if rows:
+        said.append(structure_origin(structure))
+    for kind, *cells in rows:
+        sizes = [f"{size}: {cell}" for size, cell in zip(head[1:], cells, strict=True) if cell]
+        said.append(f"{kind[0].upper()}{kind[1:]}, {', '.join(sizes)}.")
+    return " ".join([*said, structure_costs(structure)])
+
+
+def structure_promised(structure: StructureInfo) -> str:
+    """Return from which size on structural changes are surely not of low priority, or that none
+    is."""
+    enough, size = words.percent(structure.recall), structure.promised
+    if structure.confidence is None:
+        return "Structure: no size is promised, since what was found was counted without a bound."
+    if size is None:
+        return (
+            "Structure: no size is promised. None is known from which on it is sure that "
+            f"{enough} of the changes of each kind are kept from low priority."
         )
-    else:
-        first = (
-            f"Structure: of changes of about {size}, {words.percent(s.recall)} or more are not of "
-            "low priority, the mean of the kinds"
-        )
-    found = f" Found of {size}: {counted_kinds}." if counted_kinds else ""
+    kinds = [f"{_KINDS[kind]}s" for kind in EXPECTED_KINDS]
     return (
-        f"{first}.{found} Counted on changes simulated in cells of {_people(s.people)} of the "
-        f"calibration cases, without a bound. Of {words.counted(s.normal, 'normal cell')} {s.lost} "
-        f"{'is' if s.lost == 1 else 'are'} not of low priority for the structure alone."
+        f"Structure: at least {enough} of {', '.join(kinds[:-1])} and {kinds[-1]} of "
+        f"{words.percent(size)} of a chromosome or more are not of low priority, "
+        f"each kind with {100 * structure.confidence:g} % confidence."
+    )
+
+
+def structure_origin(structure: StructureInfo) -> str:
+    """Return on what was counted how many changes are not of low priority."""
+    bounds = ""
+    if structure.confidence is not None:
+        bounds = f" In brackets what holds with {100 * structure.confidence:g} % confidence."
+    return (
+        "How many are not of low priority, of changes simulated in cells of "
+        f"{_people(structure.people)} of the calibration cases (none is a patient's own), by kind "
+        f"and changed part of the chromosome.{bounds}"
+    )
+
+
+def structure_found(structure: StructureInfo) -> tuple[tuple[str, ...], ...]:
+    """Return a table: its head, then of each kind how many changes of each size are not of low
+    priority, in brackets the bound."""
+    sizes = sorted({(one.low, one.high) for one in structure.found})
+    by_kind: dict[str, dict[tuple[float, float], str]] = {kind: {} for kind in _KINDS}
+    for one in structure.found:
+        # Of less than one percent nothing is worth saying.
+        least = one.bound or 0.0
+        bound = f" (at least {words.percent(least)})" if least >= 0.01 else ""
+        cells = by_kind.setdefault(one.kind, {})
+        cells[one.low, one.high] = f"{one.raised} of {one.pages}{bound}"
+    rows = [
+        (_KINDS.get(kind, kind), *(cells.get(size, "") for size in sizes))
+        for kind, cells in by_kind.items() if cells
+    ]  # fmt: skip
+    return (("kind", *(_range(*size) for size in sizes)), *rows)
+
+
+def structure_costs(structure: StructureInfo) -> str:
+    """Return how many normal cells are not of low priority for their structure alone."""
+    s, bound = structure, ""
+    if s.lost_bound is not None and s.confidence is not None:
+        most = math.ceil(100 * s.lost_bound - 1e-9)
+        bound = f" (at most {most} % of all such, with {100 * s.confidence:g} % confidence)"
+    return (
+        f"Of {words.counted(s.normal, 'normal cell')} {s.lost} {'is' if s.lost == 1 else 'are'} "
+        f"not of low priority for the structure alone{bound}."
     )
 
 
@@ -102,6 +150,13 @@ def outside_certificate(certificate: CertificateInfo) -> str:
         f"{certificate.threshold:.4g} and a minimum confidence of "
         f"{certificate.min_confidence:g} or more: it does not cover these settings."
     )
+
+
+def _range(low: float, high: float) -> str:
+    first = words.percent(low)
+    if high >= 1:
+        return f"{first} or more"
+    return f"{first.removesuffix(' %')}–{words.percent(high)}"
 
 
 def _people(n: int) -> str:

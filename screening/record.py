@@ -36,13 +36,32 @@ class RecordError(ScreeningError):
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the reading of one object rests on, kept so that a cell can be read anew when a person
+    says what a chromosome is.
+
+    `classes`: the classifier's probabilities of the 24 classes and of no chromosome, to three
+    digits; `relative`: its length in percent of the haploid autosomes (None: unknown); `box` x, y,
+    w, h in pixels of the page; `row`, `group`, `area` as `evidence.slots.Page` has them.
+    """
+
+    classes: tuple[float, ...]
+    relative: float | None
+    box: tuple[int, int, int, int]
+    row: int
+    group: int
+    area: int
+
+
+@dataclass(frozen=True)
 class Chromosome:
     """One object found on the page.
 
     `x`, `y`, `w`, `h`: its box as fractions (0–1) of the page without its margins, as thumbnails
     show it; `name`: the class it reads as ("mar" a marker, "?" no chromosome) with its probability;
     `position`: the class in whose place it stands ("" unknown); `doubtful` to read; `misplaced`:
-    surely another class than its position.
+    surely another class than its position. `outline`: x, y of the corners around its ink, likewise
+    fractions (empty: not kept); `seen`: what the reading rests on (None: not kept).
     """
 
     name: str
@@ -54,6 +73,8 @@ class Chromosome:
     y: float = 0.0
     w: float = 0.0
     h: float = 0.0
+    outline: tuple[tuple[float, float], ...] = ()
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +84,14 @@ class Banding:
     `agreement`: how much better their profiles correlate with the G bands of their own class than
     with those of the others, on average (about 0 in solid stain, 0.2–0.5 in G bands); `inverted`:
     the same of the inverted profiles (positive in R bands); `detail`: median spread of the fine
-    bands in a profile, grey levels of 255, after the stain was stretched to 70–230.
+    bands in a profile, grey levels of 255, after the stain was stretched to 70–230; `softness`:
+    see `karyogram.softness`.
     """
 
     agreement: float = 0.0
     inverted: float = 0.0
     detail: float = 0.0
+    softness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -124,8 +147,8 @@ class Reading:
     objects follow the order of a karyogram, `orientation` one of `slots.READINGS`; `disorder`: 0
     when the lengths fall as the order says, up to 2; `misread_rate`: estimated share of misread
     chromosomes; `iscn`: the suggested karyotype, "" when none is sure enough; `banding` and
-    `structure`: None where nobody looked. A page whose objects cannot be one cell (`whole` false)
-    has no karyotypes.
+    `structure`: None where nobody looked; `marks`: how many marks beside them may be small ones. A
+    page whose objects cannot be one cell (`whole` false) has no karyotypes.
     """
 
     chromosomes: tuple[Chromosome, ...] = ()
@@ -142,6 +165,7 @@ class Reading:
     whole: bool = True
     banding: Banding | None = None
     structure: Structure | None = None
+    marks: int = 0
 
     def found(self) -> int:
         """Return how many objects read as chromosomes."""

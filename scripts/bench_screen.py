@@ -1,11 +1,13 @@
 """Time the whole of `screen` against the network alone on the same tensors, in one run.
 
-    python scripts/bench_screen.py [--bundle B] [--images 48]
+    python scripts/bench_screen.py [--bundle B] [--images 48] [--against CHECKOUT]
 
 Draws karyograms into a temporary folder, screens them end to end (reading, chromosomes, ledger,
 page), then runs the bundle's network once forward on the very tensors that the run made, and prints
 where the time of one picture goes. Memory: peak resident size after a run and after a run of four
-times as many pictures. Writes reports/screen.md.
+times as many pictures. From command to result: help, one picture and all of them in processes of
+their own, with --against in turns with those of another checkout (such as `git worktree add`
+makes), since only then the ratio hangs on no other work of the machine. Writes reports/screen.md.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import argparse
 import multiprocessing
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -60,6 +64,56 @@ def draw(folder: Path, count: int) -> None:
 def peak_mib() -> float:
     """Return the peak resident size of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def timed_command(checkout: Path, *words: str) -> tuple[float, float, float]:
+    """Return seconds, processor seconds and peak MiB of a Python process of `checkout`."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    if process.returncode not in (0, 3):
+        raise SystemExit(f"{' '.join(words)} ended with status {process.returncode}")
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def commands(scratch: Path, paths: list[Path], checkouts: list[Path], turns: int) -> str:
+    """Return the table of what a user waits for, from the command to its end, with the ratio of
+    the first checkout to the last where there are two."""
+    one = scratch / "one"
+    one.mkdir()
+    os.link(paths[0], one / paths[0].name)
+    screen = ("-m", "screening", "screen")
+    asked = {
+        "`screening --help`": ("-m", "screening", "--help"),
+        "`import tensorflow` alone": ("-c", "import tensorflow"),
+        "`screen`, one picture": (*screen, str(one)),
+        f"`screen`, {len(paths)} pictures": (*screen, str(paths[0].parent)),
+    }
+    rows = []
+    for name, words in asked.items():
+        spent: list[list[tuple[float, float, float]]] = [[] for _ in checkouts]
+        for turn in range(turns):
+            for number, checkout in enumerate(checkouts):
+                out = ("--out", str(scratch / f"c{number}-{turn}-{len(rows)}"), "--quiet")
+                said = (*words, *out) if "screen" in words else words
+                spent[number].append(timed_command(checkout, *said))
+        medians = np.median(np.array(spent), axis=1)
+        # A process begins with the peak of the one that started it: less is not seen.
+        under = "under " if medians[0, 2] <= 1.1 * peak_mib() else ""
+        row = [name, f"{medians[0, 0]:.2f}", f"{medians[0, 1]:.2f}", f"{under}{medians[0, 2]:.0f}"]
+        if len(checkouts) > 1:
+            row += [f"{ratio:.2f}" for ratio in medians[0] / medians[-1]]
+        rows.append(tuple(row))
+    columns = ["from command to result", "s", "processor s", "peak MiB"]
+    if len(checkouts) > 1:
+        columns += ["s, ratio", "processor s, ratio", "peak, ratio"]
+    return markdown_table(tuple(columns), rows)
 
 
 def tensors_of(paths: list[Path], size: int) -> np.ndarray:
@@ -110,15 +164,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--against", type=Path, help="another checkout, for the ratios")
+    parser.add_argument("--turns", type=int, default=3)
     add_report_arguments(parser)
     args = parser.parse_args()
     commit = begin(args)
     bundle = load_bundle(args.bundle)
+    checkouts = [ROOT, args.against.resolve()] if args.against else [ROOT]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "in"
         folder.mkdir()
         draw(folder, args.images)
         paths = sorted(folder.iterdir())
+        waited = commands(Path(scratch), paths, checkouts, args.turns)
         scorer = BundleScorer(bundle, passes=100, batch_size=BATCH)
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
             stages = alone.submit(seconds_of_stages, paths, scorer.size, bundle.folder).result()
@@ -142,7 +200,7 @@ def main() -> None:
             return screen_folder(settings, scorer, Locator.of(bundle), reader).seconds
 
         forward, whole = [], []
-        for turn in range(3):  # alternately, so that other work on the machine hits both
+        for turn in range(args.turns):  # alternately, so that other work on the machine hits both
             start = time.perf_counter()
             for group in groups:
                 model.predict_on_batch(group)
@@ -155,7 +213,11 @@ def main() -> None:
         screen("four times")
         after = peak_mib()
     title = "`screen` against the network alone"
-    body = report(args.images, scorer.size, stages, forward, whole, (before, after))
+    body = report(args.images, scorer.size, stages, forward, whole, (before, after), waited)
+    if args.against:
+        git = ["git", "rev-parse", "--short=12", "HEAD"]
+        other = subprocess.run(git, cwd=checkouts[1], capture_output=True, text=True, check=True)
+        body += f"\nRatios: this commit over {other.stdout.strip()}, in turns.\n"
     write(args, "screen.md", title, commit, bundle, "drawn karyograms", body)
 
 
@@ -166,6 +228,7 @@ def report(
     forward: list[float],
     whole: list[float],
     memory: tuple[float, float],
+    waited: str,
 ) -> str:
     """Return the tables of reports/screen.md."""
     ratio = float(np.median(np.array(whole) / np.array(forward)))
@@ -178,8 +241,9 @@ def report(
     both = 1000 * (stages[FIND] + stages.get(CLASSIFY, 0.0))
     steps.append(("finding and classifying together", f"{both:.0f}"))
     return f"""{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch
-{BATCH}; medians of three alternating turns.
+{BATCH}; medians of alternating turns.
 
+{waited}
 {markdown_table(("what", "images/s"), speeds)}
 {markdown_table(("step beside the network, one core", "ms a picture (median)"), steps)}
 Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of

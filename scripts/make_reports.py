@@ -39,6 +39,7 @@ STEPS = (
     Step("fused", "measure_fused.py", pages=True),
     Step("structural_pages", "measure_structural_pages.py", pages=True),
     Step("structure", "measure_structure.py", data=True),
+    Step("odd_structure", "measure_odd_structure.py", data=True),
     Step("singles", "measure_singles.py", data=True),
     Step("selective", "measure_selective.py", pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
@@ -48,6 +49,7 @@ STEPS = (
     Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
     Step("screen", "bench_screen.py", ("--images", "16")),
+    Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
     Step(
@@ -58,7 +60,8 @@ STEPS = (
         data=True,
     ),
 )
-"""In this order. reports/search.md and reports/mutants.md have commands of their own."""
+"""In this order. reports/search.md and reports/mutants.md have commands of their own; with
+`--shards` of a build the one of reports/structure.md compares with trained baselines as well."""
 
 
 def is_current(path: Path, bundle: str) -> bool:

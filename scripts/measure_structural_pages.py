@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from measured_pages import Part, add_page_arguments, pages_of
 from report_header import begin, write
 
-from screening.assess.structural import BANDS, Shown, covers, without_structure
+from screening.assess.structural import (
+    BANDS,
+    Shown,
+    Tried,
+    counted,
+    covers,
+    without_structure,
+)
 from screening.classes import LOW_PRIORITY, OK
 from screening.iscn import chromosomes_of
 from screening.metrics import markdown_table, proportion
@@ -69,13 +76,14 @@ def tables(name: str, pages: Sequence[Routed]) -> Iterator[str]:
         f"{proportion(low, len(sham))} without the witness, of these "
         f"{proportion(lost, low) if low else 'none'} not with it.\n"
     )
-    sizes: dict[str, list[tuple[float, bool]]] = {}
-    for one in pages:
-        if one.page.change:
-            sizes.setdefault(one.page.kind, []).append((one.page.size, one.raised))
-    covered = covers(sizes)
+    found = counted(
+        [Tried(one.page.person, one.page.kind, one.page.size, one.raised) for one in pages
+         if one.page.change]
+    )  # fmt: skip
+    covered = covers(found)
     yield (
-        "Changed part from which on four fifths are not of low priority, the mean of the kinds: "
+        "Changed part from which on four fifths of the changes of each kind are surely not of low "
+        "priority (exact bounds, 95 % each, over people): "
         f"{'none' if covered is None else f'{100 * covered:.0f} %'}.\n"
     )
     named = [(one, _structure(one).suggestion) for one in pages if _structure(one)]

@@ -10,12 +10,15 @@ import pytest
 from pictures import picture, reading
 from screening.assess.structural import (
     Shown,
+    Tried,
+    counted,
     covers,
     structural_limits,
     structure_info,
     without_structure,
 )
-from screening.bundle_schema import BundleInfo, FusionInfo
+from screening.bundle_schema import EXPECTED_KINDS, BundleInfo, FusionInfo
+from screening.metrics import proportion
 from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
 from screening.record import PairChange, Picture, Structure
@@ -71,32 +74,67 @@ def test_what_is_found_is_counted_by_kind_and_size_and_what_it_costs():
         ("del", 1, 2),
     }
     assert found.covers is None  # too few of any size
+    bounds = {one.pages: one.bound for one in found.found}
+    assert bounds[3] == pytest.approx(0.1354, abs=1e-4)  # exact, two of three
+    assert bounds[2] == pytest.approx(0.0253, abs=1e-4)
+    assert found.confidence == 0.95 and found.lost_bound == pytest.approx(0.6574, abs=1e-4)
     refused = replace(pages[-1].picture, status="rejected", reason="blank")
     again = structure_info([Shown("e", "", refused)], INFO, "")
     assert (again.normal, again.lost) == (1, 0), "not low-priority without the structure either"
 
 
+def tried(kind: str, size: float, raised: int, missed: int = 0) -> list[Tried]:
+    """Changes of as many people."""
+    return [Tried(f"{i}", kind, size, i < raised) for i in range(raised + missed)]
+
+
+def of_all(size: float, raised: int, missed: int = 0) -> list[Tried]:
+    return [one for kind in EXPECTED_KINDS for one in tried(kind, size, raised, missed)]
+
+
 @pytest.mark.parametrize(
-    ("found", "from_size", "expected"),
-    [(1.0, 0.0, 0.1), (1.0, 0.25, 0.25), (1.0, 0.44, 0.4), (0.7, 0.0, None), (0.0, 0.0, None)],
-)
-def test_from_which_part_on_changes_are_seen(found, from_size, expected):
+    ("pages", "expected"),
+    [
+        ([], None),
+        (of_all(0.6, 13), None),  # nobody missed, but too few to be sure of four in five
+        (of_all(0.6, 14), 0.5),
+        (of_all(0.6, 14) + of_all(0.3, 21, 1), 0.25),
+        (of_all(0.6, 14) + of_all(0.3, 13, 1), 0.5),
+        # The first size that fails ends it.
+        (of_all(0.6, 9, 5) + of_all(0.3, 30), None),
+        # One of which too little is known is passed over, whatever it shows.
+        (of_all(0.6, 2, 3) + of_all(0.3, 30), 0.25),
+        # Every kind must be there, and each speak for itself.
+        (of_all(0.3, 30)[30:], None),
+        (of_all(0.3, 30)[30:] + tried("del", 0.3, 20, 4), None),
+        # Other kinds may be few, but may not contradict.
+        (of_all(0.3, 30) + tried("i", 0.3, 2, 1), 0.25),
+        (of_all(0.3, 30) + tried("i", 0.3, 1, 4), None),
+    ],
+)  # fmt: skip
+def test_from_which_part_on_changes_are_surely_seen(pages, expected):
+    assert covers(counted(pages)) == expected
+
+
+def test_a_person_with_several_pages_counts_once_as_the_worst():
+    pages = [Tried("a", "del", 0.3, up) for up in (True, True, False)]
+    pages += tried("del", 0.3, 3)
+    (found,) = counted(pages)
+    assert (found.raised, found.pages) == (5, 6)
+    assert found.bound == pytest.approx(proportion(3, 4, 0.9).low)
+
+
+@pytest.mark.parametrize("truth", [0.75, 0.79])
+def test_a_size_that_is_not_seen_often_enough_is_hardly_ever_promised(truth):
     rng = np.random.default_rng(0)
-    sizes = {
-        kind: [(s, bool(s >= from_size and i % 10 < 10 * found))
-               for i, s in enumerate(rng.permutation(np.linspace(0.1, 0.9, 200)))]
-        for kind in ("del", "dup")
-    }  # fmt: skip
-    reached = covers(sizes)
-    assert reached == (expected and pytest.approx(expected, abs=0.05))
-
-
-def test_rare_kinds_do_not_decide_and_all_kinds_count_alike():
-    many = [(0.5, True)] * 100
-    assert covers({"del": many, "inv": [(0.5, False)] * 4}) == 0.3
-    assert covers({"del": many, "inv": [(0.5, False)] * 5}) is None
-    assert covers({"del": many, "inv": [(0.5, True)] * 5}) == 0.3
-    assert covers({}) is None
+    earned = 0
+    for _ in range(400):
+        pages = [
+            Tried(str(i), kind, 0.3, bool(rng.random() < truth))
+            for kind in EXPECTED_KINDS for i in range(40)
+        ]  # fmt: skip
+        earned += covers(counted(pages)) is not None
+    assert earned <= 0.05 * 400
 
 
 def test_a_page_knows_its_kind_and_the_largest_changed_part():

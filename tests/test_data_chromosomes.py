@@ -222,6 +222,19 @@ def test_pooling_is_seeded_and_stays_within_its_records(tmp_path):
         assert len(set(cell)) == 46
 
 
+def test_both_homologs_come_from_one_cell_that_shows_both(tmp_path):
+    classes = [*map(str, range(1, 23)), "X"]
+    # Two of every other class, one of the rest.
+    cells = {f"c{k}": sorted([*classes, *classes[k % 2 :: 2]]) for k in range(6)}
+    for cell in pool_cells(read_cells(write_data_folder(tmp_path, cells)), 6,
+                           np.random.default_rng(0)):  # fmt: skip
+        taken: dict[str, set[str]] = {}
+        for one in cell.chromosomes:
+            taken.setdefault(one.name, set()).add(one.origin.partition("/")[0])
+        assert set(taken) == set(classes)
+        assert {len(cells) for cells in taken.values()} == {1}
+
+
 def test_pooling_too_few_chromosomes_names_what_lacks(tmp_path):
     records = read_cells(write_data_folder(tmp_path, {"a": FEMALE[:20], "b": FEMALE[:20]}))
     with pytest.raises(ManifestError, match="too few of 11, 12"):

@@ -33,6 +33,7 @@ UNREADABLE = {
     words.REVERSED_BANDS: Banding(-0.2, 0.07, 12.0),
     words.BLURRED_BANDS: Banding(0.4, -0.3, 3.44),
 }
+SOFT = Banding(0.4, -0.3, 12.0, 0.9)
 
 
 @cache
@@ -97,14 +98,15 @@ def test_each_limit_says_its_sentence(sentence, banding):
     assert said(banding) == (sentence,)
     assert "structural changes" in sentence
     assert not said(G_BANDS) and not said(None)
-    assert not said(Banding(0.17, 0.069, 3.45))
+    assert not said(Banding(0.17, 0.069, 3.45, 0.899))
+    assert said(SOFT) == (words.BLURRED_BANDS,)
 
 
 def test_bands_that_the_classifier_cannot_read_are_a_doubt():
     assert said(G_BANDS, misread_rate=0.2) == said(None, misread_rate=0.2) == (words.POOR_BANDS,)
 
 
-@pytest.mark.parametrize("banding", UNREADABLE.values())
+@pytest.mark.parametrize("banding", [*UNREADABLE.values(), SOFT])
 @pytest.mark.parametrize("rule", [VOTES, CALIBRATED])
 def test_unreadable_bands_are_never_put_last_whatever_the_score(banding, rule):
     page = draw([*map(str, sorted([*range(1, 23)] * 2)), "X", "X"])

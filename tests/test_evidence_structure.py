@@ -81,7 +81,10 @@ def test_two_small_findings_are_one_translocation_by_name():
     names = [name for name in AUTOSOMES for _ in range(2)]
     odds = [{"9": 4.0, "22": 5.0}.get(name, -6.0) for name in AUTOSOMES]
     lost = {21: rows(("22", 0, 0.5))}
-    seen = structure_of(said(names, odds, lost), pairs_of(names), names, HOW, range(44))
+    doubted = HOW.model_copy(update={"doubt": 0.0})
+    heard = said(names, odds, lost)
+    seen = structure_of(heard, pairs_of(names), names, doubted, range(44))
+    assert structure_of(heard, pairs_of(names), names, HOW, range(44)).suggestion == ""
     assert seen.suggestion == "t(9;22)(q34;q11.2)"
     assert {one.name for one in seen.pairs} == {"9", "22"} and seen.compared == 22
     changed = next(one for one in seen.pairs if one.name == "22")

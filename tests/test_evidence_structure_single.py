@@ -51,3 +51,14 @@ def test_the_partner_or_the_bands_are_told_from_one_half_on():
     lost = single_change(0.8, rows[:24], "9", how)
     assert lost.kind == "del" and lost.where.startswith("q")
     assert single_change(0.49, rows, "9", how).kind == ""
+
+
+def test_rows_that_are_unsure_of_their_class_name_nothing():
+    rows = np.full((40, 24, 12), -12.0)
+    for row in range(40):
+        name, place = ("9", row * 8 // 24) if row < 24 else ("22", 6 + (row - 24) * 6 // 16)
+        rows[row, class_index(name), place] = np.log(0.7)
+        rows[row, class_index("1"), place] = np.log(0.3)
+    told = single_change(0.8, rows, "9", StructureReading())
+    assert (told.p, told.kind, told.where) == (0.8, "", "")
+    assert single_change(0.8, rows[:0], "9", StructureReading()).kind == ""

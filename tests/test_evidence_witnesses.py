@@ -17,7 +17,7 @@ from screening.evidence.reading import read_cell
 from screening.evidence.witnesses import KNOWN, labels_of, only_raising, witnesses_of
 from screening.page_settings import StructureReading
 from screening.reading_settings import ReadingSettings
-from screening.record import PairChange, Structure
+from screening.record import Banding, PairChange, Structure
 from screening.triage.rule import Rule, judge
 from screening.words import TONED_MARK, UNREADABLE_STRUCTURE
 
@@ -82,6 +82,40 @@ def test_homologs_that_differ_are_a_doubt_from_the_limit_on():
         assert len(said.doubts) == wanted and not said.notes and not said.features
         assert (UNREADABLE_STRUCTURE in said.doubts) == (readable == 0.9)
         assert any("chromosomes 9" in doubt for doubt in said.doubts) == (doubt == 8.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, True),
+        ({"gains_and_losses": ("+8",)}, True),
+        ({"gains_and_losses": ("+8", "-X")}, False),  # 46 again, or 44, or 48
+        ({"misread_rate": 0.5}, False),
+        ({"banding": Banding(0.0, 0.0, 9.0)}, False),
+        ({"banding": Banding(-0.2, 0.2, 9.0)}, False),
+        ({"banding": Banding(0.4, -0.3, 1.0)}, False),
+        ({"banding": Banding(0.4, -0.3, 9.0)}, True),
+        ({"structure": replace(STRUCTURE, readable=0.1)}, False),
+    ],
+)
+def test_a_translocation_is_named_only_of_a_page_that_can_carry_a_name(changes, named):
+    one = next(one for one in KNOWN if one.name == "structure")
+    limits = StructureReading(doubt=5.0, readable=0.3)
+    settings = SETTINGS.model_copy(update={"structure": limits})
+    reading = replace(WHOLE.reading, **({"structure": STRUCTURE, "misread_rate": 0.01} | changes))
+    seen = replace(reading.structure, suggestion="t(9;22)(q34;q11.2)")
+    said = one.look(witness.Sight(reading=replace(reading, structure=seen)), settings).doubts
+    assert any("chromosomes 9 differ" in doubt for doubt in said)
+    assert any("t(9;22)" in doubt for doubt in said) == named
+
+
+@pytest.mark.parametrize(("shortest", "told"), [(1.0, False), (1e4, True)])
+def test_chromosomes_of_a_few_pixels_cannot_be_compared(shortest, told):
+    one = next(one for one in KNOWN if one.name == "structure")
+    limits = StructureReading(doubt=99.0, readable=0.0, shortest=shortest)
+    settings = SETTINGS.model_copy(update={"structure": limits})
+    seen = replace(WHOLE, reading=replace(WHOLE.reading, structure=STRUCTURE))
+    assert (UNREADABLE_STRUCTURE in one.look(seen, settings).doubts) == told
 
 
 def test_names_and_features_are_of_one_witness_each():

@@ -315,8 +315,8 @@ def of_homologs(s: ReadingSettings) -> Iterator[Any]:
 def of_bands(s: ReadingSettings) -> Iterator[Any]:
     pictures, names, _ = crops()
     yield banding_of(pictures, names, s.bands)
-    for agreement, inverted, detail in np.random.default_rng(0).uniform(0, (0.4, 0.1, 7), (40, 3)):
-        yield doubts_of_bands(Reading(banding=Banding(agreement, inverted, detail)), s)
+    for measures in np.random.default_rng(0).uniform(0, (0.4, 0.1, 7, 1), (60, 4)):
+        yield doubts_of_bands(Reading(banding=Banding(*measures)), s)
 
 
 def of_conclusions(s: ReadingSettings) -> Iterator[Any]:
@@ -430,6 +430,12 @@ def of_structure(s: ReadingSettings) -> Iterator[Any]:
     for odds in (-3.0, 1e5, 1e7):
         reading = Reading(structure=Structure(odds, 0.3, 22, (PairChange("9", 0, 1, 1, 4, 0),)))
         yield one.look(Sight(reading=reading), s).doubts
+    reading = Reading(structure=Structure(-3.0, 0.9, 22))
+    for length in np.linspace(15, 40, 26):
+        page = Page(np.array([[0, 0, 9, length]]), np.zeros(1, np.int64))
+        yield one.look(Sight(reading=reading, page=page), s).doubts
+    # Of a cell that nobody doubts nothing is named, and by default none is doubted.
+    how = s.structure.model_copy(update={"doubt": s.structure.doubt - 1e6})
     names = [name for name in CHROMOSOMES[:22] for _ in range(2)]
     rng = np.random.default_rng(0)
     for second in np.linspace(-4, 4, 9):
@@ -448,7 +454,7 @@ def of_structure(s: ReadingSettings) -> Iterator[Any]:
         quality[8, 0, 1] = 0.65
         inked = rows[..., 0, 0] < 0
         said = PairsSaid(each, np.zeros((m, 2)), differ, rows, inked, quality)
-        yield structure_of(said, pairs_of(names), names, s.structure, range(len(names)))
+        yield structure_of(said, pairs_of(names), names, how, range(len(names)))
     for lost in range(2, 16):
         rows = np.log(np.full((40, 24, 12), 1e-3))
         at = np.r_[np.arange(20), np.arange(20 + lost, 40)]

@@ -11,6 +11,7 @@ import pytest
 
 from pictures import jpeg, judged, reading
 from screening import words
+from screening.bundle_schema import StructureFound, StructureInfo
 from screening.classes import ROUTES
 from screening.record import Picture
 from screening.report.figures import scale_bar
@@ -182,6 +183,27 @@ def test_hostile_names_stay_text():
     page = render(view(row(HOSTILE)))
     assert "<script>alert" not in page
     assert not any(name.startswith("on") for _, name, _ in parsed(page).attributes)
+
+
+def test_what_is_known_of_structure_stands_apart_from_the_promise_as_a_table():
+    found = [
+        StructureFound(kind="inv", low=0.25, high=0.5, pages=4, raised=2, bound=0.0976),
+        StructureFound(kind="del", low=0.5, high=2, pages=14, raised=14, bound=0.8073),
+    ]
+    known = StructureInfo(
+        recall=0.8, confidence=0.95, people=9, normal=40, lost=2, lost_bound=0.149,
+        found=tuple(found),
+    )  # fmt: skip
+    text = render(view(judged("a.png"), certificate="At least all.", structure=known))
+    promise = text.index("At least all.")
+    assert promise < text.index("Structure: no size is promised.") < text.index("<h2>Cases</h2>")
+    row = '<tr><th scope="row">deletion</th><td></td><td>14 of 14 (at least 80 %)</td></tr>'
+    assert row in text and '<th scope="col">25–50 %</th>' in text
+    assert text.index("deletion</th>") < text.index("inversion</th>")
+    assert "(at most 15 % of all such, with 95 % confidence)" in text
+    none = render(view(judged("a.png"), structure=known.model_copy(update={"found": ()})))
+    assert "Of 40 normal cells 2 are not of low priority" in none
+    assert 'structural changes">' not in render(view(judged("a.png")))
 
 
 def test_the_page_asks_nobody_for_anything():

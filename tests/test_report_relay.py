@@ -7,7 +7,7 @@ import pytest
 
 from screening.classes import CHROMOSOMES
 from screening.report.counts import class_counts, count_groups
-from screening.report.relay import TALLEST, NamedCrop, relay
+from screening.report.relay import TALLEST, NamedCrop, relaid, relay
 
 
 def cell(counts: dict[str, int] | None = None, doubtful: str = "") -> list[NamedCrop]:
@@ -52,6 +52,16 @@ def test_what_is_not_as_expected_is_red(change):
     assert red(relay(cell())) == 0
     assert red(relay(cell({"X": 1, "Y": 1}))) == 0
     assert red(relay(cell(change))) > 30
+
+
+def test_it_is_told_where_each_chromosome_and_each_class_stands():
+    crops = cell({"21": 3, "13": 0})
+    laid = relaid(crops)
+    assert len(laid.boxes) == len(crops) and set(laid.slots) == set(CHROMOSOMES)
+    for one, (x, y, w, h) in zip(crops, laid.boxes, strict=True):
+        left, top, width, height = laid.slots[one.name]
+        assert left <= x and x + w <= left + width and top <= y and y + h <= top + height
+        assert laid.page[y : y + h, x : x + w].min() < 255
 
 
 def test_doubtful_ones_are_framed():

@@ -19,7 +19,8 @@ RANKS = {
     "bundle_schema": 0, "metrics": 0,
     "native_log": 0, "demo": 0, "words": 0, "images": 1, "karyogram": 2, "synthesis": 3, "data": 4,
     "models": 5, "train": 6, "predict": 7, "evidence": 8, "uncertainty": 8, "triage": 9,
-    "report": 10, "worklist": 11, "assess": 12, "build": 13, "commands": 14, "cli": 15,
+    "report": 10, "worklist": 11, "assess": 12, "review": 12, "build": 13,
+    "commands": 14, "cli": 15,
     "__main__": 16,
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "keras_tuner"}
@@ -113,6 +114,7 @@ def _for_types(node: ast.stmt) -> bool:
 @pytest.mark.parametrize(
     "arguments",
     [["-c", "import screening"], ["-m", "screening", "--help"],
+     ["-c", "import screening.review.serving, screening.review.server"],
      ["-m", "screening", "screen", "--help"], ["-m", "screening", "simulate", "--help"]],
 )  # fmt: skip
 def test_no_tensorflow_until_something_is_computed(arguments):

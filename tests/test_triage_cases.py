@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pictures import picture, reading
-from screening.record import Case, Picture, Verdict
+from screening import words as said
+from screening.classes import CHROMOSOMES
+from screening.record import Case, Picture, Structure, Verdict
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule
 
@@ -95,3 +97,23 @@ def test_only_what_was_read_in_order_and_stands_out_is_counted(changes, counted)
     assert case.findings == ("1 of 1 cell shows +8" if counted else "")
     rejected = cell(change="+8", status="rejected", route="review")
     assert case_of(rejected, rule=Rule()).findings == ""
+
+
+@pytest.mark.parametrize(
+    ("doubt", "change", "named"),
+    [
+        ("", "", True), ("", "+8", True), ("", "+8 +19", False), (said.POOR_BANDS, "", False),
+        (said.UNREADABLE_STRUCTURE, "", False),
+    ],
+)  # fmt: skip
+def test_cells_that_cannot_carry_a_name_do_not_say_what_a_case_has(doubt, change, named):
+    odds = dict.fromkeys(CHROMOSOMES[:22], -6.0) | {"9": 4.0, "22": 4.0}
+    seen = Structure(6.0, 0.8, 22, (), odds=odds)
+    cells = [
+        picture(f"{i}.png", case="a", reading=reading(change, structure=seen),
+                doubts=(doubt,) * bool(doubt), verdict=Verdict("review", "normal"))
+        for i in range(3)
+    ]  # fmt: skip
+    case = case_of(*cells, rule=Rule(structural=5.0))
+    assert ("t(9;22)" in case.findings) == ("chromosomes 9" in case.findings) == named
+    assert case.route == "review"

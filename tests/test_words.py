@@ -8,10 +8,12 @@ import math
 import re
 
 import pytest
+from pydantic import ValidationError
 
 from screening import promises, words
 from screening.bundle_schema import EXPECTED_KINDS, CertificateInfo, StructureFound, StructureInfo
 from screening.classes import FLAG, LABELLED, LOW_PRIORITY, NUMERICAL, REVIEW, ROUTES
+from screening.metrics import proportion
 from screening.record import PairChange, Structure
 from screening.report import glossary
 
@@ -56,15 +58,22 @@ def structure(kind: str, suggestion: str = "") -> Structure:
 STRUCTURES = [("",), ("shorter",), ("longer", "t(9;22)(q34;q11.2)")]
 
 
-def covered(n: int, covers: float | None) -> StructureInfo:
+def covered(n: int, covers: float | None, bounded: bool = True) -> StructureInfo:
+    bound = proportion(n, n, 0.9).low if bounded else None
+    more = {"confidence": 0.95, "lost_bound": 1.0} if bounded else {}
     found = [
-        StructureFound(kind=kind, low=low, high=1, pages=n, raised=n)
-        for low in (0.1, 0.5) for kind in EXPECTED_KINDS
+        StructureFound(kind=kind, low=low, high=high, pages=n, raised=n, bound=bound)
+        for low, high in ((0.1, 0.25), (0.25, 0.5), (0.5, 2)) for kind in EXPECTED_KINDS
     ]  # fmt: skip
-    return StructureInfo(covers=covers, recall=0.8, people=n, normal=n, lost=n, found=tuple(found))
+    return StructureInfo(
+        covers=covers, recall=0.8, people=n, normal=n, lost=n, found=tuple(found), **more
+    )
 
 
-COVERED = itertools.product((1, 2, 46), COVERS[:-1])
+COVERED = [
+    (n, covers, bounded) for n in (1, 2, 46) for covers in COVERS[:-1] for bounded in (False, True)
+    if n == 46 or not bounded or covers is None
+]  # fmt: skip
 SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "probability": [(p,) for p in PROBABILITIES],
     "stated": [(p,) for p in PROBABILITIES],
@@ -123,6 +132,10 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
         *((certificate(n, *more),) for n in (1, 2) for more in CERTIFICATES),
     ],
     "structure_sentence": [(None,), *((covered(*each),) for each in COVERED)],
+    **{
+        name: [(covered(*each),) for each in COVERED]
+        for name in ("structure_promised", "structure_origin", "structure_found", "structure_costs")
+    },
     "outside_certificate": [(certificate(n),) for n in (1, 100)],
     "case_summary": itertools.product(COUNTS, COUNTS, COUNTS),
 }
@@ -205,12 +218,31 @@ def test_normal_says_what_it_covers_of_structure(covers):
 
 
 def test_a_size_is_promised_only_when_every_kind_was_looked_for():
-    assert covered(5, 0.25).promised == 0.25 and covered(2, 0.25).promised is None
-    assert "25 % of a chromosome or more, 80 %" in promises.structure_sentence(covered(5, 0.25))
-    few = covered(5, 0.25).model_copy(update={"found": covered(5, 0.25).found[:3]})
-    assert few.promised is None
-    assert "of no size" in promises.structure_sentence(few)
-    assert covered(5, None).promised is None
+    known = covered(14, 0.25)
+    assert known.promised == 0.25
+    said = promises.structure_sentence(known)
+    assert "translocations of 25 % of a chromosome or more are not of low priority" in said
+    assert "each kind with 95 % confidence" in said
+    assert "Deletion, 10–25 %: 14 of 14 (at least 80 %), 25–50 %: 14 of 14" in said
+    for fewer in ("found", "covers"):
+        content = known.model_dump() | {"found": known.found[:4]}
+        with pytest.raises(ValidationError, match="covers: .* not so del, dup, inv, t"):
+            StructureInfo(**content | ({"covers": 0.5} if fewer == "covers" else {}))
+    with pytest.raises(ValidationError, match="for each kind"):
+        covered(13, 0.25)
+    with pytest.raises(ValidationError, match="bound of del: expected at most 0.8074"):
+        one = known.found[0].model_copy(update={"bound": 0.9})
+        StructureInfo(**known.model_dump() | {"found": [one], "covers": None})
+    none = covered(14, None)
+    assert none.promised is None and "no size is promised" in promises.structure_sentence(none)
+
+
+def test_an_older_bundle_without_bounds_is_read_and_promises_nothing():
+    older = covered(46, 0.25, bounded=False)
+    assert older.promised is None
+    said = promises.structure_sentence(older)
+    assert "without a bound" in said and "at least" not in said and "confidence" not in said
+    assert "Inversion, 10–25 %: 46 of 46" in said
 
 
 def test_a_structural_doubt_tells_the_pair_and_what_it_may_be():

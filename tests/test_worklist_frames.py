@@ -25,6 +25,7 @@ from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.simulate import sham, simulate
 from screening.synthesis.style import clinical_style
+from screening.triage.rule import Rule
 from screening.worklist import pipeline
 from screening.worklist.discover import discover
 from screening.worklist.left_out import LeftOut
@@ -237,7 +238,7 @@ def test_what_is_left_out_is_told_everywhere(
 ) -> None:
     folder, out = folder_of_odd_names(tmp_path / "in"), tmp_path / "out"
     summary = screen(folder, out)
-    show(summary, Settings(folder, out, "b" * 64, "fake"))
+    show(summary, Rule(), out)
     said = capsys.readouterr().out
     assert "Other files, not read: 8 (2 .csv, 2 without suffix, 1 .bmi, 1 .pdf, 2 of other" in said
     assert "such as DICOMDIR, b/notes.CSV" in said
@@ -250,7 +251,7 @@ def test_what_is_left_out_is_told_everywhere(
 def test_nothing_left_out_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "in" / "a.png", [karyogram(1)])
     summary = screen(tmp_path / "in", tmp_path / "out")
-    show(summary, Settings(tmp_path / "in", tmp_path, "b" * 64, "fake"))
+    show(summary, Rule(), tmp_path)
     assert "Other files" not in capsys.readouterr().out
     assert str(LeftOut()) == "0"
 

@@ -62,7 +62,9 @@ class OddScorer(FakeScorer):
     def __init__(self, folder: Path, error: Exception, above: int = 0) -> None:
         super().__init__()
         self.error, self.above = error, above
-        self.odd = pipeline.key_of(pipeline._sha256(pipeline.PictureFile(ODD, folder / ODD, "c")))
+        self.odd = pipeline.key_of(
+            pipeline.content_hash(pipeline.PictureFile(ODD, folder / ODD, "c"))
+        )
 
     def score(self, images, keys):  # type: ignore[no-untyped-def]
         if self.odd in keys and len(keys) > self.above:
@@ -239,10 +241,14 @@ def test_routing_fails_one_and_resume_makes_it_anew(folder, tmp_path, monkeypatc
     assert (again.new, again.exit_status) == (1, 0)
 
 
+OLDER = "substr(record, 1, instr(record, char(10)) - 1)"
+"""A record as earlier versions kept it, without a checksum."""
+
+
 @pytest.mark.parametrize(
     "damage",
-    ["'{'", "'[1]'", """'{"version": 2}'""", "x'0000'", "json_set(record, '$.p', 'x')",
-     "json_set(record, '$.warnings', 7)", "json_set(record, '$.reading.chromosomes', 7)"],
+    ["'{'", "'[1]'", """'{"version": 2}'""", f"json_set({OLDER}, '$.p', 'x')",
+     f"json_set({OLDER}, '$.warnings', 7)", f"json_set({OLDER}, '$.reading.chromosomes', 7)"],
 )  # fmt: skip
 def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
     assert screen(folder, tmp_path, reader=reader()).exit_status == 0
@@ -256,10 +262,20 @@ def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
     assert (summary.new, summary.exit_status) == (1, 0)
 
 
+@pytest.mark.parametrize("damage", ["x'0000'", "replace(record, '1', '2')"])
+def test_a_result_whose_bytes_have_changed_is_made_anew_at_once(folder, tmp_path, damage):
+    assert screen(folder, tmp_path, reader=reader()).exit_status == 0
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute(f"UPDATE results SET record = {damage} WHERE image = ?", (ODD,))
+    connection.close()
+    summary = screen(folder, tmp_path, reader=reader(), resume=True)
+    assert (summary.new, summary.exit_status) == (1, 0)
+
+
 def test_a_result_of_another_version_ends_the_run_with_the_way_on(folder, tmp_path):
     assert screen(folder, tmp_path, reader=reader()).exit_status == 0
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("UPDATE results SET record = json_set(record, '$.version', 99)")
+        connection.execute(f"UPDATE results SET record = json_set({OLDER}, '$.version', 99)")
     connection.close()
     before = (tmp_path / "triage.csv").read_bytes()
     with pytest.raises(RecordError, match=f"version 99.*reads {VERSION}.*--overwrite"):

@@ -21,6 +21,7 @@ from screening.worklist.ledger import (
     LedgerError,
     LedgerInUse,
     discard,
+    set_aside,
 )
 
 
@@ -163,7 +164,7 @@ def changed(folder: Path, **values: object) -> None:
     """Change what the record of the only picture of a ledger says."""
     connection = sqlite3.connect(folder / FILE_NAME)
     (text,) = connection.execute("SELECT record FROM results").fetchone()
-    record = json.dumps(json.loads(text) | values)
+    record = json.dumps(json.loads(text.partition("\n")[0]) | values)
     connection.execute("UPDATE results SET record = ?", (record,))
     connection.commit()
     connection.close()
@@ -192,6 +193,46 @@ def test_a_damaged_record_is_failed_and_made_anew(tmp_path: Path) -> None:
         assert (picture.status, picture.case, picture.sha256) == ("failed", "case a", "ab")
         assert "--resume makes it anew" in picture.reason
         assert ledger.known() == {}
+
+
+def test_a_number_that_a_disk_changed_is_seen_by_its_checksum(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin({}, "now")
+        ledger.add([result("a"), result("b")])
+        assert ledger.count() == 2
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    spoil = "UPDATE results SET record = replace(record, '46', '47') WHERE image = 'a'"
+    connection.execute(spoil)
+    connection.commit()
+    connection.close()
+    with open_ledger(tmp_path) as ledger:
+        assert ledger.known() == {"b": "ab"}
+        first, second = ledger.results()
+        assert (first.status, second.status) == ("failed", "ok")
+        assert "checksum" in first.reason and "--resume" in first.reason
+
+
+def test_a_damaged_ledger_is_set_aside_under_a_free_name(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    for number, content in enumerate((b"first", b"second"), start=1):
+        path.write_bytes(content)
+        path.with_name(path.name + "-wal").write_bytes(b"journal of " + content)
+        backup = set_aside(path)
+        assert backup.name == f"ledger.damaged-{number}.sqlite" and not path.exists()
+        assert backup.read_bytes() == content
+        assert backup.with_name(backup.name + "-wal").read_bytes() == b"journal of " + content
+
+
+def test_a_new_run_hides_nothing_that_is_known_of_its_pictures(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin({}, "Monday", ["a", "b"])
+        ledger.add([result("a"), result("b")])
+        ledger.begin({}, "Tuesday", ["b", "c"])
+        assert [each.image for each in ledger.results()] == ["b"]
+        assert ledger.last_run() == {"started": "Tuesday", "finished": None}
+        ledger.finish("late", {"device": "cpu"})
+        told = {"device": "cpu", "started": "Tuesday", "finished": "late"}
+        assert ledger.last_run() == told
 
 
 def test_a_result_that_cannot_be_written_down_is_failed_alone(tmp_path: Path) -> None:

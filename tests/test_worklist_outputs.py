@@ -286,6 +286,7 @@ def test_run_json_tells_who_computed_what_and_how_it_went():
         "failures": [{"image": "x", "status": "failed", "reasons": [TORN]}],
         "outputs": list(OUTPUT_NAMES), "python": platform.python_version(),
         "platform": platform.platform(), "certificate": trust.certificate,
+        "structure": "Structure: structural changes not judged.",
         "drift": run["drift"], "warnings": list(trust.warnings), "threshold": 0.4,
         "min_confidence": 0.7, "ignored_files": 2, "ignored_kinds": {".csv": 2},
         "ignored_names": ["a.csv", "b.csv"],

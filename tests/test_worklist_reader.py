@@ -106,6 +106,8 @@ def test_only_the_witnesses_of_the_bundle_are_heard(bundle, page, located, cell)
 def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
     bundle, page, located, monkeypatch
 ):
+    why = ""
+    monkeypatch.setattr(reader, "unseen_bands", lambda *_: why)
     seen = Structure(5.0, 0.8, 22, (PairChange("9", 0, 1, 1, 5.0, 0.5),))
     compared = ComparedCell(seen, (("nine", b"jpeg"),))
     monkeypatch.setattr(reader, "compare_homologs", lambda *_: compared)
@@ -117,6 +119,10 @@ def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
     assert said.reading.whole
     assert said.reading.structure == seen and said.pairs == compared.figures
     assert said.testimony.doubts == (words.structural_doubt(seen),)
+    # Of a page without bands nothing is said: the bands are the doubt.
+    why = words.NO_BANDS
+    said = own.read(page, located, P)
+    assert said.reading.structure is None and said.pairs == () == said.testimony.doubts
 
 
 def test_a_witness_that_this_version_does_not_know_is_refused_before_any_picture(bundle):

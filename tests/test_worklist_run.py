@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import random
+import shutil
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -219,10 +220,63 @@ def test_a_failed_picture_is_tried_again(tmp_path: Path) -> None:
 
 def test_a_damaged_ledger_is_named_and_can_be_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"junk" * 1000)
-    for resume in (False, True):
-        with pytest.raises(LedgerError, match="damaged"):
-            screen(folder, tmp_path, resume=resume)
+    with pytest.raises(LedgerError, match="damaged.*--resume keeps it.*--overwrite"):
+        screen(folder, tmp_path)
     assert screen(folder, tmp_path, overwrite=True).exit_status == 0
+
+
+def test_resume_keeps_a_damaged_ledger_and_makes_every_result_anew(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"junk" * 1000)
+    summary = screen(folder, tmp_path, resume=True)
+    assert summary.new == 16
+    (warning,) = summary.warnings
+    assert "ledger.damaged-1.sqlite" in warning
+    assert (tmp_path / "ledger.damaged-1.sqlite").read_bytes() == b"junk" * 1000
+    assert warning in (tmp_path / "report.html").read_text("utf-8")
+    assert (tmp_path / "triage.csv").read_bytes() == (unbroken / "triage.csv").read_bytes()
+    assert screen(folder, tmp_path, resume=True).warnings == ()
+
+
+def test_a_folder_that_is_deleted_under_a_run_is_told(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    class Deleting(FakeScorer):
+        def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[np.ndarray]:
+            shutil.rmtree(out, ignore_errors=True)
+            return super().score(images, keys)
+
+    with pytest.raises(ScreeningError, match="moved or deleted"):
+        screen(folder, out, Deleting())
+    assert screen(folder, out).exit_status == 0
+
+
+def test_names_and_their_order_do_not_change_a_picture(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """The same contents under names in the opposite order, half of them in an earlier run."""
+    paths = sorted(folder.rglob("*.png"))
+    other = tmp_path / "in"
+    other.mkdir()
+
+    def copy(some: Sequence[Path]) -> None:
+        for path in some:
+            (other / f"{len(paths) - paths.index(path):03d}.png").write_bytes(path.read_bytes())
+
+    copy(paths[::2])
+    screen(other, tmp_path / "out", batch_size=1, workers=1)
+    copy(paths[1::2])
+    assert screen(other, tmp_path / "out", batch_size=5, workers=4, resume=True).new == 8
+
+    def by_content(out: Path) -> dict[str, dict[str, str]]:
+        named = ("image", "case")
+        return {
+            row["sha256"]: {name: value for name, value in row.items() if name not in named}
+            for row in rows(out)
+        }
+
+    assert by_content(tmp_path / "out") == by_content(unbroken)
 
 
 def test_out_of_memory_keeps_what_is_done_and_says_what_to_try(

@@ -52,7 +52,7 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         help="below this vote share a picture goes to review, 0.5 to 1 (default: the bundle's)",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=8, help="pictures per model call (%(default)s)"
+        "--batch-size", type=int, default=8, help="pictures scored and kept together (%(default)s)"
     )
     parser.add_argument(
         "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"

@@ -18,7 +18,8 @@ from screening.commands.scoring_arguments import (
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
-    from screening.worklist.run import Settings, Summary
+    from screening.triage.rule import Rule
+    from screening.worklist.run import Summary
 
 
 class Interrupted(ScreeningError):
@@ -99,11 +100,11 @@ def run(args: argparse.Namespace) -> int:
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
         ) from None
     if not args.quiet:
-        show(summary, settings)
+        show(summary, rule, args.out)
     return summary.exit_status
 
 
-def show(summary: Summary, settings: Settings) -> None:
+def show(summary: Summary, rule: Rule, out: Path) -> None:
     """Print the counts and where the page lies."""
     from rich.console import Console
     from rich.markup import escape
@@ -116,7 +117,7 @@ def show(summary: Summary, settings: Settings) -> None:
         table.add_row(
             f"[{colour}]{route}[/]",
             f"[bold]{count}[/]",
-            words.meaning(route, settings.rule.scope, settings.rule.covers),
+            words.meaning(route, rule.scope, rule.covers),
         )
     console.print(table)
     for warning in summary.warnings:
@@ -126,5 +127,6 @@ def show(summary: Summary, settings: Settings) -> None:
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
     if summary.left_out:
         console.print(escape(words.left_out(summary.left_out)))
-    console.print(f"Work list: [bold]{escape(str(settings.out / 'report.html'))}[/]")
+    console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
+    console.print(f"Case by case, with verdicts: screening review {escape(str(out))}")
     console.print(words.RESEARCH_USE)

@@ -61,8 +61,9 @@ def pool_cells(
     Each starts from a random anchor cell and takes what is missing from the cells that look most
     like it, near ones first; the order is shuffled a little among the nearest `neighbours`, so that
     one anchor does not always meet the same company. Both homologs come from one cell wherever a
-    cell near enough shows both, since homologs are compared with each other. Chromosomes are resized to the anchor's scale
-    and their darkness is moved most of the way to the anchor's. No picture stands twice in a cell.
+    cell near enough shows both, since homologs are compared with each other. Chromosomes are
+    resized to the anchor's scale and their darkness is moved most of the way to the anchor's. No
+    picture stands twice in a cell.
     `records` must come from one part of a split: the pooled cell's case is the anchor's with
     "pooled-" before it, and its chromosomes' origins name everybody in it.
     Opens every picture of `records` once (about 3 ms per cell), keeps them only while it runs.

@@ -59,14 +59,22 @@ def profiles_of(crops: np.ndarray, how: BandReading) -> np.ndarray:
 
 def doubts_of_bands(reading: Reading, settings: ReadingSettings) -> tuple[str, ...]:
     """Return why the bands of a whole cell cannot be trusted, at most one sentence."""
-    seen, limits = reading.banding, settings.bands
-    if seen is not None and seen.inverted >= limits.inverted:
-        return (words.REVERSED_BANDS,)
-    if seen is not None and seen.detail < limits.detail:
-        return (words.BLURRED_BANDS,)
-    if seen is not None and seen.agreement < limits.agreement:
-        return (words.NO_BANDS,)
+    unseen = unseen_bands(reading.banding, settings.bands)
+    if unseen:
+        return (unseen,)
     return (words.POOR_BANDS,) if reading.misread_rate >= settings.looks.poor else ()
+
+
+def unseen_bands(seen: Banding | None, limits: BandReading) -> str:
+    """Return why nothing but a count can be told by the bands, "" where more can, or where nobody
+    looked."""
+    if seen is None:
+        return ""
+    if seen.inverted >= limits.inverted:
+        return words.REVERSED_BANDS
+    if seen.detail < limits.detail or seen.softness >= limits.soft:
+        return words.BLURRED_BANDS
+    return words.NO_BANDS if seen.agreement < limits.agreement else ""
 
 
 def _bands(lines: np.ndarray, how: BandReading) -> np.ndarray:

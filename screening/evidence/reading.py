@@ -9,6 +9,8 @@ chromosomes and by where they stand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from iscn_authenticator import validate_karyotype
 from numpy.typing import ArrayLike
@@ -32,7 +34,7 @@ from screening.evidence.karyotypes import (
 )
 from screening.evidence.likelihood import likelihood
 from screening.evidence.slots import OUTSIDE, Page, Slots, align_best
-from screening.evidence.weights import object_weights, tilted, with_print
+from screening.evidence.weights import held_to, object_weights, tilted, with_print
 from screening.reading_settings import Conclusions, ReadingSettings
 from screening.record import Chromosome, Reading
 
@@ -44,15 +46,17 @@ def read_cell(
     page: Page,
     relative: np.ndarray | None,
     settings: ReadingSettings,
+    held: Mapping[int, int] | None = None,
 ) -> Reading:
     """Return the reading of the n objects of a page.
 
     `p` (n, 25): probabilities of the classes of `classes.CHROMOSOMES` and of "not one chromosome";
     `page`: where the objects stand; `relative` (n,): lengths in percent of the haploid autosomes,
-    nan when unknown. ValueError for shapes that do not fit each other.
+    nan when unknown; `held`: what a person says that objects are, see `weights.held_to`.
+    ValueError for shapes that do not fit each other.
     """
     none = np.zeros((0, len(page.rows), CLASSES + 1))
-    return read_passes(p, none, page, relative, settings)[0]
+    return read_passes(p, none, page, relative, settings, held)[0]
 
 
 def read_passes(
@@ -61,6 +65,7 @@ def read_passes(
     page: Page,
     relative: np.ndarray | None,
     settings: ReadingSettings,
+    held: Mapping[int, int] | None = None,
 ) -> tuple[Reading, np.ndarray]:
     """Return the reading of a page by `p`, see `read_cell`, and the log-odds of an abnormal
     complement in each dropout pass, (passes,).
@@ -79,7 +84,7 @@ def read_passes(
     seen = [with_print(likelihood(p, choice), p, page, rates, place) for choice in choices]
     chosen, slots = align_best(seen, np.log(looks.prior), page, rates, settings.layout)
     misread = looks.misread[chosen]
-    weights = object_weights(seen[chosen], slots, choices[chosen], page, place)
+    weights = held_to(object_weights(seen[chosen], slots, choices[chosen], page, place), held or {})
     one = p[:, CLASSES] < limits.not_one
     disorder = _disorder(np.where(one, lengths, np.nan), slots, limits)
     if not limits.fewest <= n <= limits.most:

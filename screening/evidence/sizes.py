@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import siegelslopes
 
 from screening.classes import NOT_A_CHROMOSOME, RELATIVE_LENGTH
 from screening.reading_settings import Sizes
@@ -52,6 +51,8 @@ def excesses(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) -> 
 
     The class is the one read; for objects that are none, that of their slot or, outside, 21.
     """
+    from scipy.stats import siegelslopes  # half a second, which the reading room does not need
+
     table = {name: np.log(length) for name, length in RELATIVE_LENGTH.items()}
     x = np.array([table.get(one.name, table.get(one.position, table["21"])) for one in objects])
     named = np.array([one.name in table for one in objects], bool)

@@ -69,7 +69,8 @@ def structure_of(
             _change(said, k, (places[pairs[k, 0]], places[pairs[k, 1]]), classes[k], mean[k], how)
             for k in told
         ),
-        suggestion=cell.known if cell.share >= how.named else "",
+        # A name needs a doubt: without one it would be the best of many unlikely ones.
+        suggestion=cell.known if cell.share >= how.named and cell.log_odds >= how.doubt else "",
         odds={name: round(value, 3) for name, value in odds.items()},
     )
 

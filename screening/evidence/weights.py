@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,18 @@ def object_weights(
     )
     weights[..., PAIRS:] = (merged * ~_small(page, placement) * seen.other)[..., None] * inside
     return weights + 1e-300
+
+
+def held_to(weights: np.ndarray, held: Mapping[int, int]) -> np.ndarray:
+    """Return weights (n, 50) in which the objects in `held` can be nothing but what a person says:
+    the option, a column of `assignment.OPTIONS`, of each object's number."""
+    if not held:
+        return weights
+    weights = weights.copy()
+    for number, option in held.items():
+        weights[number] = 1e-300
+        weights[number, option] = 1.0
+    return weights
 
 
 def tilted(weights: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,17 +37,34 @@ class NamedCrop(NamedTuple):
     doubtful: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Relaid:
+    """A re-laid cell: `page` uint8 (h, w, 3) RGB, where each chromosome stands on it, `boxes`
+    x, y, w, h in px in the order in which they were given, and where each class has its `slots`."""
+
+    page: np.ndarray
+    boxes: tuple[tuple[int, int, int, int], ...]
+    slots: Mapping[str, tuple[int, int, int, int]]
+
+
 @dataclass(frozen=True)
 class _Slot:
-    """One class in its row; `width` px before the row is spread over the page."""
+    """One class in its row: its chromosomes and their places in the order given; `width` px before
+    the row is spread over the page."""
 
     count: ClassCount
     chromosomes: tuple[NamedCrop, ...]
+    places: tuple[int, ...]
     width: int
 
 
 def relay(crops: Sequence[NamedCrop]) -> np.ndarray:
-    """Return uint8 (h, w, 3) RGB: the chromosomes class by class, four rows as in a clinic.
+    """Return the page of `relaid`."""
+    return relaid(crops).page
+
+
+def relaid(crops: Sequence[NamedCrop]) -> Relaid:
+    """Return the chromosomes class by class, four rows as in a clinic.
 
     Labels stand under the slots, red with the number found where it is not the expected one;
     doubtful chromosomes have a dashed amber frame and their probability. Markers and what has no
@@ -73,6 +90,8 @@ def relay(crops: Sequence[NamedCrop]) -> np.ndarray:
     ]
     height = 2 * _MARGIN + sum(h + _ABOVE + _BELOW + _ROW_GAP for h in heights) + _SMALL_LETTERS
     page = np.full((height, inner + 2 * _MARGIN, 3), 255, np.uint8)
+    boxes: dict[int, tuple[int, int, int, int]] = {}
+    slots: dict[str, tuple[int, int, int, int]] = {}
     top = _MARGIN
     for row, tallest in zip(rows, heights, strict=True):
         baseline = top + _ABOVE + tallest
@@ -80,11 +99,12 @@ def relay(crops: Sequence[NamedCrop]) -> np.ndarray:
         gap = _SLOT_GAP if row is rest else free / max(1, len(row) - 1)
         x = float(_MARGIN)
         for slot in row:
-            _draw_slot(page, slot, round(x), baseline)
+            boxes |= _draw_slot(page, slot, round(x), baseline)
+            slots[slot.count.name] = (round(x), top, slot.width, _ABOVE + tallest + _BELOW)
             x += slot.width + gap
         top = baseline + _BELOW + _ROW_GAP
     _write(page, _CAPTION, _SMALL_LETTERS, _MARGIN, height - _MARGIN, _SOFT)
-    return page
+    return Relaid(page, tuple(boxes[i] for i in range(len(scaled))), slots)
 
 
 def _check(crops: Sequence[NamedCrop]) -> None:
@@ -118,11 +138,12 @@ def _scaled(crops: Sequence[NamedCrop]) -> list[NamedCrop]:
 
 
 def _slot(count: ClassCount, crops: Sequence[NamedCrop], unit: int) -> _Slot:
-    own = tuple(each for each in crops if each.name == count.name)
+    places = tuple(i for i, each in enumerate(crops) if each.name == count.name)
+    own = tuple(crops[i] for i in places)
     used = sum(each.crop.shape[1] for each in own) + _HOMOLOG_GAP * max(0, len(own) - 1)
     # An empty or half-empty slot keeps its place, so that what is missing is seen.
     nominal = 2 * unit + _HOMOLOG_GAP
-    return _Slot(count, own, max(used, nominal, _label(count).shape[1]))
+    return _Slot(count, own, places, max(used, nominal, _label(count).shape[1]))
 
 
 def _label(count: ClassCount) -> np.ndarray:
@@ -130,13 +151,18 @@ def _label(count: ClassCount) -> np.ndarray:
     return letters(f"{name} ({count.found})" if count.differs else name, "sans", _LETTERS)
 
 
-def _draw_slot(page: np.ndarray, slot: _Slot, left: int, baseline: int) -> None:
+def _draw_slot(
+    page: np.ndarray, slot: _Slot, left: int, baseline: int
+) -> dict[int, tuple[int, int, int, int]]:
+    """Draw a slot; return the boxes of its chromosomes by their places."""
     colour = _RED if slot.count.differs else _INK if slot.count.found else _SOFT
     used = sum(each.crop.shape[1] for each in slot.chromosomes)
     used += _HOMOLOG_GAP * max(0, len(slot.chromosomes) - 1)
     x = left + (slot.width - used) // 2
-    for each in slot.chromosomes:
+    boxes = {}
+    for place, each in zip(slot.places, slot.chromosomes, strict=True):
         h, w = each.crop.shape
+        boxes[place] = (x, baseline - h, w, h)
         page[baseline - h : baseline, x : x + w] = each.crop[..., None]
         if each.doubtful:
             _frame(page, x - 3, baseline - h - 3, x + w + 2, baseline + 2)
@@ -148,6 +174,7 @@ def _draw_slot(page: np.ndarray, slot: _Slot, left: int, baseline: int) -> None:
     cv2.line(page, (left, rule), (left + slot.width - 1, rule), colour)
     ink = _label(slot.count)
     stamp(page, ink, left + (slot.width - ink.shape[1]) // 2, rule + 6, colour)
+    return boxes
 
 
 def _frame(page: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:

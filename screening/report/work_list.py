@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-from screening import words
+from screening import promises, words
+from screening.bundle_schema import StructureInfo
 from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
@@ -39,6 +40,7 @@ class WorkList:
     """What the page shows: judged `pictures` in the order of the work list, and all their `cases`.
 
     `rule`: by which they were judged. `facts` are (name, value) pairs about the run and the bundle;
+    `certificate` and `structure`: what is promised and what is known of structural changes;
     `warnings` stand at the top; `labels`: what people call each feature of the witnesses.
     """
 
@@ -49,6 +51,7 @@ class WorkList:
     notes: tuple[str, ...]
     rule: Rule
     certificate: str = ""
+    structure: StructureInfo | None = None
     warnings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -123,23 +126,27 @@ class WorkList:
 
 def render(work_list: WorkList) -> str:
     """Return the page, UTF-8 text; the same work list gives the same text."""
-    return _template().render(
-        view=work_list,
-        words=words,
-        limits=limits(work_list.rule.covers),
-        histogram=histogram,
-        passes_histogram=passes_histogram,
-        count_groups=count_groups,
-        crops_shown=crops_shown,
-        pairs_shown=pairs_shown,
-        overlay=overlay,
-        scale_bar=scale_bar,
-        signed_bar=signed_bar,
-        size_of=size_of,
-        routes=ROUTES,
-        most_thumbnails=MOST_THUMBNAILS,
-        karyotypes_shown=karyotypes_shown,
-    )
+    return _template().render(view=work_list, limits=limits(work_list.rule.covers), **components())
+
+
+def components() -> dict[str, object]:
+    """Return what the templates of this package call, by the names they know it under."""
+    return {
+        "words": words,
+        "promises": promises,
+        "histogram": histogram,
+        "passes_histogram": passes_histogram,
+        "count_groups": count_groups,
+        "crops_shown": crops_shown,
+        "pairs_shown": pairs_shown,
+        "overlay": overlay,
+        "scale_bar": scale_bar,
+        "signed_bar": signed_bar,
+        "size_of": size_of,
+        "routes": ROUTES,
+        "most_thumbnails": MOST_THUMBNAILS,
+        "karyotypes_shown": karyotypes_shown,
+    }
 
 
 def passes_histogram(p: np.ndarray) -> list[int]:
@@ -185,16 +192,22 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return picture.size
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("screening", "report"),
+def environment(*folders: str) -> Environment:
+    """Return where templates are loaded from: `folders` of the package, then this one, with its
+    components and base style."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader("screening", each) for each in (*folders, "report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = lambda jpeg: (
+    made.filters["data_uri"] = lambda jpeg: (
         "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     )
-    return environment.get_template("page.html.jinja")
+    return made
+
+
+@cache
+def _template() -> Template:
+    return environment().get_template("page.html.jinja")

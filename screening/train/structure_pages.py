@@ -46,7 +46,7 @@ OUTSIDE = PLACES
 SIZES = (0.05, 0.7)
 """Least and largest part of a chromosome that is lost, doubled, turned or exchanged."""
 
-_KIND_SHARES = {"del": 0.22, "dup": 0.17, "inv": 0.29, "t": 0.23, "i": 0.05, "add": 0.04}
+_KIND_SHARES = {"del": 0.28, "dup": 0.17, "inv": 0.22, "t": 0.22, "i": 0.06, "add": 0.05}
 _SAME = 0.5  # intersection over union of boxes: the same chromosome
 _JUNCTION = 3  # rows to each side of a place where something is missing
 

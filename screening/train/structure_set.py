@@ -24,7 +24,7 @@ SPLICED = 0.45
 """Share of the pairs without a rearrangement in which one strip is cut and joined here: as often
 truly as in a sham."""
 
-_KINDS, _SHARES = ("del", "dup", "inv", "t", "i", "ins"), (0.22, 0.17, 0.3, 0.22, 0.05, 0.04)
+_KINDS, _SHARES = ("del", "dup", "inv", "t", "i", "ins"), (0.3, 0.2, 0.2, 0.2, 0.05, 0.05)
 _WARP, _LENGTH = 0.025, 0.05
 _JUNCTION = 3
 _ROWS_PER_PERCENT = np.array([rows_per_percent(name) for name in CHROMOSOMES])

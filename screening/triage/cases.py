@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from screening import words
 from screening.classes import ABNORMAL, FAILED, OK, REJECTED, REVIEW, ROUTES
+from screening.evidence.witnesses.structure import MOST_CHANGES
 from screening.record import Case, Picture, Reading
 from screening.triage.findings import CellKaryotype, find, structural
 from screening.triage.rule import Rule
 
 _MOST_PROBABLE = 0.5
 """Posterior from which a cell's first karyotype is counted for the case."""
+_UNREADABLE = {words.UNREADABLE_STRUCTURE, words.POOR_BANDS}
 
 
 def summarise_cases(pictures: Sequence[Picture], rule: Rule) -> list[Case]:
@@ -32,7 +34,12 @@ def _case(name: str, pictures: Sequence[Picture], rule: Rule) -> Case:
     known = [p for picture in judged if (p := picture.judged.p_abnormal) is not None]
     read = [cell for picture in judged if (cell := _cell(picture.reading, rule)) is not None]
     findings = find(read, len(pictures) - len(read))
-    structures = [p.reading.structure for p in judged if p.reading and p.reading.structure]
+    # A cell that cannot carry a name is looked at anyway, and must not name what a case has.
+    structures = [
+        p.reading.structure for p in judged
+        if p.reading and p.reading.structure and not _UNREADABLE & {*p.doubts}
+        and len(p.reading.gains_and_losses) <= MOST_CHANGES
+    ]  # fmt: skip
     rearranged = structural(structures, rule.structural)
     raised = findings.mosaic or rearranged.mosaic
     routes = [verdict.route for verdict in verdicts] + [REVIEW] * raised

@@ -10,13 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from screening.bundle_schema import BundleInfo
 from screening.errors import ScreeningError
 from screening.record import Picture
 from screening.worklist.guard import reason_of
+from screening.worklist.kept_record import is_intact, picture_in, text_of
 
 SCHEMA_VERSION = 3
 FILE_NAME = "ledger.sqlite"
@@ -30,13 +35,22 @@ CREATE TABLE IF NOT EXISTS results (
     PRIMARY KEY (image, sha256, bundle, options));
 CREATE TABLE IF NOT EXISTS listed (
     image TEXT PRIMARY KEY, sha256 TEXT NOT NULL, patient_case TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bundles (hash TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+AGAIN = "run `screening screen` on it again with --resume, which computes nothing twice"
+"""What mends a run that an older version wrote."""
 
 
 class LedgerError(ScreeningError):
     """Says why the ledger of an output folder cannot be used."""
 
     exit_status = 1
+
+
+class LedgerDamaged(LedgerError):
+    """Says that the file is no ledger any more: what it held cannot be told."""
 
 
 class Ledger:
@@ -51,6 +65,7 @@ class Ledger:
         self._run_id = 0
         self._cursors: list[sqlite3.Cursor] = []
         self._connection = _connect(path)
+        self._file = _identity(path)
 
     def __enter__(self) -> Ledger:
         return self
@@ -64,40 +79,110 @@ class Ledger:
             cursor.close()
         self._connection.close()
 
-    def begin(self, settings: dict[str, object], started: str) -> None:
-        """Note a new run and start its list of pictures afresh; results stay."""
+    @staticmethod
+    def of_last_run(path: Path) -> Ledger:
+        """Return the ledger at `path` opened for the bundle and the options of its last run;
+        LedgerError when there is none, or none that this version can tell of."""
+        if not path.is_file():
+            raise LedgerError(f"{path.parent} holds no {path.name}: expected the --out of a run")
+        ledger = Ledger(path, "", "")
+        told = ledger.last_run()
+        try:
+            ledger.bundle, ledger.options = str(told["bundle"]), str(told["options_hash"])
+        except KeyError:
+            ledger.close()
+            raise LedgerError(
+                f"{path} tells of no run that this version can rebuild: use `screening screen` "
+                "with --resume, which takes what it holds"
+            ) from None
+        return ledger
+
+    def begin(
+        self,
+        settings: Mapping[str, object],
+        started: str,
+        names: Collection[str] = (),
+        info: str = "",
+    ) -> None:
+        """Note a new run; results stay. Of the list of pictures those of `names` stay until they
+        are added anew, so that a run that is broken off hides nothing that was known before it.
+
+        `info`: the text of the bundle's description, by which the results can be judged anew where
+        the bundle itself is not.
+        """
         with self._transaction() as connection:
-            connection.execute("DELETE FROM listed")
+            if info:
+                connection.execute(
+                    "INSERT OR REPLACE INTO bundles VALUES (?, ?)", (self.bundle, info)
+                )
+            listed = connection.execute("SELECT image FROM listed").fetchall()
+            gone = {image for (image,) in listed} - set(names)
+            connection.executemany("DELETE FROM listed WHERE image = ?", [(n,) for n in gone])
             cursor = connection.execute(
                 "INSERT INTO runs (started, settings) VALUES (?, ?)",
                 (started, json.dumps(settings, sort_keys=True)),
             )
             self._run_id = int(cursor.lastrowid or 0)
 
-    def finish(self, finished: str) -> None:
-        """Note that the outputs of the current run are complete."""
+    def finish(self, finished: str, how: Mapping[str, object] | None = None) -> None:
+        """Note that the outputs of the current run are complete, and `how` it went."""
         with self._transaction() as connection:
-            connection.execute(
-                "UPDATE runs SET finished = ? WHERE id = ?", (finished, self._run_id)
-            )
+            told = connection.execute("SELECT settings FROM runs WHERE id = ?", (self._run_id,))
+            for (text,) in told.fetchall():
+                settings = json.dumps({**json.loads(text), **(how or {})}, sort_keys=True)
+                connection.execute(
+                    "UPDATE runs SET finished = ?, settings = ? WHERE id = ?",
+                    (finished, settings, self._run_id),
+                )
+
+    def last_run(self) -> dict[str, object]:
+        """Return the settings of the last run, how it went, `started` and `finished` (None: it was
+        broken off); empty when there was none."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT settings, started, finished FROM runs ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+        if row is None:
+            return {}
+        return {**json.loads(row[0]), "started": row[1], "finished": row[2]}
+
+    def info(self) -> BundleInfo:
+        """Return the description of the bundle whose results these are; LedgerError when it is not
+        there or of another version."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT info FROM bundles WHERE hash = ?", (self.bundle,)
+            ).fetchall()
+        return info_in(rows[0][0] if rows else None, self.path.parent)
 
     def is_empty(self) -> bool:
         """Return whether no run has left a result yet."""
         with self._reading() as connection:
             return connection.execute("SELECT 1 FROM results LIMIT 1").fetchone() is None
 
+    def count(self) -> int:
+        """Return how many pictures `results` has."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT count(*) FROM listed JOIN results USING (image, sha256)"
+                " WHERE bundle = ? AND options = ?",
+                (self.bundle, self.options),
+            )
+            return int(rows.fetchone()[0])
+
     def known(self) -> dict[str, str]:
         """Return the content hash, by name, of every picture that needs no new result.
 
-        Failed pictures are left out: permission, memory or a network drive may have come back.
+        Failed pictures are left out: permission, memory or a network drive may have come back;
+        and those whose record is another than was written.
         """
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT image, sha256 FROM results"
+                "SELECT image, sha256, record FROM results"
                 " WHERE bundle = ? AND options = ? AND status != 'failed' AND sha256 != ''",
                 (self.bundle, self.options),
             )
-            return dict(rows.fetchall())
+            return {image: sha256 for image, sha256, record in rows if is_intact(record)}
 
     def read_one_by_one(self) -> set[str]:
         """Return the names of the pictures whose chromosomes were read one by one."""
@@ -140,7 +225,7 @@ class Ledger:
             self._cursors.append(rows)
             for image, case, sha256, record in rows:
                 try:
-                    picture = replace(Picture.from_dict(json.loads(record)), case=case)
+                    picture = replace(picture_in(record), case=case)
                 except Exception as error:
                     reason = (
                         f"its kept result is damaged, --resume makes it anew: {reason_of(error)}"
@@ -158,14 +243,15 @@ class Ledger:
             return self._row(Picture(picture.image, picture.case, picture.sha256, reason=reason))
 
     def _row(self, picture: Picture) -> tuple[object, ...]:
-        record = json.dumps(picture.to_dict(), ensure_ascii=False, separators=(",", ":"))
         return (
             picture.image, picture.sha256, self.bundle, self.options, picture.status,
-            picture.reading is not None, record,
+            picture.reading is not None, text_of(picture),
         )  # fmt: skip
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if _identity(self.path) != self._file:  # SQLite would go on writing to a file of no name
+            raise _gone(self.path)
         with self._reading() as connection, connection:
             yield connection
 
@@ -175,6 +261,38 @@ class Ledger:
             yield self._connection
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
+
+
+def info_in(text: str | None, out: Path) -> BundleInfo:
+    """Return the bundle's description kept as `text` in the ledger of the folder `out`; LedgerError
+    for None and for one of another version."""
+    if text is None:
+        raise LedgerError(
+            f"{out} comes from an older version, whose ledger does not hold what the verdicts rest "
+            f"on: {AGAIN}"
+        )
+    try:
+        return BundleInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise LedgerError(f"{out} comes from a bundle of another version: {AGAIN}") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Return where a damaged ledger lies from now on: under a free name beside it.
+
+    The journal keeps the name of its file: a later attempt at a rescue needs both.
+    """
+    number = 1
+    while (backup := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.rename(backup.with_name(backup.name + suffix))
+    except OSError as error:
+        raise LedgerError(f"cannot rename the damaged ledger {path} ({error.strerror})") from error
+    return backup
 
 
 def discard(path: Path) -> None:
@@ -206,9 +324,12 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Exclusive before WAL: the lock lasts as long as the connection, and no shared memory
         # file is needed, which network drives do not offer.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # What a disk changed need not be text any more: then its checksum tells.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        # Not the quick check: an index that misses rows would hide results.
+        verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         _ensure_schema(connection, path)
@@ -232,6 +353,22 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.commit()
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file `path` is; None for none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _gone(path: Path) -> LedgerError:
+    return LedgerError(
+        f"{path} was moved or deleted while a run was writing to it: put it back and use --resume, "
+        "or start again"
+    )
+
+
 def _explained(path: Path, error: sqlite3.Error) -> LedgerError:
     text = str(error)
     if "locked" in text:
@@ -241,9 +378,14 @@ def _explained(path: Path, error: sqlite3.Error) -> LedgerError:
         )
     if "full" in text:
         return LedgerError(f"the disk of {path.parent} is full: free some space, then use --resume")
-    if "unable to open" in text or "readonly" in text:
-        return LedgerError(f"cannot write to {path.parent} ({text}): check its permissions")
-    return LedgerError(
+    if not path.parent.is_dir():
+        return _gone(path)
+    if "unable to open" in text or "readonly" in text or "disk I/O" in text:
+        return LedgerError(
+            f"cannot write to {path.parent} ({text}): check its permissions and its disk, then "
+            "use --resume"
+        )
+    return LedgerDamaged(
         f"the ledger {path} is damaged ({text}): expected an SQLite file written by screening; "
-        "use --overwrite to start anew, or another --out"
+        "--resume keeps it under another name and makes every result anew, --overwrite deletes it"
     )

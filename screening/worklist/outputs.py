@@ -18,7 +18,7 @@ from pathlib import Path
 
 from screening import __version__
 from screening.atomic import replace_files
-from screening.bundle_schema import BundleInfo
+from screening.bundle_schema import BundleInfo, StructureInfo
 from screening.classes import LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
 from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
@@ -39,7 +39,8 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-he
 @dataclass(frozen=True)
 class RunFacts:
     """What run.json and the page tell about a run; times are UTC, ISO 8601. `info`: of the bundle,
-    for its certificate and its calibration cases (None: it has neither)."""
+    for its certificate and its calibration cases (None: it has neither); `warnings`: what went
+    wrong with the run as a whole."""
 
     bundle_hash: str
     bundle_name: str
@@ -54,16 +55,19 @@ class RunFacts:
     left_out: LeftOut
     notes: tuple[str, ...]
     info: BundleInfo | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Trust:
     """How far the run may rely on the bundle's promise: the certificate in words, the run's scores
-    against those of the calibration cases, and warnings."""
+    against those of the calibration cases, warnings, and what is known of structural changes
+    (None: they are not judged)."""
 
     certificate: str
     drift: tuple[Drift, ...]
     warnings: tuple[str, ...]
+    structure: StructureInfo | None = None
 
 
 def urgency(picture: Picture) -> tuple[object, ...]:
@@ -139,7 +143,7 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
         certificate, facts.rule.threshold, facts.rule.min_confidence, facts.passes
     )
     trial = facts.info.trial_warning if facts.info is not None else ""
-    warnings = [trial] if trial else []
+    warnings = [*facts.warnings, *([trial] if trial else [])]
     warnings += [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
     fault = _fault_of_all(pictures)
     if fault:
@@ -147,10 +151,8 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
             f"every picture failed by the same error ({fault}): a fault of this program or its "
             "installation rather than of the pictures; see `screening doctor`, and report it"
         )
-    said = certificate_sentence(certificate)
-    if facts.info is not None and facts.info.structure is not None:
-        said += f" {structure_sentence(facts.info.structure)}"
-    return Trust(said, tuple(drift), tuple(warnings))
+    structure = facts.info.structure if facts.info is not None else None
+    return Trust(certificate_sentence(certificate), tuple(drift), tuple(warnings), structure)
 
 
 def _fault_of_all(pictures: Sequence[Picture]) -> str:
@@ -189,6 +191,7 @@ def run_text(
     del record["info"], record["rule"]["venn_abers"]
     record["rule"]["name"] = facts.rule.name
     record["certificate"] = trust.certificate
+    record["structure"] = structure_sentence(trust.structure)
     record["drift"] = [asdict(one) | {"said": str(one)} for one in trust.drift]
     record["warnings"] = list(trust.warnings)
     record["threshold"] = facts.rule.threshold

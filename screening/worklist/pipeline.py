@@ -144,7 +144,7 @@ def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Lo
     if found.problem:
         return Prepared(blank)
     try:
-        blank = replace(blank, sha256=_sha256(found))
+        blank = replace(blank, sha256=content_hash(found))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
         return _inspected(found, blank, size, locator)
@@ -193,8 +193,9 @@ def key_of(sha256: str) -> int:
     return int(sha256[:16], 16) >> 1
 
 
-def _sha256(found: PictureFile) -> str:
-    """The identity of a picture's content: of its file, and of its frame from the second on."""
+def content_hash(found: PictureFile) -> str:
+    """Return the identity of a picture's content: of its file, and of its frame from the second
+    on."""
     if found.frames == 1 and found.frame == 1:
         return _digest(found.path)
     status = found.path.stat()

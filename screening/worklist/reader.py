@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.bundle import Bundle
-from screening.evidence.banding import banding_of
+from screening.evidence.banding import banding_of, unseen_bands
 from screening.evidence.reading import read_passes
 from screening.evidence.slots import Page as Places
 from screening.evidence.witness import Sight, Testimony, hear
@@ -18,9 +18,11 @@ from screening.evidence.witnesses import witnesses_of
 from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
+from screening.karyogram.softness import softness
 from screening.native_log import native_log_filtered
 from screening.reading_settings import ReadingSettings
 from screening.record import Reading
+from screening.worklist.outlines import placed
 from screening.worklist.pairs import compare_homologs
 
 if TYPE_CHECKING:
@@ -61,20 +63,22 @@ class BundleReader:
         reading = sight.reading
         assert reading is not None
         pairs: tuple[tuple[str, bytes], ...] = ()
-        if STRUCTURE in self.bundle.info.parts and reading.whole:
+        unseen = unseen_bands(reading.banding, settings.bands)
+        if STRUCTURE in self.bundle.info.parts and reading.whole and not unseen:
             compared = compare_homologs(
                 self.structure, reading, chosen.chromosomes, page.paper, settings.structure
             )
             pairs = compared.figures
             reading = replace(reading, structure=compared.structure)
             sight = replace(sight, reading=reading)
-        boxes = page.fractions(_boxes(chosen.chromosomes))
-        placed = tuple(
-            replace(one, x=x, y=y, w=w, h=h)
-            for one, (x, y, w, h) in zip(reading.chromosomes, boxes.tolist(), strict=True)
+        assert sight.page is not None
+        reading = replace(
+            reading,
+            chromosomes=placed(reading.chromosomes, page, chosen.chromosomes, classified),
+            marks=sight.page.marks,
         )
         heard = hear(self.witnesses, sight, settings)
-        return ReadCell(replace(reading, chromosomes=placed), heard, chosen.chromosomes, pairs)
+        return ReadCell(reading, heard, chosen.chromosomes, pairs)
 
     @cached_property
     def structure(self) -> StructureReader:
@@ -111,7 +115,9 @@ def sight_of(
         classified.p, classified.each, places, classified.relative, settings
     )
     names = [one.name for one in reading.chromosomes]
-    reading = replace(reading, banding=banding_of(classified.crops, names, settings.bands))
+    banding = banding_of(classified.crops, names, settings.bands)
+    banding = replace(banding, softness=softness(page.paper, chosen))
+    reading = replace(reading, banding=banding)
     return Sight(
         p, reading, places, classified.p, classified.relative, classified.crops,
         tuple(np.round(odds, 6).tolist()),

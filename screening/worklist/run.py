@@ -20,7 +20,7 @@ from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
 from screening.worklist.discover import Discovery, discover
-from screening.worklist.ledger import FILE_NAME, Ledger, discard
+from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard, set_aside
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
 from screening.worklist.pipeline import CellReader, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
@@ -100,8 +100,11 @@ def screen_folder(
     discovery = discover(
         settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out, frames=True
     )
-    with _open_ledger(settings, scorer.passes) as ledger:
-        ledger.begin(_options(settings, scorer), started)
+    ledger, warnings = _open_ledger(settings, scorer.passes)
+    with ledger:
+        found = [picture.name for picture in discovery.images]
+        info = settings.info.model_dump_json() if settings.info is not None else ""
+        ledger.begin(_noted(settings, scorer, discovery), started, found, info)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
             new = run_pipeline(
                 discovery.images,
@@ -115,18 +118,32 @@ def screen_folder(
                 advance=progress.advance,
                 keep=_keep(settings, ledger),
             )
+        ledger.add(())  # a folder that was deleted since the last batch is told
+        if ledger.count() != len(found):
+            raise LedgerDamaged(
+                f"the ledger in {settings.out} lost results while it was written: check the disk, "
+                "then use --resume"
+            )
         seconds = time.perf_counter() - clock
-        facts = _facts(settings, scorer, discovery, new, seconds, started)
-        try:
-            statuses, routes, warnings = write_outputs(settings.out, ledger, facts)
-        except OSError as error:
-            raise OutputsNotWritten(
-                f"cannot write the outputs into {settings.out} ({error.strerror}): every result is "
-                "kept in its ledger, so free space or close the files and use --resume"
-            ) from error
-        ledger.finish(_now())
+        facts = _facts(settings, scorer, discovery, new, seconds, started, warnings)
+        statuses, routes, warnings = put_in_place(settings.out, ledger, facts)
+        how = {"device_used": facts.device, "new": new, "seconds": seconds}
+        ledger.finish(facts.finished, how)
     left_out = str(discovery.left_out) if discovery.ignored else ""
     return Summary(statuses, routes, new, seconds, warnings, left_out)
+
+
+def put_in_place(
+    out: Path, ledger: Ledger, facts: RunFacts
+) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
+    """Write the outputs, see `write_outputs`; OutputsNotWritten when the disk takes none."""
+    try:
+        return write_outputs(out, ledger, facts)
+    except OSError as error:
+        raise OutputsNotWritten(
+            f"cannot write the outputs into {out} ({error.strerror}): every result is kept in its "
+            "ledger, so free space or close the files and use --resume"
+        ) from error
 
 
 def options_hash(passes: int, seed: int) -> str:
@@ -136,7 +153,8 @@ def options_hash(passes: int, seed: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _open_ledger(settings: Settings, passes: int) -> Ledger:
+def _open_ledger(settings: Settings, passes: int) -> tuple[Ledger, tuple[str, ...]]:
+    """The ledger of the output folder, locked, and what has to be said of it."""
     out = settings.out
     path = out / FILE_NAME
     _make_folder(out)
@@ -148,14 +166,26 @@ def _open_ledger(settings: Settings, passes: int) -> Ledger:
         )
     if settings.overwrite:
         discard(path)
-    ledger = Ledger(path, settings.bundle_hash, options_hash(passes, settings.seed))
+    warnings: tuple[str, ...] = ()
+    options = options_hash(passes, settings.seed)
+    try:
+        ledger = Ledger(path, settings.bundle_hash, options)
+    except LedgerDamaged:
+        if not settings.resume:
+            raise
+        backup = set_aside(path)
+        warnings = (
+            f"the ledger of the earlier run was damaged and is kept as {backup.name}: every result "
+            "was made anew",
+        )
+        ledger = Ledger(path, settings.bundle_hash, options)
     if not settings.resume and not ledger.is_empty():
         ledger.close()
         raise ScreeningError(
             f"{out} holds results of an earlier run: use --resume to go on with it, --overwrite "
             "to start anew, or another --out"
         )
-    return ledger
+    return ledger, warnings
 
 
 def _make_folder(out: Path) -> None:
@@ -194,8 +224,28 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
     }
 
 
+def _noted(settings: Settings, scorer: Scorer, discovery: Discovery) -> dict[str, object]:
+    """What the ledger keeps of a run, so that its outputs can be written again, and read."""
+    return _options(settings, scorer) | {
+        "pictures": str(settings.folder.resolve()),
+        "bundle": settings.bundle_hash,
+        "bundle_name": settings.bundle_name,
+        "options_hash": options_hash(scorer.passes, settings.seed),
+        "images": len(discovery.images),
+        "notes": discovery.notes,
+        "ignored_kinds": discovery.left_out.kinds,
+        "ignored_names": discovery.left_out.names,
+    }
+
+
 def _facts(
-    settings: Settings, scorer: Scorer, discovery: Discovery, new: int, seconds: float, started: str
+    settings: Settings,
+    scorer: Scorer,
+    discovery: Discovery,
+    new: int,
+    seconds: float,
+    started: str,
+    warnings: tuple[str, ...],
 ) -> RunFacts:
     return RunFacts(
         bundle_hash=settings.bundle_hash,
@@ -211,6 +261,7 @@ def _facts(
         left_out=discovery.left_out,
         notes=discovery.notes,
         info=settings.info,
+        warnings=warnings,
     )
 
 

@@ -22,10 +22,9 @@ class BundleScorer:
     """Scores pictures with a bundle's screener: `passes` dropout passes each, seeded by `seed`.
 
     `device`: auto, cpu, gpu or gpu:N as asked for; once the model is loaded, the one in use. A run
-    whose results are all known never loads the model, nor TensorFlow. `batch_size` is the number
-    of pictures that the network always runs on: fewer are filled up with blank paper, so that a
-    picture's numbers do not hang on how many others came with it. Raises ScreeningError for a
-    device that this machine does not have.
+    whose results are all known never loads the model, nor TensorFlow. A picture's numbers do not
+    hang on how many others came with it, see `Predictor` for `batch_size`. Raises ScreeningError
+    for a device that this machine does not have.
     """
 
     def __init__(

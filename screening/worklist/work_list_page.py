@@ -46,6 +46,7 @@ def page_text(
         notes=facts.notes + ((words.left_out(str(left_out)),) if left_out.count else ()),
         rule=facts.rule,
         certificate=trust.certificate,
+        structure=trust.structure,
         warnings=trust.warnings,
         labels=labels_of(KNOWN),
     )

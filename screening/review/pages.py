@@ -1,0 +1,226 @@
+"""The pages of the reading room as HTML, on the components and the look of the report."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jinja2 import Environment
+
+from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME, ROUTES
+from screening.evidence.witnesses import KNOWN, labels_of
+from screening.record import Chromosome, Picture, Reading
+from screening.report.glossary import limits
+from screening.report.overlay import change_of, described
+from screening.report.work_list import WorkList, components, environment
+from screening.review import sentences
+from screening.review.agreement import agreements
+from screening.review.reread import Reread
+from screening.review.room import (
+    CASES_A_PAGE,
+    SORTS,
+    STATES,
+    CaseLine,
+    Query,
+    Room,
+    Standing,
+    key_of,
+)
+from screening.review.verdicts import DECISIONS, PersonVerdict
+
+MARKS = {"normal": "▽", "abnormal": "▲", "cannot say": "●", "redo": "↻"}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One look at the room: who looks (None: nobody yet), and the address of the room."""
+
+    room: Room
+    base: str
+    reader: str | None
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Box:
+    """One chromosome to point at: its place in the reading, its class, kind of mark and words."""
+
+    place: int
+    name: str
+    kind: str
+    told: str
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+def list_page(visit: Visit, query: Query, notice: str = "", rows_only: bool = False) -> str:
+    """Return the list of cases that a query asks for, or its rows alone."""
+    room, standing = visit.room, visit.standing
+    found = room.found(query, standing)
+    pages = max(1, -(-len(found) // CASES_A_PAGE))
+    page = min(query.page, pages)
+    shown = found[(page - 1) * CASES_A_PAGE : page * CASES_A_PAGE]
+    read = sum(standing.is_read(line) for line in room.lines)
+    return _render(
+        "rows.html.jinja" if rows_only else "list.html.jinja",
+        visit,
+        query=query,
+        lines=shown,
+        found=len(found),
+        page=page,
+        pages=pages,
+        ages={line.key: _age(room, line) for line in shown},
+        read=sentences.read_so_far(read, len(room.lines)),
+        counts={route: sum(each.case.route == route for each in room.lines) for route in ROUTES},
+        sorts=SORTS,
+        states=STATES,
+        notice=notice,
+    )
+
+
+def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
+    """Return the page of a case with its cell number `cell` (from 0) open."""
+    room = visit.room
+    found = room.found(query, visit.standing)
+    at = next((i for i, each in enumerate(found) if each.key == line.key), None)
+    before = found[at - 1] if at else None
+    after = found[at + 1] if at is not None and at + 1 < len(found) else None
+    picture = room.run.pictures([line.cells[cell]["image"]])[0].picture
+    reading = picture.reading
+    return _render(
+        "case.html.jinja",
+        visit,
+        query=query,
+        line=line,
+        cell=cell,
+        previous=before,
+        next=after,
+        place=None if at is None else f"{at + 1} of {len(found)}",
+        picture=picture,
+        picture_key=key_of(picture.image),
+        verdict=picture.judged,
+        reading=reading,
+        boxes=boxes_of(reading.chromosomes, reading) if reading is not None else (),
+        names=dict.fromkeys(one.name for one in reading.chromosomes) if reading is not None else {},
+        view=_view(room, picture, line),
+        certificate=room.run.told.get("certificate", ""),
+        limits=limits(room.run.rule.covers),
+        history=_history(visit, line),
+    )
+
+
+def history_part(visit: Visit, line: CaseLine) -> str:
+    """Return the verdicts on a case that the reader may see, for its page."""
+    return _render("history.html.jinja", visit, line=line, history=_history(visit, line))
+
+
+def homologs_part(
+    visit: Visit, name: str, strips: Sequence[tuple[int, Chromosome, bytes, int]], bands: bytes,
+    scale: float, pair: tuple[str, bytes] | None, odds: float | None,
+) -> str:  # fmt: skip
+    """Return the homologs of class `name` side by side: (place, chromosome, PNG, rows) of each,
+    the ideogram as PNG, pixels of a strip to one of the original, the figure of a pair that
+    differs, (caption, JPEG), and the log-odds that one of the pair is changed (None: unknown)."""
+    return _render(
+        "homologs.html.jinja", visit, name=name, strips=strips, bands=bands, scale=scale, pair=pair,
+        compared=None if odds is None else sentences.compared(odds), alternatives=alternatives,
+    )  # fmt: skip
+
+
+def agreement_page(visit: Visit) -> str:
+    """Return where readers differ and how far they agree; of a blind room only that it is one."""
+    return _render(
+        "agreement.html.jinja",
+        visit,
+        agreements=[sentences.agreed(one) for one in agreements(visit.standing.verdicts)],
+        differing=visit.standing.differing,
+        keys={line.case.case: line.key for line in visit.room.lines},
+    )
+
+
+def told_page(said: str, base: str) -> str:
+    """Return a page that says one sentence."""
+    return _environment().get_template("told.html.jinja").render(said=said, base=base)
+
+
+def reread_part(visit: Visit, said: Reread) -> str:
+    """Return what a cell amounts to by a person's classes."""
+    return _render("reread.html.jinja", visit, said=said)
+
+
+def alternatives(one: Chromosome) -> tuple[tuple[str, float], ...]:
+    """Return the classes that the classifier thought of, the most probable first, with their
+    probabilities; () where the record keeps none."""
+    if one.seen is None:
+        return ()
+    names = (*CHROMOSOMES, NOT_A_CHROMOSOME)
+    order = np.argsort(one.seen.classes)[::-1][:4]
+    likely = [(names[i], one.seen.classes[i]) for i in order if one.seen.classes[i] >= 0.005]
+    return tuple(likely)
+
+
+def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, ...]:
+    """Return what can be pointed at on the original, noteworthy ones last."""
+    made = []
+    for place, one in enumerate(chromosomes):
+        state = change_of(one, reading.gains_and_losses) or ("misplaced" if one.misplaced else "")
+        kind = " ".join(filter(None, (state, "doubtful" if one.doubtful else ""))) or "fine"
+        told = described(one, reading.gains_and_losses)
+        made.append(Box(place, one.name, kind, told, one.x, one.y, one.w, one.h))
+    return tuple(sorted(made, key=lambda box: box.kind != "fine"))
+
+
+def _view(room: Room, picture: Picture, line: CaseLine) -> WorkList:
+    run = room.run
+    return WorkList(
+        "", (picture,), (line.case,), (), (), run.rule, structure=run.info.structure,
+        labels=labels_of(KNOWN),
+    )  # fmt: skip
+
+
+def _history(visit: Visit, line: CaseLine) -> list[tuple[PersonVerdict, bool, bool]]:
+    """Every verdict on a case, the newest first: whether it stands, and whether its picture was
+    screened again since."""
+    standing = {one.id for one in visit.standing.verdicts}
+    reader = (visit.reader or "").casefold()
+    hashes = {one["image"]: one["sha256"] for one in line.cells}
+    bundle = visit.room.run.bundle
+    return [
+        (one, one.id in standing,
+         one.bundle != bundle or bool(one.image and one.sha256 != hashes.get(one.image)))
+        for one in reversed(visit.room.verdicts.all())
+        if one.case == line.case.case
+        and (not visit.room.blind or one.initials.casefold() == reader)
+    ]  # fmt: skip
+
+
+def _age(room: Room, line: CaseLine) -> str:
+    written = [room.originals.written(one["image"]) for one in line.cells[:3]]
+    known = [at for at in written if at is not None]
+    return sentences.age(time.time() - max(known)) if known else ""
+
+
+def _render(template: str, visit: Visit, **values: object) -> str:
+    common = {
+        "base": visit.base, "room": visit.room, "reader": visit.reader,
+        "standing": visit.standing, "stamp": visit.room.run.stamp,
+        "rule": visit.room.run.rule,
+    }  # fmt: skip
+    return _environment().get_template(template).render(**common, **values)
+
+
+@cache
+def _environment() -> Environment:
+    made = environment("review/templates")
+    made.filters["png_uri"] = lambda png: (
+        "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    )
+    made.globals.update(components())
+    made.globals.update(key_of=key_of, decisions=DECISIONS, marks=MARKS, sentences=sentences)
+    return made

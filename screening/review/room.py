@@ -1,0 +1,197 @@
+"""What the reading room knows: cases of a run, found, sorted and searched, and their verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from screening.classes import ROUTES
+from screening.record import Case
+from screening.review.agreement import Disagreement, disagreements
+from screening.review.originals import Originals
+from screening.review.verdicts import FILE_NAME, PersonVerdict, Verdicts, latest
+from screening.worklist.kept import KeptRun, read_run, stamp_of
+
+CASES_A_PAGE = 100
+SORTS = ("urgency", "case", "probability", "cells", "unread first")
+STATES = ("unread", "read", "readers differ")
+
+
+def key_of(name: str) -> str:
+    """Return what stands for a case or a picture in an address: 16 hexadecimal digits."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the list is asked to show; each stands in the address unless it is as here."""
+
+    q: str = ""
+    route: str = ""
+    state: str = ""
+    sort: str = SORTS[0]
+    page: int = 1
+
+    @staticmethod
+    def of(values: Mapping[str, str]) -> Query:
+        """Return the query of an address; what makes no sense there is as if it were not there."""
+        page = values.get("page", "1")
+        chosen = {
+            "route": values.get("route", "") if values.get("route") in ROUTES else "",
+            "state": values.get("state", "") if values.get("state") in STATES else "",
+            "sort": values.get("sort", "") if values.get("sort") in SORTS else SORTS[0],
+        }
+        number = int(page) if page.isdecimal() and len(page) < 7 else 1
+        return Query(q=values.get("q", "")[:200], page=max(1, number), **chosen)
+
+    def address(self, **other: object) -> str:
+        """Return the part of an address behind "?" with some values changed, "" for none."""
+        values = {each.name: getattr(self, each.name) for each in fields(Query)} | other
+        plain = {each.name: each.default for each in fields(Query)}
+        told = {name: value for name, value in values.items() if value != plain.get(name)}
+        return f"?{urlencode(told)}" if told else ""
+
+
+@dataclass(frozen=True, eq=False)
+class CaseLine:
+    """One case of the list: its `number` by urgency, its cells' lines of triage.jsonl, and what the
+    search looks through."""
+
+    case: Case
+    number: int
+    cells: tuple[Mapping[str, Any], ...]
+    text: str = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """Return what stands for the case in an address."""
+        return key_of(self.case.case)
+
+    @property
+    def finding(self) -> str:
+        """Return in words what the cells show; of one that was not judged why."""
+        return self.case.findings or self.case.summary
+
+    @property
+    def karyotypes(self) -> str:
+        """Return the suggested karyotypes of the cells, each once."""
+        return ", ".join(dict.fromkeys(one["karyotype"] for one in self.cells if one["karyotype"]))
+
+
+class Standing:
+    """The verdicts that stand, by case and by reader, with what follows from them."""
+
+    def __init__(self, verdicts: Iterable[PersonVerdict], reader: str | None) -> None:
+        every = latest(list(verdicts)).values()
+        own = reader.casefold() if reader is not None else None
+        self.verdicts = [one for one in every if own is None or one.initials.casefold() == own]
+        self.by_case: dict[str, list[PersonVerdict]] = {}
+        for one in self.verdicts:
+            self.by_case.setdefault(one.case, []).append(one)
+
+    @cached_property
+    def differing(self) -> list[Disagreement]:
+        """Return where readers differ."""
+        return disagreements(self.verdicts)
+
+    @cached_property
+    def differing_cases(self) -> set[str]:
+        """Return the cases in which readers differ."""
+        return {one.case for one in self.differing}
+
+    def of_case(self, case: str) -> list[PersonVerdict]:
+        """Return the verdicts on a case and on its cells."""
+        return self.by_case.get(case, [])
+
+    def is_read(self, line: CaseLine) -> bool:
+        """Return whether there is a verdict on the case, or one on each of its cells."""
+        images = {one.image for one in self.of_case(line.case.case)}
+        return "" in images or (bool(images) and images >= {one["image"] for one in line.cells})
+
+    def readers(self, case: str) -> list[tuple[str, str]]:
+        """Return the readers of a case, each with the decision on the case, else the last one on a
+        cell of it."""
+        told: dict[str, PersonVerdict] = {}
+        for one in sorted(self.of_case(case), key=lambda v: (v.image == "", v.given)):
+            told[one.initials.casefold()] = one
+        return [(one.initials, one.decision) for one in told.values()]
+
+
+class Room:
+    """A run and the verdicts on it. Any thread may ask; a run that was written anew is told by
+    LedgerError until `reload`."""
+
+    def __init__(self, out: Path, pictures: Path | None = None, blind: bool = False) -> None:
+        self.out, self.blind, self._pictures = out, blind, pictures
+        self._lock = threading.Lock()
+        self.reload()
+        self.verdicts = Verdicts(out / FILE_NAME)
+
+    def close(self) -> None:
+        """Close the file of verdicts."""
+        self.verdicts.close()
+
+    def reload(self) -> None:
+        """Take the run that lies in the folder now."""
+        run = read_run(self.out)
+        cells: dict[str, list[Mapping[str, Any]]] = {}
+        for line in run.lines:
+            cells.setdefault(line["case"], []).append(line)
+        ordered = sorted(run.cases, key=lambda case: ROUTES.index(case.route))
+        lines = tuple(
+            CaseLine(case, number, tuple(cells[case.case]), _searched(cells[case.case]))
+            for number, case in enumerate(ordered, start=1)
+        )
+        hashes = {line["image"]: line["sha256"] for line in run.lines}
+        with self._lock:
+            self.run: KeptRun = run
+            self.lines = lines
+            self.by_key = {line.key: line for line in lines}
+            self.images = {key_of(image): image for image in hashes}
+            self.case_of = {line["image"]: line["case"] for line in run.lines}
+            self.originals = Originals(self._pictures or run.folder, hashes)
+
+    def is_current(self) -> bool:
+        """Return whether the run is still the one that lies in the folder; LedgerError while
+        another is being written."""
+        return stamp_of(self.out) == self.run.stamp
+
+    def standing(self, reader: str | None) -> Standing:
+        """Return the verdicts that `reader` (None: nobody yet) may see: in a blind room only the
+        reader's own."""
+        return Standing(self.verdicts.all(), (reader or "") if self.blind else None)
+
+    def found(self, query: Query, standing: Standing) -> list[CaseLine]:
+        """Return the cases that a query asks for, in its order."""
+        words = query.q.casefold().strip()
+        lines = [
+            line
+            for line in self.lines
+            if (not query.route or line.case.route == query.route) and words in line.text
+        ]
+        if query.state == STATES[2]:
+            lines = [line for line in lines if line.case.case in standing.differing_cases]
+        elif query.state:
+            wanted = query.state == STATES[1]
+            lines = [line for line in lines if standing.is_read(line) == wanted]
+        if query.sort == "case":
+            lines.sort(key=lambda line: line.case.case.casefold())
+        elif query.sort == "probability":
+            lines.sort(key=lambda line: -(line.case.p_abnormal or 0.0))
+        elif query.sort == "cells":
+            lines.sort(key=lambda line: -line.case.images)
+        elif query.sort == "unread first":
+            lines.sort(key=standing.is_read)
+        return lines
+
+
+def _searched(cells: Iterable[Mapping[str, Any]]) -> str:
+    """What a search looks through: names, case, reasons and suggested karyotypes."""
+    parts = [part for one in cells for part in (one["image"], one["reasons"], one["karyotype"])]
+    return "\n".join([*(one["case"] for one in cells), *parts]).casefold()

@@ -1,0 +1,277 @@
+"""The reading room as a web application of this machine alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from screening.errors import ScreeningError
+from screening.iscn import problem_of
+from screening.record import Picture
+from screening.report.relay import Relaid
+from screening.review import drawings, pages, sentences
+from screening.review.giving import given_from
+from screening.review.guard import Guard
+from screening.review.originals import OriginalNotFound, png
+from screening.review.pages import Visit
+from screening.review.reread import reread
+from screening.review.room import Query, Room
+from screening.review.verdicts import MOST_ISCN
+from screening.worklist.ledger import LedgerError
+
+_STATIC = {
+    "base.css": ("report", "text/css"),
+    "room.css": ("review/static", "text/css"),
+    "room.js": ("review/static", "text/javascript"),
+    "list.js": ("review/static", "text/javascript"),
+    "case.js": ("review/static", "text/javascript"),
+}
+_PAGE = {"cache-control": "no-store"}
+_PICTURE = {"cache-control": "private, max-age=600"}
+_COOKIE = "reader"
+
+
+def application(room: Room, token: str, port: int) -> Guard:
+    """Return the application (ASGI) that shows `room` at http://127.0.0.1:`port`/`token`/."""
+    base = f"/{token}"
+    shown = _Shown(room, base)
+    get: dict[str, Callable[[Request], Response]] = {
+        "/": shown.list, "/case/{key}": shown.case, "/agreement": shown.agreement,
+        "/thumbnail/{key}": shown.thumbnail, "/original/{key}": shown.original,
+        "/layout/{key}": shown.layout, "/relaid/{key}": shown.relaid,
+        "/homologs/{key}": shown.homologs, "/iscn": shown.iscn, "/static/{name}": shown.static,
+    }  # fmt: skip
+    routes = [Route(base + path, call) for path, call in get.items()]
+    routes += [
+        Route(f"{base}/verdict", partial(_posted, shown.verdict), methods=["POST"]),
+        Route(f"{base}/reader", partial(_posted, shown.set_reader), methods=["POST"]),
+        Route(f"{base}/reread", partial(_posted, shown.reread), methods=["POST"]),
+    ]
+    handlers: dict[Any, Any] = {
+        ScreeningError: partial(_told, base), HTTPException: partial(_missing, base)
+    }  # fmt: skip
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, port)
+
+
+class _Shown:
+    """What each address answers."""
+
+    def __init__(self, room: Room, base: str) -> None:
+        self.room, self.base = room, base
+        self._last_relaid: tuple[object, Relaid] | None = None
+
+    def list(self, request: Request) -> Response:
+        notice = ""
+        try:
+            if not self.room.is_current():
+                self.room.reload()
+        except LedgerError as error:
+            notice = f"{error}. The list is that of the run before."
+        query = Query.of(request.query_params)
+        part = request.query_params.get("part") == "rows"
+        return HTMLResponse(
+            pages.list_page(self._visit(request), query, notice, part), headers=_PAGE
+        )
+
+    def case(self, request: Request) -> Response:
+        if not self.room.is_current():
+            self.room.reload()
+        line = self.room.by_key.get(request.path_params["key"])
+        if line is None:
+            raise HTTPException(404, "There is no such case in this run.")
+        cell = request.query_params.get("cell", "0")
+        number = int(cell) if cell.isdecimal() and len(cell) < 7 else 0
+        page = pages.case_page(
+            self._visit(request), line, min(number, len(line.cells) - 1),
+            Query.of(request.query_params),
+        )  # fmt: skip
+        return HTMLResponse(page, headers=_PAGE)
+
+    def agreement(self, request: Request) -> Response:
+        return HTMLResponse(pages.agreement_page(self._visit(request)), headers=_PAGE)
+
+    def thumbnail(self, request: Request) -> Response:
+        content = self._picture(request).thumbnail
+        if not content:
+            raise HTTPException(404, "This picture has no thumbnail.")
+        return Response(content, media_type="image/jpeg", headers=_PICTURE)
+
+    def original(self, request: Request) -> Response:
+        grey = self.room.originals.original(self._image(request)).grey
+        return Response(png(grey), media_type="image/png", headers=_PICTURE)
+
+    def layout(self, request: Request) -> Response:
+        picture = self._picture(request)
+        original = self.room.originals.original(picture.image)
+        answer: dict[str, Any] = {"box": original.box, "size": original.grey.shape[::-1]}
+        if picture.reading is not None:
+            laid = self._relaid(picture, _classes(request))
+            scale = np.array(laid.page.shape[1::-1] * 2)
+            answer["relaid"] = (np.array(laid.boxes).reshape(-1, 4) / scale).round(5).tolist()
+            answer["slots"] = {
+                name: (np.array(box) / scale).round(5).tolist() for name, box in laid.slots.items()
+            }
+        return JSONResponse(answer, headers=_PAGE)
+
+    def relaid(self, request: Request) -> Response:
+        picture = self._picture(request)
+        if picture.reading is None:
+            raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
+        page = self._relaid(picture, _classes(request)).page
+        return Response(png(page), media_type="image/png", headers=_PICTURE)
+
+    def homologs(self, request: Request) -> Response:
+        picture, name = self._picture(request), request.query_params.get("name", "")
+        reading = picture.reading
+        if reading is None:
+            raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
+        chromosomes = drawings.named(reading.chromosomes, _classes(request))
+        original = self.room.originals.original(picture.image)
+        turned = reading.orientation == "upside-down"
+        made, scale = drawings.straightened(original, chromosomes, name, turned)
+        if not made:
+            raise HTTPException(404, f"No chromosome {name[:8]}: {sentences.NO_OUTLINES}.")
+        rows = max(len(one.strip) for one in made)
+        strips = [(o.place, chromosomes[o.place], png(o.strip), len(o.strip)) for o in made]
+        part = pages.homologs_part(
+            self._visit(request), name, strips, drawings.bands_png(name, rows), scale,
+            _pair_of(picture, name),
+            reading.structure.odds.get(name) if reading.structure is not None else None,
+        )  # fmt: skip
+        return HTMLResponse(part, headers=_PAGE)
+
+    def iscn(self, request: Request) -> Response:
+        text = request.query_params.get("text", "").strip()[: MOST_ISCN + 1]
+        said = "it is too long" if len(text) > MOST_ISCN else problem_of(text) if text else ""
+        return JSONResponse({"problem": said}, headers=_PAGE)
+
+    def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _STATIC:
+            raise HTTPException(404, "Nothing here.")
+        folder, kind = _STATIC[name]
+        return Response(
+            files("screening").joinpath(folder, name).read_bytes(), media_type=kind, headers=_PAGE
+        )
+
+    def set_reader(self, request: Request, asked: dict[str, Any]) -> Response:
+        initials = str(asked.get("initials", "")).strip()[:40]
+        answer = JSONResponse({"reader": initials}, headers=_PAGE)
+        answer.set_cookie(
+            _COOKIE, initials.encode("utf-8").hex(), path=self.base, samesite="strict"
+        )
+        return answer
+
+    def verdict(self, request: Request, asked: dict[str, Any]) -> Response:
+        stored, line = given_from(self.room, asked)
+        visit = self._visit(request, stored.initials)
+        answer = JSONResponse(
+            {
+                "said": f"Stored: {stored.image or stored.case}, {stored.decision}, by "
+                f"{stored.initials}.",
+                "history": pages.history_part(visit, line),
+                "readers": visit.standing.readers(line.case.case),
+                "read": sentences.read_so_far(
+                    sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)
+                ),
+            },
+            headers=_PAGE,
+        )
+        answer.set_cookie(
+            _COOKIE, stored.initials.encode("utf-8").hex(), path=self.base, samesite="strict"
+        )
+        return answer
+
+    def reread(self, request: Request, asked: dict[str, Any]) -> Response:
+        image = self.room.images.get(str(asked.get("key", "")), "")
+        reading = self.room.run.pictures([image])[0].picture.reading
+        if reading is None:
+            raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
+        classes = {str(k): str(v) for k, v in dict(asked.get("classes") or {}).items()}
+        said = reread(reading, classes, self.room.run.info.reading)
+        return HTMLResponse(pages.reread_part(self._visit(request), said), headers=_PAGE)
+
+    def _relaid(self, picture: Picture, classes: dict[str, str]) -> Relaid:
+        """A cell re-laid; the last one is kept, for the page asks for it and for its places."""
+        asked = (picture.image, self.room.run.stamp, tuple(classes.items()))
+        known = self._last_relaid
+        if known is None or known[0] != asked:
+            assert picture.reading is not None
+            original = self.room.originals.original(picture.image)
+            chromosomes = drawings.named(picture.reading.chromosomes, classes)
+            self._last_relaid = known = (asked, drawings.relaid_cell(original, chromosomes))
+        return known[1]
+
+    def _visit(self, request: Request, reader: str | None = None) -> Visit:
+        if reader is None:
+            try:
+                reader = bytes.fromhex(request.cookies.get(_COOKIE, "")).decode("utf-8") or None
+            except ValueError:
+                reader = None
+        return Visit(self.room, self.base, reader, self.room.standing(reader))
+
+    def _image(self, request: Request) -> str:
+        image = self.room.images.get(request.path_params["key"])
+        if image is None:
+            raise HTTPException(404, "There is no such picture in this run.")
+        return image
+
+    def _picture(self, request: Request) -> Picture:
+        return self.room.run.pictures([self._image(request)])[0].picture
+
+
+def _classes(request: Request) -> dict[str, str]:
+    """The classes that a person gave, of an address: "3:21,4:mar"."""
+    text = unquote(request.query_params.get("classes", ""))
+    pairs = [part.split(":") for part in text.split(",") if part.count(":") == 1]
+    return {place: name for place, name in pairs if drawings.is_class(place, name)}
+
+
+def _pair_of(picture: Picture, name: str) -> tuple[str, bytes] | None:
+    """The figure of the homologs of a class that differ, if the run made one."""
+    structure = picture.reading.structure if picture.reading is not None else None
+    if structure is None or len(structure.pairs) != len(picture.pairs):
+        return None
+    for pair, figure in zip(structure.pairs, picture.pairs, strict=True):
+        if pair.name == name:
+            return figure
+    return None
+
+
+async def _posted(
+    call: Callable[[Request, dict[str, Any]], Response], request: Request
+) -> Response:
+    try:
+        asked = json.loads(await request.body())
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict):
+        raise HTTPException(400, "Expected a JSON object.")
+    return await run_in_threadpool(call, request, asked)
+
+
+def _told(base: str, request: Request, error: ScreeningError) -> Response:
+    status = 404 if isinstance(error, OriginalNotFound) else 409
+    return _sentence(base, request, status, str(error))
+
+
+def _missing(base: str, request: Request, error: HTTPException) -> Response:
+    return _sentence(base, request, error.status_code, str(error.detail))
+
+
+def _sentence(base: str, request: Request, status: int, said: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(pages.told_page(said, base), status, headers=_PAGE)
+    return JSONResponse({"said": said}, status, headers=_PAGE)

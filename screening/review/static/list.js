@@ -1,0 +1,79 @@
+import { base, onKeys, storeOrTell, tell } from "./room.js";
+
+const rows = document.getElementById("rows");
+const form = document.querySelector("form.tools");
+const search = document.getElementById("search");
+let at = -1, asked = 0, waiting;
+
+const lines = () => [...(rows ? rows.querySelectorAll(".case-line") : [])];
+
+function go(step) {
+  const all = lines();
+  if (!all.length) return;
+  at = Math.min(Math.max(at + step, 0), all.length - 1);
+  all[at].querySelector(".open-case").focus();
+  all[at].scrollIntoView({ block: "nearest" });
+}
+
+// The case that j, k or the focus chose; a verdict never falls on one that nobody chose.
+function current() {
+  const line = lines()[at];
+  if (!line) tell("Choose a case first: j and k, or click it.");
+  return line;
+}
+
+async function decide(decision) {
+  const line = current();
+  if (!line) return;
+  const stored = await storeOrTell({ case: line.dataset.key, decision });
+  if (!stored) return;
+  const readers = line.querySelector(".readers");
+  readers.replaceChildren(...stored.readers.map(([initials, each]) => {
+    const mark = document.createElement("span");
+    mark.className = "reading " + each.replace(" ", "-");
+    mark.textContent = `${initials}: ${each}`;
+    return mark;
+  }));
+  document.getElementById("read").textContent = stored.read;
+}
+
+function address() {
+  const values = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value && !(name === "sort" && value === "urgency")) values.set(name, value);
+  }
+  return values;
+}
+
+async function refresh() {
+  const values = address(), mine = ++asked;
+  const text = values.toString();
+  history.replaceState(null, "", `${base}/${text ? "?" + text : ""}`);
+  values.set("part", "rows");
+  try {
+    const answer = await fetch(`${base}/?${values}`);
+    if (mine !== asked) return;
+    rows.innerHTML = await answer.text();
+    at = -1;
+  } catch { tell("The reading room does not answer: was it closed?", true); }
+}
+
+if (form) {
+  form.querySelector(".plain-submit").hidden = true;
+  form.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });
+  form.addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(refresh, event.target === search ? 120 : 0);
+  });
+  rows.addEventListener("click", (event) => {
+    const line = event.target.closest("a, summary") ? null : event.target.closest(".case-line");
+    line?.querySelector(".open-case").focus();
+  });
+  rows.addEventListener("focusin", (event) => { at = lines().indexOf(event.target.closest(".case-line")); });
+}
+onKeys({
+  j: () => go(1), k: () => go(-1),
+  o: () => current()?.querySelector(".open-case").click(),
+  n: () => decide("normal"), a: () => decide("abnormal"), r: () => decide("redo"),
+  "/": () => search?.focus(), u: () => { location.href = base + "/"; },
+});

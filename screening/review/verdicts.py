@@ -1,0 +1,244 @@
+"""The verdicts of people on the cells and cases of a run: append-only, on disk before it is said.
+
+They lie in a file of their own beside the ledger, which a new run may replace. Nothing is ever
+changed or deleted: a reader's later verdict on the same cell or case stands, the earlier ones stay
+with their time and what was shown. Several programs may read and add at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from screening.classes import ABNORMAL, CHROMOSOMES, MARKER, NORMAL, NOT_A_CHROMOSOME
+from screening.errors import ScreeningError
+from screening.iscn import problem_of
+from screening.worklist.printable import printable
+
+FILE_NAME = "verdicts.sqlite"
+CANNOT_SAY, REDO = "cannot say", "redo"
+DECISIONS = (NORMAL, ABNORMAL, CANNOT_SAY, REDO)
+MOST_INITIALS, MOST_NOTE, MOST_ISCN = 12, 2000, 300
+_VERSION = 1
+_INITIALS = re.compile(r"[^\W\d_][\w.-]*", re.UNICODE)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS verdicts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, given TEXT NOT NULL,
+    patient_case TEXT NOT NULL, image TEXT NOT NULL, decision TEXT NOT NULL, iscn TEXT NOT NULL,
+    initials TEXT NOT NULL, note TEXT NOT NULL, classes TEXT NOT NULL, sha256 TEXT NOT NULL,
+    shown TEXT NOT NULL, bundle TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS by_case ON verdicts (patient_case);
+CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON verdicts
+    BEGIN SELECT RAISE(ABORT, 'verdicts are never changed'); END;
+CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON verdicts
+    BEGIN SELECT RAISE(ABORT, 'verdicts are never deleted'); END;
+"""
+
+
+class VerdictError(ScreeningError):
+    """Says why a verdict cannot be taken, or why the file of verdicts cannot be used."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class PersonVerdict:
+    """What one reader decided on a cell, or on a whole case when `image` is "".
+
+    `decision`: one of DECISIONS; `iscn`: the karyotype by the reader, "" unless given; `classes`:
+    the class that the reader gave to a chromosome, by its place in the reading. What was shown:
+    `sha256` of the picture ("" of a case), `shown`: a hash of the record or records, `bundle`: that
+    of the bundle. `given`: when, UTC, and `id`, both set when it is stored.
+    """
+
+    case: str
+    decision: str
+    initials: str
+    image: str = ""
+    iscn: str = ""
+    note: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    sha256: str = ""
+    shown: str = ""
+    bundle: str = ""
+    given: str = ""
+    id: str = ""
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Return what was judged: the case and the image, "" for all of the case."""
+        return self.case, self.image
+
+
+COLUMNS = tuple(each.name for each in fields(PersonVerdict))
+
+
+def checked(verdict: PersonVerdict) -> PersonVerdict:
+    """Return a verdict with its texts trimmed; VerdictError that says what is wrong with it."""
+    verdict = replace(
+        verdict,
+        initials=verdict.initials.strip(),
+        iscn="".join(verdict.iscn.split()),
+        note=verdict.note.strip(),
+    )
+    if verdict.decision not in DECISIONS:
+        expected = ", ".join(DECISIONS[:-1]) + f" or {DECISIONS[-1]}"
+        raise VerdictError(f"a verdict is {expected}, received {verdict.decision!r}")
+    if not _INITIALS.fullmatch(verdict.initials) or len(verdict.initials) > MOST_INITIALS:
+        raise VerdictError(
+            f"a verdict needs the reader's initials, 1 to {MOST_INITIALS} letters or digits that "
+            f"begin with a letter, received {verdict.initials!r}"
+        )
+    if len(verdict.note) > MOST_NOTE:
+        raise VerdictError(f"a note holds at most {MOST_NOTE} characters: shorten it")
+    if any(printable(char) != char for char in verdict.note if char not in "\n\t\r"):
+        raise VerdictError("the note holds characters that cannot be printed: take them out")
+    if len(verdict.iscn) > MOST_ISCN or (verdict.iscn and (problem := problem_of(verdict.iscn))):
+        said = problem if len(verdict.iscn) <= MOST_ISCN else "it is too long"
+        raise VerdictError(f"{verdict.iscn[:60]!r} is no ISCN karyotype: {said}")
+    known = {*CHROMOSOMES, MARKER, NOT_A_CHROMOSOME}
+    if not all(place.isdecimal() and name in known for place, name in verdict.classes.items()):
+        raise VerdictError(
+            f"a chromosome is 1 to 22, X, Y, {MARKER} or {NOT_A_CHROMOSOME}, received "
+            f"{', '.join(map(str, verdict.classes.values()))}"
+        )
+    if not verdict.case:
+        raise VerdictError("a verdict belongs to a case, received none")
+    return verdict
+
+
+class Verdicts:
+    """The verdicts of an output folder; any thread may ask and add. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(path, timeout=20.0, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _explained(path, error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Verdicts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def add(self, verdict: PersonVerdict) -> PersonVerdict:
+        """Return the verdict as it was stored: on disk, with its time and id. VerdictError for one
+        that cannot be taken."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        stored = replace(checked(verdict), given=now, id=uuid.uuid4().hex)
+        self._insert([stored])
+        return stored
+
+    def take_over(self, verdicts: Sequence[PersonVerdict]) -> int:
+        """Return how many of verdicts given elsewhere were new; all are stored, or none."""
+        return self._insert([checked(verdict) for verdict in verdicts])
+
+    def all(self) -> list[PersonVerdict]:
+        """Return every verdict that was ever given, in the order in which they were stored."""
+        with self._connected() as connection:
+            rows = connection.execute(
+                "SELECT patient_case, decision, initials, image, iscn, note, classes, sha256,"
+                " shown, bundle, given, id FROM verdicts ORDER BY number"
+            ).fetchall()
+        return [_verdict(row) for row in rows]
+
+    def _insert(self, verdicts: Sequence[PersonVerdict]) -> int:
+        with self._connected() as connection:
+            before = connection.total_changes
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT OR IGNORE INTO verdicts (id, given, patient_case, image, decision, iscn,"
+                " initials, note, classes, sha256, shown, bundle)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (v.id, v.given, v.case, v.image, v.decision, v.iscn, v.initials, v.note,
+                     json.dumps(dict(v.classes), sort_keys=True), v.sha256, v.shown, v.bundle)
+                    for v in verdicts
+                ],
+            )  # fmt: skip
+            connection.commit()
+            return connection.total_changes - before
+
+    def _prepare(self) -> None:
+        with self._connected() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: a verdict that was confirmed survives the loss of power, not only a kill.
+            connection.execute("PRAGMA synchronous = FULL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                raise VerdictError(
+                    f"{self.path} was written by another version of screening (verdicts version "
+                    f"{version}, expected {_VERSION}): use that version"
+                )
+            if version == 0:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+                )
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                self._connection.rollback()
+                raise _explained(self.path, error) from error
+
+
+def latest(verdicts: Sequence[PersonVerdict]) -> dict[tuple[str, str, str], PersonVerdict]:
+    """Return the verdict that stands of each reader on each subject, by (initials, case, image).
+
+    Of verdicts that were given elsewhere and taken over the later time decides.
+    """
+    standing: dict[tuple[str, str, str], PersonVerdict] = {}
+    for verdict in sorted(verdicts, key=lambda each: each.given):
+        standing[verdict.initials.casefold(), *verdict.subject] = verdict
+    return standing
+
+
+def as_row(verdict: PersonVerdict) -> dict[str, str]:
+    """Return a verdict as the cells of a table, by COLUMNS."""
+    row = asdict(verdict)
+    return row | {"classes": json.dumps(row["classes"], sort_keys=True) if row["classes"] else ""}
+
+
+def _verdict(row: tuple[str, ...]) -> PersonVerdict:
+    values = dict(zip(COLUMNS, row, strict=True))
+    return PersonVerdict(**values | {"classes": json.loads(values["classes"])})
+
+
+def _explained(path: Path, error: sqlite3.Error) -> VerdictError:
+    text = str(error)
+    if "locked" in text:
+        return VerdictError(f"{path} is in use by another program: try again in a moment")
+    if "full" in text:
+        return VerdictError(f"the disk of {path.parent} is full: the verdict was not stored")
+    if "unable to open" in text or "readonly" in text:
+        return VerdictError(
+            f"cannot write {path} ({text}): verdicts need a folder that may be written to"
+        )
+    return VerdictError(
+        f"{path} is damaged ({text}): expected an SQLite file of verdicts; put it aside, and keep "
+        "it, before new verdicts are given"
+    )

@@ -1,0 +1,77 @@
+"""The outputs of a run written again from its ledger: no picture is opened, no network loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from screening.bundle_schema import BundleInfo
+from screening.triage.rule import Rule
+from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
+from screening.worklist.left_out import LeftOut
+from screening.worklist.outputs import RunFacts
+from screening.worklist.run import Summary, options_hash, put_in_place
+
+_OF_THE_RUN = (
+    "bundle", "bundle_name", "options_hash", "pictures", "images", "notes", "ignored_kinds",
+    "ignored_names", "started", "finished", "new", "seconds", "device_used",
+)  # fmt: skip
+"""What a ledger notes of a run beside the options that were asked for."""
+
+
+def rebuild(out: Path) -> tuple[Summary, Rule]:
+    """Write the outputs of the last run in `out` again; return how they are routed, and by what.
+
+    A run that was broken off gives the part of the work list that is known, and a warning. Raises
+    LedgerError when there is nothing to write or another version made it; OutputsNotWritten when
+    the disk takes none.
+    """
+    clock = time.perf_counter()
+    with Ledger.of_last_run(out / FILE_NAME) as ledger:
+        told: dict[str, Any] = ledger.last_run()
+        info = ledger.info()
+        if ledger.options != options_hash(told["passes"], told["seed"]):
+            raise LedgerError(
+                f"{out} holds results of another version of screening: use that version, or make "
+                "them anew with `screening screen` and --resume"
+            )
+        count = ledger.count()
+        if not count:
+            raise LedgerError(f"{out} holds no result yet: use `screening screen` with --resume")
+        rule = Rule.of(info, told["min_confidence"], told["rule"])
+        seconds = time.perf_counter() - clock
+        facts = _facts(told, rule, info, count, seconds)
+        statuses, routes, warnings = put_in_place(out, ledger, facts)
+    left_out = str(facts.left_out) if facts.left_out.count else ""
+    return Summary(statuses, routes, facts.new, seconds, warnings, left_out), rule
+
+
+def _facts(
+    told: Mapping[str, Any], rule: Rule, info: BundleInfo, count: int, seconds: float
+) -> RunFacts:
+    """What the outputs tell of the run; of one that was broken off the times are those of now."""
+    missing = told["images"] - count
+    warnings = (
+        f"the run was broken off: {count} of {told['images']} pictures are judged, the others are "
+        "not listed; the same command with --resume goes on",
+    )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunFacts(
+        bundle_hash=told["bundle"],
+        bundle_name=told["bundle_name"],
+        options={name: value for name, value in told.items() if name not in _OF_THE_RUN},
+        rule=rule,
+        passes=told["passes"],
+        device=told.get("device_used", told["device"]),
+        started=told["started"],
+        finished=told["finished"] or now,
+        seconds=told.get("seconds", seconds),
+        new=told.get("new", 0),
+        left_out=LeftOut(told["ignored_kinds"], tuple(told["ignored_names"])),
+        notes=tuple(told["notes"]),
+        info=info,
+        warnings=warnings if missing > 0 else (),
+    )

@@ -1,0 +1,228 @@
+"""The reading room in a real browser: Debian's Chromium, driven by Playwright; skips without it."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from review_room import write_run
+from screening.review.exchange import Settings, exchange
+from screening.review.verdicts import FILE_NAME, Verdicts
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra test)")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, found none")
+CELLS = {"case-a/1.png": "+21", "case-a/2.png": "+21", "case-b/1.png": "", "<b>case</b>.png": ""}
+CALM = ("minor", "moderate")
+
+
+class Server:
+    """`screening review` as a person starts it."""
+
+    def __init__(self, out: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "screening", "review", str(out), "--no-browser"],
+            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[1],
+        )  # fmt: skip
+        self.address = re.search(r"http://\S+", self.process.stdout.readline())[0]
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder / "out", folder / "in", CELLS)
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def server(out):
+    with Server(out) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser, server):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    opened.goto(server.address)
+    opened.wait_for_selector("body[data-keys]")
+    yield opened
+    context.close()
+    assert not wrong
+
+
+def wait_for_cell(page) -> None:
+    page.wait_for_selector("body[data-keys] #relaid .boxes rect", state="attached")
+
+
+def test_from_the_list_to_labels_by_keys_alone(page, out, tmp_path):
+    page.fill("input[name=initials]", "AB")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=given as AB")
+    page.keyboard.press("/")
+    page.keyboard.type("+21")
+    playwright.expect(page.locator(".case-line")).to_have_count(1, timeout=60_000)
+    assert "q=%2B21" in page.url
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    wait_for_cell(page)
+    page.keyboard.press("a")
+    page.wait_for_selector(".history tbody tr")
+    page.keyboard.press("u")
+    page.wait_for_selector("body[data-keys] .case-line")
+    assert "q=%2B21" in page.url
+    page.keyboard.press("n")
+    page.wait_for_selector("text=Choose a case first")
+    page.keyboard.press("j")
+    page.keyboard.press("n")
+    page.wait_for_selector(".reading.normal")
+    assert page.inner_text("#read") == "1 of 3 read"
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open]")
+    exchange(Settings(out, tmp_path / "labels.csv"))
+    with (tmp_path / "labels.csv").open(newline="") as file:
+        rows = {Path(row["path"]).name: row["label"] for row in csv.DictReader(file)}
+    assert rows == {"1.png": "abnormal", "2.png": "normal"}
+
+
+def test_a_class_is_corrected_and_goes_into_the_verdict(page, out):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    page.locator("#relaid rect[data-name='21']").first.click()
+    page.wait_for_selector(".homolog")
+    assert page.locator(".homolog").count() == 3
+    page.locator(".rename input").first.fill("?")
+    page.locator(".rename input").first.press("Tab")
+    page.wait_for_selector("#reread h2")
+    assert "46,XX" in page.inner_text("#reread h2")
+    page.click("[data-take]")
+    page.wait_for_selector("#iscn-said.right")
+    page.fill("#iscn", "46,XX,+21")
+    page.wait_for_selector("#iscn-said.wrong")
+    page.fill("#iscn", "46,XX")
+    page.fill("input[name=initials]", "CD")
+    page.check("input[value=normal]")
+    page.click("text=Store the verdict")
+    page.wait_for_selector("text=with 1 chromosome named by the reader")
+    with Verdicts(out / FILE_NAME) as store:
+        last = store.all()[-1]
+    assert (last.initials, last.iscn, list(last.classes.values())) == ("CD", "46,XX", ["?"])
+
+
+def test_a_chromosome_is_dragged_to_another_class(page):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    one = page.locator("#relaid rect[data-name='21']").first.bounding_box()
+    other = page.locator("#relaid rect[data-name='22']").first.bounding_box()
+    page.mouse.move(one["x"] + one["width"] / 2, one["y"] + one["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(other["x"] + 5, other["y"] + 5, steps=5)
+    page.mouse.up()
+    page.wait_for_selector("#reread h2")
+    assert "47,XX,+22" in page.inner_text("#reread h2")
+    playwright.expect(page.locator(".homolog")).to_have_count(3, timeout=60_000)
+    page.click("[data-reset]")
+    page.wait_for_selector("#reread", state="hidden")
+
+
+def test_the_original_is_zoomed_moved_and_has_boxes(page):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    before = page.locator(".sheet").bounding_box()
+    page.click("[data-zoom='1.4']")
+    after = page.locator(".sheet img").bounding_box()
+    assert after["width"] > 1.3 * before["width"]
+    page.focus("#viewer")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".sheet img").bounding_box()["x"] > after["x"]
+    assert page.locator(".sheet rect").first.is_visible()
+    page.keyboard.press("b")
+    assert not page.locator(".sheet rect").first.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_serious_stands_in_the_way_of_anyone(browser, server, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(server.address)
+    serious = _serious(axe, page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.click("text=case-a")
+    wait_for_cell(page)
+    page.select_option("#choose", "21")
+    page.wait_for_selector(".homolog")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    serious += _serious(axe, page)
+    context.close()
+    assert not serious
+
+
+def _serious(axe, page) -> list[str]:
+    found = axe.run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in found
+        if each["impact"] not in CALM
+    ]
+
+
+def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser, tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"case-a/1.png": ""})
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    with Server(tmp_path / "out") as first:
+        page.goto(first.address)
+        page.wait_for_selector("body[data-keys]")
+        page.fill("input[name=initials]", "AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=given as AB")
+        page.keyboard.press("j")
+        page.keyboard.press("n")
+        page.wait_for_selector(".reading.normal")
+    page.keyboard.press("a")
+    page.wait_for_selector(".said.bad")
+    assert "does not answer" in page.inner_text(".said") and "normal" in page.inner_text(".readers")
+    with Server(tmp_path / "out") as second:
+        page.goto(second.address)
+        assert page.inner_text(".readers").strip() == "▽ AB"
+        tab = context.new_page()
+        tab.goto(second.address)
+        assert tab.inner_text(".readers").strip() == "▽ AB"
+        context.close()
