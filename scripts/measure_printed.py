@@ -2,7 +2,8 @@
 
     python scripts/measure_printed.py --data DATA [--count 10] [--kinds KIND ...]
 
-Writes reports/printed.md. Pages are composed from people whom the bundle never saw, from a source
+Writes reports/printed.md, and how those pages are routed on which all kinds of print come together.
+Pages are composed from people whom the bundle never saw, from a source
 that taught nothing, and drawn; then printed on: headers, results, frames, tables, rulers, logos,
 handwriting, windows, and files saved again.
 """
@@ -10,6 +11,8 @@ handwriting, windows, and files saved again.
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import multiprocessing
 import time
@@ -25,7 +28,12 @@ from measure_locate import LOCATOR, cells_of
 from measured_pages import add_page_arguments, pages_of
 from report_header import begin, write
 
+from screening.assess.certification import Terms, scored
+from screening.atomic import replace_files
 from screening.build.config import UNSEEN
+from screening.build.pages import MANIFEST
+from screening.bundle import Bundle
+from screening.classes import ABNORMAL, FLAG, LOW_PRIORITY, NORMAL, REVIEW
 from screening.images.page import Page
 from screening.karyogram.gate import inspect
 from screening.karyogram.marks import toned_marks
@@ -35,6 +43,7 @@ from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.printed import KINDS, PrintedPage, printed, random_kinds
 from screening.synthesis.simulate import random_abnormality, sham, simulate
+from screening.triage.rule import Rule, judge
 
 PLAIN, MIXED, DRAWN = "nothing", "as it comes", "drawn"
 """Pages without print; pages with any of the kinds together; the laboratory of drawn cells."""
@@ -68,10 +77,41 @@ def page_of(job: Job) -> PrintedPage:
     """Return the page of a job: a cell, its laboratory, the kind of print and the seed."""
     cell, _, kind, seed = job
     rng = np.random.default_rng(seed)
-    changed = rng.random() < 0.5
+    changed = is_changed(rng)
     cell = simulate(cell, random_abnormality(rng, cell.sex), rng) if changed else sham(cell, rng)
     kinds = random_kinds(rng) if kind == MIXED else () if kind == PLAIN else (kind,)
     return printed(cell, kinds, rng)
+
+
+def is_changed(rng: np.random.Generator) -> bool:
+    """Return whether the cell of a page gets an abnormality: the first draw of the page's seed."""
+    return bool(rng.random() < 0.5)
+
+
+def routes(jobs: Sequence[Job], folder: Path, bundle: Bundle, terms: Terms) -> str:
+    """Return the table of how the pages of `jobs` are routed, by laboratory and truth."""
+    if not (folder / MANIFEST).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = []
+        for number, job in enumerate(jobs):
+            path = folder / f"{number:04d}.png"
+            cv2.imwrite(str(path), page_of(job).karyogram.image)
+            changed = is_changed(np.random.default_rng(job[3]))
+            rows.append((path.name, ABNORMAL if changed else NORMAL, path.stem, job[1]))
+        listed = io.StringIO(newline="")
+        csv.writer(listed).writerows([("path", "label", "case", "source"), *rows])
+        replace_files(folder, {MANIFEST: listed.getvalue()})
+    found, pictures = scored(bundle, terms, folder / f"seen-{bundle.hash[:12]}")
+    with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
+        truth = {row["path"]: (row["source"], row["label"]) for row in csv.DictReader(file)}
+    rule, told = Rule.of(bundle.info), Counter[tuple[str, str, str]]()
+    for listed_as, picture in zip(found, pictures, strict=True):
+        told[(*truth[listed_as.id], judge(rule, picture).route)] += 1
+    names = (LOW_PRIORITY, REVIEW, FLAG)
+    kinds = sorted({key[:2] for key in told}, key=lambda kind: (kind[0], kind[1] == ABNORMAL))
+    return markdown_table(
+        ("pages", "truth", *names), [(*kind, *(told[(*kind, n)] for n in names)) for kind in kinds]
+    )
 
 
 def measured(job: Job) -> Line:
@@ -133,21 +173,28 @@ def main() -> None:
     args = parser.parse_args()
     commit, people = begin(args), pages_of(args)
     lines: list[Line] = []
+    mixed: list[Job] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
         for part in args.parts:
             cells = drawn_cells(args.count) if part == DRAWN else cells_of(people, part)
             jobs = jobs_of(cells, part, args.count, args.kinds)
             lines += pool.map(measured, jobs, chunksize=4)
+            mixed += [job for job in jobs if job[2] == MIXED]
             print(*table_row(part, [line for line in lines if line.laboratory == part]), sep=" | ")
     if args.lines:
         args.lines.write_text(json.dumps([asdict(line) for line in lines]), "utf-8")
-    body = report(lines, args.parts, args.kinds, args.count)
+    folder = args.pages / people.split.hash[:12] / f"printed-{args.count}"
+    terms = Terms(folder / MANIFEST, passes=args.passes, workers=args.workers)
+    told = routes(mixed, folder, people.bundle, terms) if mixed else ""
+    body = report(lines, args.parts, args.kinds, args.count, told)
     title = "Pages as laboratories print them"
     write(args, "printed.md", title, commit, people.bundle, args.data, body)
 
 
-def report(lines: Sequence[Line], parts: Sequence[str], kinds: Sequence[str], count: int) -> str:
+def report(
+    lines: Sequence[Line], parts: Sequence[str], kinds: Sequence[str], count: int, told: str
+) -> str:
     """Return the report as markdown."""
     tables = []
     for part in parts:
@@ -167,6 +214,9 @@ that is no chromosome passes for a small one (letters, logos). Time: processor t
 finding and judging one page, beside other work.
 
 {chr(10).join(tables)}
+## Routes of the pages with all kinds of print together
+
+{told}
 ## Why
 
 {reasons}
