@@ -126,6 +126,9 @@ def judge(rule: Rule, picture: Picture) -> Verdict:
     verdict = _flagged_only_above(rule, voted)
     if verdict.route == FLAG and _pieces_counted(rule, picture.reading):
         verdict = replace(verdict, route=REVIEW, reasons=(*verdict.reasons, words.PIECES))
+    if verdict.route == FLAG and picture.reading is not None and not picture.reading.whole:
+        # What is no whole cell has gains and losses of any kind; its notes say how many were found.
+        verdict = replace(verdict, route=REVIEW)
     if rule.venn_abers is None:
         return verdict
     return _told_by(rule.venn_abers, rule, voted, verdict, votes)
