@@ -114,7 +114,7 @@ class StructureReading(Group):
     `doubt`: log-odds of the cell (see `record.Structure`) from which they do, chosen on validation
     people; `readable`: least mean probability that the rows give to their own class, below it
     structure cannot be judged, nor with chromosomes whose median length is under `shortest` pixels
-    (a band has one then). `usual`: median log-odds of the pairs of a readable normal cell:
+    (less than one for a band). `usual`: median log-odds of the pairs of a readable normal cell:
     where all pairs of a cell look odder than that it is the slide, and it is taken off each.
     `unexplained`: by how much less of a chromosome than of the cell's others lies along its axis
     where its pair says nothing for a change. `bounded`: no pair says more, in log-odds. `told`:
@@ -128,7 +128,7 @@ class StructureReading(Group):
 
     doubt: float = 1e6
     readable: Probability = 0.0
-    shortest: NotNegative = 26.0
+    shortest: NotNegative = 20.0
     usual: float = -1.8
     unexplained: Inner = 0.1
     bounded: Positive = 12.0
