@@ -149,7 +149,7 @@ def test_an_array_is_read_as_the_file_that_it_comes_from(gate, file):
         ([1], "expected a path or an array, received list"),
         ("gone.png", "does not exist"),
         ("x\0y.png", "cannot be opened"),
-        ("", "a folder, not a picture"),
+        (str(ROOT), "a folder, not a picture: read the files in it"),
     ],
     ids=str,
 )

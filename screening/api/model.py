@@ -166,6 +166,8 @@ def load(
 def _problem(path: Path) -> str:
     """Why a path is no file, in words: a pipe would be waited for without end."""
     try:
+        if path.is_dir():
+            return "a folder, not a picture: read the files in it"
         if not path.is_file():
             open_picture(path).close()
     except ImageError as error:
