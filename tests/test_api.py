@@ -22,6 +22,7 @@ from screening.cli import main
 from screening.demo import demo_folder
 from screening.errors import BundleError, NotInstalled, ScreeningError
 from screening.evidence import witness
+from screening.images.frames import frame_hash
 from screening.images.read import read_array, read_image
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.record import Chromosome
@@ -174,6 +175,18 @@ def test_pipes_rejected_pages_and_memory_are_told_alike(gate, file, tmp_path, mo
     monkeypatch.undo()
     blank = fake().read(np.full((300, 300), 255, np.uint8))
     assert blank.status == "rejected" and blank.route == "review" and blank.reasons[0]
+
+
+def test_a_frame_is_named_as_in_a_work_list(gate, tmp_path):
+    pages = [karyogram(seed) for seed in range(2)]
+    path = tmp_path / "many.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    whole = pipeline.content_hash(pipeline.PictureFile("many.tif", path, "many"))
+    first, second, none = fake().read([path, f"{path}#2", f"{path}#3"])
+    assert (first.image, second.image) == ("many.tif", "many.tif#2")
+    assert first.record.case == second.record.case == "many"
+    assert first.record.sha256 == whole and second.record.sha256 == frame_hash(whole, 2)
+    assert none.status == "failed" and "there is no page 3" in none.reasons[0]
 
 
 def test_a_list_is_read_as_it_is_asked_for(gate, file):

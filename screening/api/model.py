@@ -21,6 +21,7 @@ from screening.api.checks import check
 from screening.api.results import ChromosomeResult, PictureResult
 from screening.bundle import default_bundle, load_bundle
 from screening.classes import FAILED, RULES
+from screening.data.manifest import file_and_frame
 from screening.errors import ImageError, NotInstalled
 from screening.images.page import Page
 from screening.images.read import open_picture, read_array
@@ -65,12 +66,13 @@ class Model:
     def read(self, source: Source | Iterable[Source]) -> PictureResult | Iterator[PictureResult]:
         """Return what is said of a picture; of many, yield it picture by picture as each is read.
 
-        `source`: a file (PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM; its first frame), an array uint8
-        (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA, or a list, generator … of these. The dropout
-        masks hang on the content: of a file on its bytes, of an array on its pixels, so that the
-        two differ in their votes as two seeds do. A picture that cannot be read or judged, or that
-        is none, is a result with its reason, never an exception. TypeError for anything else than
-        the above; ScreeningError, with the first picture, for a device that is not there.
+        `source`: a file (PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM; its first frame, "x.tif#2" the
+        second), an array uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA, or a list, generator …
+        of these. The dropout masks hang on the content: of a file on its bytes, of an array on its
+        pixels, so that the two differ in their votes as two seeds do. A picture that cannot be read
+        or judged, or that is none, is a result with its reason, never an exception. TypeError for
+        anything else than the above; ScreeningError, with the first picture, for a device that is
+        not there.
         """
         if isinstance(source, str | os.PathLike | np.ndarray):
             return self._read(source, 1)
@@ -102,9 +104,10 @@ class Model:
 
     def _prepared(self, source: object, number: int) -> Prepared:
         if isinstance(source, str | os.PathLike):
-            path = Path(os.fsdecode(source))
+            path, frame = file_and_frame(Path(os.fsdecode(source)))
             name = printable(path.name) or str(path)
-            file = PictureFile(name, path, Path(name).stem or name, _problem(path))
+            case, suffix = Path(name).stem or name, f"#{frame}" if frame > 1 else ""
+            file = PictureFile(name + suffix, path, case, _problem(path), frame, frame)
             return prepare(file, self._scorer.size, {}, self._locator)
         blank = Picture(f"array-{number}", f"array-{number}")
         try:
