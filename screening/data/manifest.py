@@ -70,7 +70,7 @@ def _from_table(table: Path) -> list[ManifestPicture]:
     items: list[ManifestPicture] = []
     seen: dict[tuple[Path, int], int] = {}
     for line, row in read_table(table, required=("path", "label", "case")):
-        path, frame = _file_and_frame(table.parent / row["path"])
+        path, frame = file_and_frame(table.parent / row["path"])
         if row["label"] not in LABELS:
             problems.add(
                 f"line {line}: expected the label {' or '.join(LABELS)}, received {row['label']!r}"
@@ -89,7 +89,7 @@ def _from_table(table: Path) -> list[ManifestPicture]:
     return items
 
 
-def _file_and_frame(path: Path) -> tuple[Path, int]:
+def file_and_frame(path: Path) -> tuple[Path, int]:
     """Return `x.tif#2` as x.tif and 2, unless there is a file of that very name."""
     name, _, number = path.name.rpartition("#")
     if not name or not re.fullmatch(r"[1-9][0-9]{0,8}", number) or path.is_file():

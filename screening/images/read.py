@@ -80,6 +80,35 @@ def read_image(
         except Exception as error:
             # Decoders fail on damaged bytes with nearly every type of exception there is.
             raise ImageError(path, _damage(error)) from error
+    return _large_enough(path, grey, min_side)
+
+
+def read_array(values: np.ndarray, name: str, max_pixels: int = 100_000_000) -> np.ndarray:
+    """Return a picture in memory as `read_image` returns that of a file: grey uint8 (h, w).
+
+    `values`: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA, uint8 0–255; other numbers are scaled by
+    the range that they use. Raises ImageError, which calls the picture `name`, as `read_image`.
+    """
+    colours = values.shape[2] if values.ndim == 3 else 1
+    if values.ndim not in (2, 3) or colours not in (1, 3, 4) or values.dtype.kind not in "buif":
+        raise ImageError(
+            name,
+            f"expected grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), best of uint8, received "
+            f"{values.dtype} {values.shape}",
+        )
+    height, width = values.shape[:2]
+    check_size(Path(name), width, height, max_pixels)
+    if not values.size:
+        raise ImageError(name, f"{width:,}×{height:,} pixels: an empty picture")
+    if colours == 1:
+        grey = to_uint8(values.reshape(height, width))
+    else:
+        seen = values if values.dtype == np.uint8 else to_uint8(values[..., :3])
+        grey = _grey(Image.fromarray(np.ascontiguousarray(seen)))
+    return _large_enough(Path(name), grey, MIN_SIDE)
+
+
+def _large_enough(path: Path, grey: np.ndarray, min_side: int) -> np.ndarray:
     height, width = grey.shape
     if min(width, height) < min_side:
         what = "too small for a karyogram" if min_side == MIN_SIDE else "too small"

@@ -129,6 +129,11 @@ def render(work_list: WorkList) -> str:
     return _template().render(view=work_list, limits=limits(work_list.rule.covers), **components())
 
 
+def render_card(work_list: WorkList) -> str:
+    """Return the pictures of a work list as a page of nothing but their cards, without scripts."""
+    return environment().get_template("card.html.jinja").render(view=work_list, **components())
+
+
 def components() -> dict[str, object]:
     """Return what the templates of this package call, by the names they know it under."""
     return {

@@ -111,13 +111,22 @@ def judged_pictures(ledger: Ledger, rule: Rule) -> list[Picture]:
     cannot be routed is failed, in the ledger too."""
     pictures, odd = [], []
     for picture in ledger.results():
-        try:
-            pictures.append(light(replace(picture, verdict=judge(rule, picture))))
-        except Exception as error:
-            blank = Picture(picture.image, picture.case, picture.sha256, reason=reason_of(error))
-            odd.append(replace(blank, thumbnail=picture.thumbnail))
+        one = judged(picture, rule)
+        if one.status != picture.status:
+            odd.append(one)
+        pictures.append(light(one))
     ledger.add(odd)
-    return pictures + [replace(picture, verdict=judge(rule, picture)) for picture in odd]
+    return pictures
+
+
+def judged(picture: Picture, rule: Rule) -> Picture:
+    """Return the picture with its verdict; one that cannot be routed is failed."""
+    try:
+        return replace(picture, verdict=judge(rule, picture))
+    except Exception as error:
+        blank = Picture(picture.image, picture.case, picture.sha256, reason=reason_of(error))
+        blank = replace(blank, thumbnail=picture.thumbnail)
+        return replace(blank, verdict=judge(rule, blank))
 
 
 def light(picture: Picture) -> Picture:

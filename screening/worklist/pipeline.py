@@ -126,12 +126,12 @@ def run_pipeline(
         new += not prepared.known
         (settled if prepared.tensor is None else waiting).append(prepared)
         if len(waiting) == batch_size:
-            scored = _score(waiting, scorer, reader, keeper)
+            scored = score(waiting, scorer, reader, keeper)
             waiting.clear()
             commit(scored)
         elif len(settled) >= _FLUSH:
             commit(())
-    commit(_score(waiting, scorer, reader, keeper) if waiting else ())
+    commit(score(waiting, scorer, reader, keeper) if waiting else ())
     return new
 
 
@@ -147,13 +147,15 @@ def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Lo
         blank = replace(blank, sha256=content_hash(found))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
-        return _inspected(found, blank, size, locator)
+        return inspected(read_image(found.path, frame=found.frame), blank, size, locator)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 
 
-def _inspected(found: PictureFile, blank: Picture, size: int, locator: Locator) -> Prepared:
-    page = Page.of(read_image(found.path, frame=found.frame))
+def inspected(grey: np.ndarray, blank: Picture, size: int, locator: Locator) -> Prepared:
+    """Return `grey`, uint8 (h, w) as it was read, judged and made ready for a model of `size` px;
+    `blank` names it."""
+    page = Page.of(grey)
     inspection = inspect(page, locator)
     page, quality = inspection.page or page, inspection.quality
     picture = replace(
@@ -235,9 +237,10 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _score(
+def score(
     batch: Sequence[Prepared], scorer: Scorer, reader: CellReader | None, keeper: Keeper | None
 ) -> list[Picture]:
+    """Return the scored and read pictures of a batch that has tensors, see `run_pipeline`."""
     return [
         _finished(prepared, answer, reader, keeper)
         for prepared, answer in zip(batch, _answers(batch, scorer), strict=True)

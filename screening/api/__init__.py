@@ -1,0 +1,1 @@
+"""The package as Python sees it: `screening.load().read(...)`, `screening.compose`, `simulate`."""
