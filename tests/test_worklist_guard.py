@@ -241,6 +241,13 @@ def test_routing_fails_one_and_resume_makes_it_anew(folder, tmp_path, monkeypatc
     assert (again.new, again.exit_status) == (1, 0)
 
 
+def keep_as(out: Path, record: str) -> None:
+    """Change what the ledger keeps of ODD to an SQL expression."""
+    with sqlite3.connect(out / FILE_NAME) as connection:
+        connection.execute(f"UPDATE results SET record = {record} WHERE image = ?", (ODD,))
+    connection.close()
+
+
 OLDER = "substr(record, 1, instr(record, char(10)) - 1)"
 """A record as earlier versions kept it, without a checksum."""
 
@@ -252,9 +259,7 @@ OLDER = "substr(record, 1, instr(record, char(10)) - 1)"
 )  # fmt: skip
 def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
     assert screen(folder, tmp_path, reader=reader()).exit_status == 0
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute(f"UPDATE results SET record = {damage} WHERE image = ?", (ODD,))
-    connection.close()
+    keep_as(tmp_path, damage)
     summary = screen(folder, tmp_path, reader=reader(), resume=True)
     assert (summary.new, summary.exit_status) == (0, 3)
     assert "--resume makes it anew" in table(tmp_path)[ODD]["reasons"]
@@ -265,9 +270,7 @@ def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
 @pytest.mark.parametrize("damage", ["x'0000'", "replace(record, '1', '2')"])
 def test_a_result_whose_bytes_have_changed_is_made_anew_at_once(folder, tmp_path, damage):
     assert screen(folder, tmp_path, reader=reader()).exit_status == 0
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute(f"UPDATE results SET record = {damage} WHERE image = ?", (ODD,))
-    connection.close()
+    keep_as(tmp_path, damage)
     summary = screen(folder, tmp_path, reader=reader(), resume=True)
     assert (summary.new, summary.exit_status) == (1, 0)
 
