@@ -87,7 +87,10 @@ def structure_promised(structure: StructureInfo) -> str:
     is."""
     enough, size = words.percent(structure.recall), structure.promised
     if structure.confidence is None:
-        return "Structure: no size is promised, since what was found was counted without a bound."
+        return (
+            "Structure: no size is promised. These counts are of few cases, and how sure they are "
+            "was not computed."
+        )
     if size is None:
         return (
             "Structure: no size is promised. None is known from which on it is sure that "

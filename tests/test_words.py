@@ -241,7 +241,7 @@ def test_an_older_bundle_without_bounds_is_read_and_promises_nothing():
     older = covered(46, 0.25, bounded=False)
     assert older.promised is None
     said = promises.structure_sentence(older)
-    assert "without a bound" in said and "at least" not in said and "confidence" not in said
+    assert "not computed" in said and "at least" not in said and "confidence" not in said
     assert "Inversion, 10–25 %: 46 of 46" in said
 
 
