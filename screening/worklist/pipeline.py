@@ -28,9 +28,11 @@ from screening.images.frames import frame_hash
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.images.read import read_image
+from screening.karyogram.compact import compact
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
 from screening.record import Picture
+from screening.setting_types import COMPACT, PLAIN
 from screening.worklist.crops import noteworthy
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import is_out_of_memory, reason_of
@@ -43,14 +45,18 @@ _FLUSH = 64  # results without the model that are committed at once
 
 
 class Scorer(Protocol):
-    """Anything that scores pictures: `size` is the side of its input in px, `device` the one in
-    use, in words; `score` gives p(abnormal) of each pass, float32 (passes,), for each picture."""
+    """Anything that scores pictures: `size` is the side of its input in px, `view` how pages are
+    laid out for it, `device` the one in use, in words; `score` gives p(abnormal) of each pass,
+    float32 (passes,), for each picture."""
 
     @property
     def passes(self) -> int: ...
 
     @property
     def size(self) -> int: ...
+
+    @property
+    def view(self) -> str: ...
 
     @property
     def device(self) -> str: ...
@@ -119,7 +125,7 @@ def run_pipeline(
         settled.clear()
 
     def work(found: PictureFile) -> Prepared:
-        return prepare(found, scorer.size, known, locator)
+        return prepare(found, scorer.size, known, locator, scorer.view)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
@@ -135,8 +141,14 @@ def run_pipeline(
     return new
 
 
-def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
-    """Return `found` read, judged and made ready for a model of `size` px.
+def prepare(
+    found: PictureFile,
+    size: int,
+    known: Mapping[str, str],
+    locator: Locator,
+    view: str = PLAIN,
+) -> Prepared:
+    """Return `found` read, judged and made ready for a model of `size` px that sees the `view`.
 
     Never raises for one picture. `known` maps names to the content hashes that the ledger holds.
     """
@@ -147,14 +159,16 @@ def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Lo
         blank = replace(blank, sha256=content_hash(found))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
-        return inspected(read_image(found.path, frame=found.frame), blank, size, locator)
+        return inspected(read_image(found.path, frame=found.frame), blank, size, locator, view)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 
 
-def inspected(grey: np.ndarray, blank: Picture, size: int, locator: Locator) -> Prepared:
-    """Return `grey`, uint8 (h, w) as it was read, judged and made ready for a model of `size` px;
-    `blank` names it."""
+def inspected(
+    grey: np.ndarray, blank: Picture, size: int, locator: Locator, view: str = PLAIN
+) -> Prepared:
+    """Return `grey`, uint8 (h, w) as it was read, judged and made ready for a model of `size` px
+    that sees the `view`; `blank` names it."""
     page = Page.of(grey)
     inspection = inspect(page, locator)
     page, quality = inspection.page or page, inspection.quality
@@ -168,7 +182,12 @@ def inspected(grey: np.ndarray, blank: Picture, size: int, locator: Locator) -> 
     )
     if not quality.ok:
         return Prepared(picture)
-    tensor = letterbox(page.cropped, size)
+    if view == COMPACT and inspection.located is not None:
+        seen = compact(page.paper, inspection.located, size)
+        tensor = seen.picture
+        picture = replace(picture, warnings=(*picture.warnings, *seen.doubts))
+    else:
+        tensor = letterbox(page.cropped, size)
     page.drop_objects()
     return Prepared(picture, tensor, page=page, located=inspection.located)
 

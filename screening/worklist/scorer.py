@@ -39,7 +39,7 @@ class BundleScorer:
             raise ScreeningError(f"the bundle {bundle.folder} holds no {PART}, which screen needs")
         self.bundle, self.passes, self.seed, self.device = bundle, passes, seed, device
         self.batch_size = batch_size
-        self.size = bundle.network(PART).size
+        self.size, self.view = bundle.network(PART).size, bundle.network(PART).view
         self._model: Predictor | None = None
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
