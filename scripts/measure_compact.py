@@ -92,8 +92,8 @@ def measured(cell: Metaphase, seed: int, folder: Path | None) -> list[Line]:
     return lines
 
 
-HEADER = ("pages of", "input, px", "pages", "21 along: plain", "compact", "across: plain", "compact",
-          "times as long (10–90 %)", "ms, median")  # fmt: skip
+HEADER = ("pages of", "input, px", "pages", "21 along: plain", "compact", "across: plain",
+          "compact", "times as long (10–90 %)", "ms, median")  # fmt: skip
 
 
 def table_row(part: str, size: int, lines: Sequence[Line]) -> tuple[object, ...]:
