@@ -105,6 +105,10 @@ def test_a_composed_set_holds_the_same_picture_and_the_state_of_every_position(m
     for y, x in where:
         assert image[32 * y : 32 * y + 32, 32 * x : 32 * x + 32].min() < 200
     assert (states == sets.USUAL).sum() > 3 * len(where) and (states != sets.LOSS).all()
+    marked = compose(simulate(cell, "+mar", rng), Style(), rng)
+    page = Page.of(marked.image)
+    located = inspect(page, locator()).located
+    assert not (sets.compact_tensors(marked, page, located, 416)[1] == sets.GAIN).any()
 
 
 def test_a_bundle_trained_on_the_view_says_so_and_screens_by_it(manifest, tmp_path, monkeypatch):

@@ -194,8 +194,10 @@ def compact_tensors(
     for each, box in zip(located.chromosomes, view.boxes, strict=True):
         shared = _shared(np.array(each.box), truth)
         if box is not None and len(truth) and shared.max() > _MOSTLY * each.w * each.h:
-            places.append(box)
-            states.append(state_of[karyogram.boxes[int(shared.argmax())].slot])
+            slot = karyogram.boxes[int(shared.argmax())].slot
+            if slot in state_of:  # markers have none of the 24
+                places.append(box)
+                states.append(state_of[slot])
     return view.picture, _state_map(size, places, states)
 
 
