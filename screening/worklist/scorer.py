@@ -42,6 +42,11 @@ class BundleScorer:
         self.size, self.view = bundle.network(PART).size, bundle.network(PART).view
         self._model: Predictor | None = None
 
+    @property
+    def looked(self) -> np.ndarray | None:
+        """Return where it looked in the pictures last scored, uint8 (n, m, m); None: unknown."""
+        return self._model.looked if self._model is not None else None
+
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of each pass, float32 (n, passes), of `images`, uint8 (size, size)."""
         if self._model is None:
