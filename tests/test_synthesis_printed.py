@@ -85,7 +85,11 @@ def test_the_printed_result_is_no_evidence(cell, number):
 def test_the_shipped_bundle_gives_the_same_numbers_whatever_result_is_printed(cell):
     """End to end, on worn pages with other print around: every number but the picture's hash."""
     model = screening.load(passes=10)
-    for number, kinds in ((2, ("result",)), (6, ("header", "result", "footer")), (8, KINDS[:3])):
+    for number, kinds in (
+        (2, ("result",)),
+        (6, ("header", "result", "footer")),
+        (9, ("header", "result")),
+    ):
         told = []
         for result in ("46,XX", "47,XX,+21"):
             made = printed(cell, kinds, np.random.default_rng(number), None, result)
