@@ -29,7 +29,7 @@ def limits(covers: float | None = None) -> tuple[str, ...]:
     return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])
 
 
-LOOKED = "show where the network looked"
+LOOKED = "show where the whole-picture network looked"
 LOOKED_MEANS = (
     "Redder: what the network that sees the whole picture found there speaks for abnormal "
     "(Grad-CAM of its last map; a place is several chromosomes wide). The colour compares places "
