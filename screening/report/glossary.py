@@ -32,9 +32,9 @@ def limits(covers: float | None = None) -> tuple[str, ...]:
 LOOKED = "show where the whole-picture network looked"
 LOOKED_MEANS = (
     "Redder: what the network that sees the whole picture found there speaks for abnormal "
-    "(Grad-CAM of its last map; a place is several chromosomes wide). The colour compares places "
-    "of this picture alone. It is no finding: that network errs more often than the count of the "
-    "chromosomes, and what is not red may be changed as well."
+    "(Grad-CAM of its last map, of which a place is several chromosomes wide). The colour compares "
+    "places of this picture alone. It is no finding: that network errs more often than the count "
+    "of the chromosomes, and what is not red may be changed as well."
 )
 
 _SAME = (
