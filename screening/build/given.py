@@ -15,6 +15,7 @@ from screening.assess.recognise import TRAINED_ON, case_hash
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
+from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
 from screening.bundle_schema import TRIAL
@@ -75,17 +76,19 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
     return Split(found, made.seed, _APART)
 
 
-def parts(bundle: Bundle, context: Context) -> None:
+def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
     """Write the given bundle without what is fitted anew; `data` tells whose parts they are.
 
-    A reader of structure that it lacks is added, and who taught it is told as well.
+    A reader of structure that it lacks is added, and with `new_finder` this build's finder takes
+    the place of its own; who taught them is told as well.
     """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
     added = {}
     if STRUCTURE not in info.parts:
         added[STRUCTURE] = structure_part(context.of("structure"))
-    using = (TRAIN, VALIDATION) if added else (VALIDATION,)
+    finder = finder_files(context) if new_finder else {}
+    using = (TRAIN, VALIDATION) if added or finder else (VALIDATION,)
     now = {case_hash(*k) for part in using for k in split_now.part(part) if k[0] in taught}
     seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
     changes = {
@@ -96,10 +99,10 @@ def parts(bundle: Bundle, context: Context) -> None:
             "sources": sorted({*info.data.get("sources", ()), *taught}),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split_now.hash, "seed": split_now.seed,
-            "parts_of": bundle.hash, ADDED: sorted(added), TRAINED_ON: seen,
+            "parts_of": bundle.hash, ADDED: sorted([*added, *finder]), TRAINED_ON: seen,
         } | ({TRIAL: True} if config.trial else {}),
     }  # fmt: skip
     rewrite_bundle(
         bundle, info.model_copy(update=changes), context.folder / BUNDLE,
-        more={name: model for name, (_, model) in added.items()},
+        more={name: model for name, (_, model) in added.items()}, files=finder,
     )  # fmt: skip
