@@ -167,7 +167,10 @@ def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
     assert made.certificate is None and made.fusion is None and made.files == bundle.info.files
     assert made.data["seen"] == {"cases": sorted(["x", *hashes("drawn/b")]), "images": ["y"]}
     assert made.data["sources"] == ["drawn", "first"] and made.data["split"] == now.hash
-    assert made.data["parts_of"] == bundle.hash and made.reading == bundle.info.reading
+    assert made.data["parts_of"] == bundle.hash
+    # Only what the settings name is read otherwise.
+    chromosomes = bundle.info.reading.chromosomes.model_copy(update={"tone": 0.75})
+    assert made.reading == bundle.info.reading.model_copy(update={"chromosomes": chromosomes})
     assert made.created != bundle.info.created
 
 
@@ -219,8 +222,11 @@ def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
     assert "structure" in made.parts
     same = {name: made.files[name] for name in shipped.info.files}
     assert same == shipped.info.files
-    limits = shipped.info.reading.structure
-    assert made.reading.model_copy(update={"structure": limits}) == shipped.info.reading
+    limits, read = shipped.info.reading.structure, made.reading.chromosomes
+    assert made.reading.model_copy(update={"structure": limits}) == (
+        shipped.info.reading.model_copy(update={"chromosomes": read})
+    )
+    assert read.tone == 0.75
     assert made.reading.structure.doubt != limits.doubt
     assert made.fusion is not None and made.fusion != shipped.info.fusion
     assert made.certificate is not None and made.certificate.looks == 1

@@ -22,6 +22,7 @@ from screening.bundle_schema import TRIAL
 from screening.data.split import CALIBRATION, TEST, TRAIN, VALIDATION, CaseKey, Split
 from screening.data.tables import Problems
 from screening.errors import BundleError
+from screening.reading_settings import ReadingSettings
 
 BUNDLE = "bundle"
 NEEDED = ("screener", "classifier", "segmenter", "arbiter")
@@ -77,7 +78,8 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
 
 
 def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
-    """Write the given bundle without what is fitted anew; `data` tells whose parts they are.
+    """Write the given bundle without what is fitted anew; `data` tells whose parts they are. Of
+    its reading only what the settings name is another.
 
     A reader of structure that it lacks is added, and with `new_finder` this build's finder takes
     the place of its own; who taught them is told as well.
@@ -93,6 +95,7 @@ def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
     seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
     changes = {
         "created": date.today().isoformat(), "tool_version": __version__,
+        "reading": _with(info.reading, config.reading),
         "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,
         "metrics": {}, "parts": info.parts | {name: part for name, (part, _) in added.items()},
         "data": info.data | {
@@ -106,3 +109,11 @@ def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
         bundle, info.model_copy(update=changes), context.folder / BUNDLE,
         more={name: model for name, (_, model) in added.items()}, files=finder,
     )  # fmt: skip
+
+
+def _with(reading: ReadingSettings, named: ReadingSettings) -> ReadingSettings:
+    """The reading with what is named in other settings and nothing else of theirs."""
+    changes = named.model_dump(exclude_unset=True)
+    groups = {name: getattr(reading, name).model_copy(update=values)
+              for name, values in changes.items()}  # fmt: skip
+    return reading.model_copy(update=groups)

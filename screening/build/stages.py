@@ -128,7 +128,7 @@ def stages_of(
         Stage(
             "parts", partial(given.parts, parts, new_finder=new_finder),
             ("split", *(s.name for s in (*finder[1:], *reader[1:]))),
-            ("trial", "sources", "witnesses"),
+            ("trial", "sources", "reading", "witnesses"),
             given=parts.hash,
         ),
         *(_kept(parts) if keep_score else _fitted(parts)),
