@@ -17,6 +17,7 @@ from report_header import ROOT, add_report_arguments, begin, write
 
 from screening.benchmark.config import read_benchmark, rows_of
 from screening.benchmark.dataset import check_rows, read_datasets
+from screening.benchmark.figures import draw
 from screening.benchmark.page import body, counts_of
 from screening.benchmark.runner import results_in, run_rows
 from screening.build.progress import BuildProgress
@@ -43,8 +44,6 @@ def main() -> None:
         if time.monotonic() - clock > 60 * args.minutes:
             break
     results = results_in(rows, config, datasets, args.run)
-    from screening.benchmark.figures import draw
-
     text = body(rows, results, config, datasets)
     for path in draw(results, counts_of(datasets), args.run):
         shutil.copy(path, args.reports / f"benchmark24_{path.name}")

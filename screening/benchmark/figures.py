@@ -42,9 +42,13 @@ def _boxes(
     figure = Figure(figsize=size, layout="constrained")
     axes: Axes = figure.subplots()
     axes.boxplot(
-        known, whis=(0, 100), orientation="vertical" if upright else "horizontal", tick_labels=list(names), widths=0.6,
+        known,
+        whis=(0, 100),
+        orientation="vertical" if upright else "horizontal",
+        tick_labels=list(names),
+        widths=0.6,
         medianprops={"color": "#b00020"},
-    )  # fmt: skip
+    )
     if upright:
         axes.set(xlabel="class", ylabel=f"{what}, %")
     else:

@@ -216,7 +216,8 @@ def _costs(results: Sequence[Result]) -> list[str]:
         "## What they cost\n",
         "Trainable parameters as built here for 24 classes; the published count has its own "
         "classes and size (screening/models/backbones.py names the source; a test builds it and "
-        "compares every printed digit). Seconds on the machine of this run, whatever else it did.\n",
+        "compares every printed digit). Seconds on the machine of this run, whatever else it "
+        "did.\n",
         markdown_table(header, lines),
     ]
 
