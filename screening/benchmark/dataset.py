@@ -24,7 +24,7 @@ twice as long; what would not fit is made smaller."""
 _MOST_SHARE = 0.96
 _FEWEST = 3
 """Pictures of a class that a random split into three parts needs at least."""
-_DARK = 128
+_DARK, _DARKER = 128, 8
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,8 @@ def _drawn(
             problems.add(str(error))
             continue
         edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-        if np.median(edge) < _DARK:
+        # Darker than what it surrounds: a chromosome that fills its picture is not.
+        if np.median(edge) < _DARK and edge.mean() < image.mean() - _DARKER:
             problems.add(
                 f"{record.origin}: the ground is dark; expected a chromosome dark on white, or the "
                 "stain Q in the table for bright ones on black"

@@ -96,4 +96,4 @@ def _drawn(out: Path) -> Path:
     from screening.build.config import DrawnConfig
     from screening.build.data import draw_data
 
-    return draw_data(out / DRAWN, DrawnConfig(cases=10, left_out=10, abnormal=0))
+    return draw_data(out / DRAWN, DrawnConfig(cases=8, left_out=4, abnormal=0))
