@@ -138,7 +138,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "benchmark": Command(
         "benchmark",
-        "train and measure 24-class networks side by side, under honest splits",
+        "train and measure 24-class networks under three protocols",
         (
             "screening benchmark configs/benchmark24.yaml --data FOLDER --out runs/bench",
             "screening benchmark configs/benchmark24.yaml --smoke --out runs/trial",
