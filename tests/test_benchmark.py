@@ -85,7 +85,12 @@ def test_the_shipped_settings_are_valid_and_say_what_they_do():
 
 def test_every_mistake_of_the_settings_is_named_at_once(tmp_path):
     raw = yaml.safe_load(SHIPPED.read_text("utf-8"))
-    raw |= {"networks": ["compact", "resnet", "alexnet"], "size": 48, "shares": [0.5, 0.5, 0.5]}
+    raw |= {
+        "networks": ["compact", "resnet", "alexnet"],
+        "size": 48,
+        "weights": "imagenet",
+        "shares": [0.5, 0.5, 0.5],
+    }
     raw["recipes"][0] |= {"epoch": 3}
     raw["datasets"] += [{"name": "g-bands", "stain": "R"}]
     raw["protocol"] = ["random"]
@@ -96,7 +101,7 @@ def test_every_mistake_of_the_settings_is_named_at_once(tmp_path):
     for part in (
         "recipes.0.epoch: unknown key; did you mean epochs", "protocol: unknown key; did you mean",
         "datasets.1.stain", "three shares above 0", "expected one of vgg16", "received 'resnet'",
-        "alexnet needs size 67", "6 mistakes",
+        "alexnet needs size 67", "no ImageNet weights of compact", "7 mistakes",
     ):  # fmt: skip
         assert part in str(told.value), str(told.value)
 

@@ -171,6 +171,8 @@ def read_benchmark(path: Path, networks: Mapping[str, Any]) -> BenchmarkConfig:
             problems.append(f"networks.{number}: expected one of {known}, received {name!r}")
         elif isinstance(size, int) and size < networks[name].min_size:
             problems.append(f"networks.{number}: {name} needs size {networks[name].min_size}")
+        elif raw.get("weights") and not networks[name].imagenet:
+            problems.append(f"networks.{number}: no ImageNet weights of {name} for Keras")
     if problems or config is None:
         raise mistakes(path, problems)
     return config

@@ -13,6 +13,9 @@ from screening.benchmark.measures import confusion
 from screening.benchmark.runner import Result
 from screening.classes import CHROMOSOMES
 
+_MOST = 30
+"""Confusion matrices in one figure; benchmark.csv and the rows' predictions have the others."""
+
 
 def draw(results: Sequence[Result], counts: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
     """Write the figures as PNG and return their paths; `counts`: source → pictures by class."""
@@ -60,6 +63,7 @@ def _boxes(
 
 
 def _confusions(path: Path, results: Sequence[Result]) -> None:
+    results = results[:_MOST]
     columns = min(3, len(results))
     lines = -(-len(results) // columns)
     figure = Figure(figsize=(4 * columns, 4.3 * lines), layout="constrained")

@@ -66,7 +66,8 @@ class Backbone:
     `preprocess` is a key of PREPROCESSING, `min_size` the smallest input side in pixels,
     `features` the channels of the last map, `stages` the unfreezing steps from the top down.
     `top`: units of the published dense layers between the flattened map and the classes; empty
-    where the map is averaged. `published`: what to check its parameters against; None for our own.
+    where the map is averaged. `published`: what to check its parameters against; None where there
+    is no such figure. `imagenet`: whether Keras has weights of it to download.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Backbone:
     stages: tuple[Stage, ...]
     top: tuple[int, ...] = ()
     published: Published | None = None
+    imagenet: bool = True
 
     def stage(self, name: str) -> Stage:
         """Return the unfreezing step called `name`; ScreeningError names the known ones."""
@@ -122,14 +124,30 @@ def _resnet(
 ) -> Backbone:
     steps = ((f"stage{n}", f"s{n - 1}b{depths[n - 2] - 1}_out") for n in (4, 3, 2))
     return Backbone(
-        name, _plain("residual", name), "torch", 32, features, _stages(*steps), (), published
+        name,
+        _plain("residual", name),
+        "torch",
+        32,
+        features,
+        _stages(*steps),
+        (),
+        published,
+        imagenet=False,
     )
 
 
 def _vit(name: str, patch: int, width: int, depth: int, published: Published) -> Backbone:
     steps = (("last", f"b{depth - 2}_out"), ("quarter", f"b{depth - depth // 4 - 1}_out"))
     return Backbone(
-        name, _plain("vit", name), "tf", 2 * patch, width, _stages(*steps), (), published
+        name,
+        _plain("vit", name),
+        "tf",
+        2 * patch,
+        width,
+        _stages(*steps),
+        (),
+        published,
+        imagenet=False,
     )
 
 
@@ -189,17 +207,19 @@ _ROWS = (
         "alexnet", _plain("alexnet", "alexnet"), "caffe", 67, 256,
         _stages(("conv5", "conv4"), ("conv3", "pool2"), ("conv2", "pool1")), (4096, 4096),
         Published("60.965224", 1000, "Krizhevsky et al. 2012, two groups, as in Caffe", 227),
+        imagenet=False,
     ),
     Backbone(
         "anet_c6", _plain("alexnet", "anet_c6"), "caffe", 67, 256,
         _stages(("conv6", "pool5"), ("conv5", "conv4"), ("conv3", "pool2")), (4096, 4096),
+        imagenet=False,
     ),
     _vit("vit_ti16", 16, 192, 12, Published("5.717416", 1000, "DeiT-Ti, timm")),
     _vit("vit_s8", 8, 384, 12, Published("21.7", 0, "DINO ViT-S/8 without head, timm")),
     _vit("vit_l16", 16, 1024, 24, Published("304.326632", 1000, TORCHVISION)),
     Backbone(
         "compact", _plain("classifier", "compact"), "ink", 16, 192,
-        _stages(("s3", "s2b0_out"), ("s2", "s1b0_out"), ("s1", "s0b0_out")),
+        _stages(("s3", "s2b0_out"), ("s2", "s1b0_out"), ("s1", "s0b0_out")), imagenet=False,
     ),
 )  # fmt: skip
 
