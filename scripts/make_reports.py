@@ -45,6 +45,7 @@ STEPS = (
     Step("confidence", "measure_confidence.py", pages=True),
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
     Step("printed", "measure_printed.py", ("--count", "10"), pages=True),
+    Step("compact", "measure_compact.py", pages=True),
     Step("classifier", "measure_classifier.py", pages=True),
     Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
