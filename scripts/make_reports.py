@@ -53,6 +53,7 @@ STEPS = (
     Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
+    Step("benchmark24", "measure_benchmark.py", long=True, data=True),
     Step(
         "thesis",
         "reproduce_thesis.py",
