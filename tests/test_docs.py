@@ -53,3 +53,10 @@ def test_figures_are_small_and_all_are_shown():
 def test_every_page_is_in_the_contents():
     contents = (ROOT / "mkdocs.yml").read_text("utf-8")
     assert all(page.name in contents for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_containerfile_copies_what_is_there_and_not_kept_out():
+    lines = (ROOT / "Containerfile").read_text("utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    let_in = (ROOT / ".containerignore").read_text("utf-8").splitlines()
+    assert copied and all((ROOT / name).exists() and f"!{name}" in let_in for name in copied)

@@ -39,7 +39,9 @@ def browser() -> str:
 def write_pdf(page: str, target: Path) -> None:
     """Print a self-contained page to `target`; NotPrinted when the browser does not."""
     program = browser()
-    with tempfile.TemporaryDirectory() as folder, replaced_file(target) as printed:
+    # The browser's last process may still hold its folder when it is removed, on Windows.
+    scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with scratch as folder, replaced_file(target) as printed:
         source = Path(folder) / "page.html"
         source.write_text(page, "utf-8")
         # Chromium's own sandbox does not start for root; the page has no script and loads nothing.
@@ -54,8 +56,8 @@ def write_pdf(page: str, target: Path) -> None:
             said = f"{program} printed nothing ({error}): print report.html by hand"
             raise NotPrinted(said) from error
         if done.returncode or not printed.is_file():
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise NotPrinted(
-                f"{program} printed nothing ({'; '.join(said) or done.returncode}): print "
+                f"{program} printed nothing ({'; '.join(last) or done.returncode}): print "
                 "report.html by hand"
             )
