@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from screening.record import Picture
 
@@ -28,10 +29,10 @@ def packed(values: Sequence[object]) -> str:
     return base64.b64encode(zlib.compress(text.encode("utf-8"))).decode("ascii")
 
 
-def pieces(rows: Sequence[str]) -> list[str]:
-    """Return the rows that do not stand in the page, packed piece by piece."""
-    rest = rows[INLINE:]
-    return [packed(rest[i : i + PACKED]) for i in range(0, len(rest), PACKED)]
+def pieces(rows: Iterator[str]) -> Iterator[str]:
+    """Yield rows packed, piece by piece: no more than a piece of them is in memory."""
+    while piece := list(islice(rows, PACKED)):
+        yield packed(piece)
 
 
 def with_room(pictures: Sequence[Picture]) -> tuple[set[str], set[str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import islice
 
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -143,6 +144,7 @@ class WorkList:
 def render(work_list: WorkList) -> str:
     """Return the page, UTF-8 text; the same work list gives the same text."""
     rows = cards(work_list)
+    inline = list(islice(rows, packed.INLINE))
     script = _script()
     sha256 = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     index = [
@@ -151,7 +153,7 @@ def render(work_list: WorkList) -> str:
     ]
     return environment().get_template("page.html.jinja").render(
         view=work_list, title=work_list.title, limits=limits(work_list.rule.covers),
-        rows=rows[: packed.INLINE], pieces=packed.pieces(rows), per_piece=packed.PACKED,
+        rows=inline, pieces=packed.pieces(rows), per_piece=packed.PACKED,
         index=packed.packed(index) if index else "", script=Markup(script),
         script_hash=f"sha256-{sha256}", **components(),
     )  # fmt: skip
@@ -169,18 +171,16 @@ def render_paper(work_list: WorkList) -> str:
     )  # fmt: skip
 
 
-def cards(work_list: WorkList) -> list[Markup]:
-    """Return every picture of a work list as a row of its page."""
+def cards(work_list: WorkList) -> Iterator[Markup]:
+    """Yield every picture of a work list as a row of its page."""
     template = environment().get_template("picture.html.jinja")
     common = components()
     whole, close = packed.with_room(work_list.pictures)
-    return [
-        Markup(template.render(
+    for one in work_list.pictures:
+        yield Markup(template.render(
             view=work_list, picture=one, verdict=one.judged, reading=one.reading,
             whole=one.image in whole, close=one.image in close, **common,
-        ))
-        for one in work_list.pictures
-    ]  # fmt: skip
+        ))  # fmt: skip
 
 
 def _searched(picture: Picture) -> str:
