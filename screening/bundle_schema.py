@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from screening import __version__
 from screening.classes import LABELS
 from screening.reading_settings import ReadingSettings
+from screening.setting_types import PLAIN, View
 from screening.words import OF_A_TRIAL
 
 SCHEMA: Literal[2] = 2
@@ -29,7 +30,8 @@ class PartInfo(_Strict):
     """One Keras network of a bundle: its files and what goes in and comes out.
 
     `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
-    its dropout; `temperature` what its logits are divided by before they are probabilities.
+    its dropout; `temperature` what its logits are divided by before they are probabilities;
+    `view` how a network of whole karyograms is shown them.
     """
 
     backbone: str
@@ -38,6 +40,7 @@ class PartInfo(_Strict):
     width: int | None = Field(default=None, gt=0)
     temperature: float = Field(default=1.0, gt=0)
     dropout: float = Field(ge=0, lt=1)
+    view: View = PLAIN
     config: str
     weights: str
 

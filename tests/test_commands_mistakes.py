@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("tensorflow", "keras")
 CONFIG = "configs/thesis_vgg16.yaml"
 BUILD = "configs/default_bundle.yaml"
+BENCHMARK = "configs/benchmark24.yaml"
 SHIPPED = "screening/bundles/default"
 
 
@@ -98,6 +99,7 @@ def test_every_command_that_computes_asks_for_tensorflow(monkeypatch, capsys, tm
         "screen": ("tests", *out), "classify": ("tests", *out), "train": (CONFIG, *out),
         "search": (CONFIG, *out), "build": (BUILD, "--smoke", *out),
         "tune": (SHIPPED, "--data", "tests"), "evaluate": ("--data", "tests", *out),
+        "benchmark": (BENCHMARK, "--smoke", *out),
     }  # fmt: skip
     assert set(words) == {name for name, each in COMMANDS.items() if each.needs_tensorflow}
     for name, rest in words.items():

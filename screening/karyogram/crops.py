@@ -148,7 +148,7 @@ def sample(
     canvas = cv2.remap(
         ink, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
-    return cv2.LUT(canvas, _tones(outline))
+    return cv2.LUT(canvas, tone_curve(outline))
 
 
 def relative_lengths(lengths: np.ndarray) -> np.ndarray:
@@ -206,7 +206,8 @@ _NORMAL_CELL = np.sort(
 ).astype(np.float32)
 
 
-def _tones(outline: Outline) -> np.ndarray:
+def tone_curve(outline: Outline) -> np.ndarray:
+    """Return uint8 (256,): what each ink of a chromosome becomes, stretched as in `sample`."""
     ink = np.arange(256, dtype=np.float32)
     light, dark = outline.light, max(outline.dark, outline.light + 12)
     inside = 70 + (ink - light) * (160 / (dark - light))

@@ -29,7 +29,7 @@ from screening.karyogram.crops import (
 from screening.karyogram.locate import Located
 from screening.models.classifier import length_features
 from screening.page_settings import ChromosomeReading
-from screening.predict.adapt import adapted
+from screening.predict.adapt import adapted, toned
 from screening.predict.mc_dropout import McDropout
 
 PART = "classifier"
@@ -92,7 +92,7 @@ class ChromosomeClassifier:
             return np.zeros((0, self._bands.output_shape[-1]), np.float32)
         adapting = cell and len(images) >= self.how.fewest_to_adapt
         model = self._adapted if adapting else self._bands
-        return np.asarray(model(images[..., None].astype(np.float32), training=False))
+        return np.asarray(model(toned(images, self.how.tone), training=False))
 
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Return p (n, 25) of one pass without dropout."""

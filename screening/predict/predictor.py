@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
+from screening.predict.attention import Attention
 from screening.predict.mc_dropout import McDropout
 
 PART = "screener"
@@ -36,13 +37,16 @@ class Predictor:
         self.passes = passes
         self.at_once = batch_size if tf.config.get_visible_devices("GPU") else 1
         self._mc = McDropout(model, passes=passes, seed=seed)
+        self._attention = Attention.of(model)
+        self.looked: np.ndarray | None = None
 
     def passes_of(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of every pass, float32 (pictures, passes), in order.
 
         `images`: uint8 (size, size), grey, 0-255, as images.normalise makes them.
         `keys`: one per picture, what its masks hang on (the hash of its file). ScreeningError:
-        another shape or type, or another number of keys.
+        another shape or type, or another number of keys. `looked` then tells where in each it
+        looked, uint8 (pictures, m, m), see `predict.attention` (None: its head is another).
         """
         for image in images:
             if image.shape != (self.size, self.size) or image.dtype != np.uint8:
@@ -56,11 +60,20 @@ class Predictor:
             self._batch(images[i : i + self.at_once], list(keys[i : i + self.at_once]))
             for i in range(0, len(images), self.at_once)
         ]
-        return np.concatenate(batches) if batches else np.zeros((0, self.passes), np.float32)
+        maps = [seen for _, seen in batches if seen is not None]
+        self.looked = np.concatenate(maps) if maps else None
+        if not batches:
+            return np.zeros((0, self.passes), np.float32)
+        return np.concatenate([p for p, _ in batches])
 
-    def _batch(self, images: Sequence[np.ndarray], keys: list[int]) -> np.ndarray:
+    def _batch(
+        self, images: Sequence[np.ndarray], keys: list[int]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         batch = np.full((self.at_once, self.size, self.size, 3), 255, np.float32)
         for row, image in enumerate(images):
             batch[row] = image[..., None]
         keys += [0] * (self.at_once - len(images))
-        return self._mc.predict(batch, keys)[: len(images)]
+        p, features = self._mc.predict_with_features(batch, keys)
+        count = len(images)
+        seen = self._attention.maps(features[0][:count]) if self._attention else None
+        return p[:count], seen

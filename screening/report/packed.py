@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from screening.classes import LOW_PRIORITY
 from screening.record import Picture
 
 INLINE = 20
@@ -43,6 +44,8 @@ def with_room(pictures: Sequence[Picture]) -> tuple[set[str], set[str]]:
     close: set[str] = set()
     for picture in pictures:
         room -= len(picture.thumbnail)
+        if picture.judged.route != LOW_PRIORITY:
+            room -= len(picture.heat)
         if room < 0:
             return whole, close
         whole.add(picture.image)

@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from itertools import islice
 
@@ -25,6 +25,8 @@ from screening.report import packed
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
 from screening.report.glossary import (
+    LOOKED,
+    LOOKED_MEANS,
     NEEDS_SCRIPTS,
     NO_KARYOTYPE,
     NO_ROOM,
@@ -206,6 +208,8 @@ def components() -> dict[str, object]:
         "crops_shown": crops_shown,
         "pairs_shown": pairs_shown,
         "overlay": overlay,
+        "heat_shown": heat_shown,
+        "looked": (LOOKED, LOOKED_MEANS),
         "scale_bar": scale_bar,
         "signed_bar": signed_bar,
         "size_of": size_of,
@@ -234,6 +238,11 @@ def pairs_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
     if picture.judged.route == LOW_PRIORITY:
         return ()
     return _first(picture.pairs[:MOST_PAIRS], PAIR_BYTES)
+
+
+def heat_shown(picture: Picture) -> bytes:
+    """Return the PNG of where the network looked: none of a picture of low priority."""
+    return b"" if picture.judged.route == LOW_PRIORITY else picture.heat
 
 
 def _first(pictures: tuple[tuple[str, bytes], ...], most: int) -> tuple[tuple[str, bytes], ...]:
@@ -272,10 +281,13 @@ def environment(*folders: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["data_uri"] = lambda jpeg: (
-        "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-    )
+    for name, kind in (("data_uri", "jpeg"), ("png_uri", "png")):
+        made.filters[name] = partial(_data_uri, kind)
     return made
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 @cache
