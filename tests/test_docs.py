@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,12 @@ def test_the_tutorial_runs_and_says_what_it_says(notebooks):
     cells = notebooks.run(json.loads(TUTORIAL.read_text("utf-8")))
     assert len(cells) > 6
     for cell, outputs in cells:
-        kept = [one.get("text") for one in cell["outputs"]]
-        assert [one.get("text") for one in outputs] == kept, "".join(cell["source"])
+        assert texts(outputs) == texts(cell["outputs"]), "".join(cell["source"])
+
+
+def texts(outputs):
+    """What was printed, without decimals: another processor or bundle may tell them otherwise."""
+    return [re.sub(r"\d\.\d+", "#", one.get("text", "")) for one in outputs]
 
 
 def test_a_notebook_is_shown_with_what_its_cells_gave(notebooks, tmp_path):
