@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from screening import __version__
 from screening.classes import LABELS
+from screening.known_answers import Answers
 from screening.reading_settings import ReadingSettings
 from screening.words import OF_A_TRIAL
 
@@ -29,7 +30,8 @@ class PartInfo(_Strict):
     """One Keras network of a bundle: its files and what goes in and comes out.
 
     `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
-    its dropout; `temperature` what its logits are divided by before they are probabilities.
+    its dropout; `temperature` what its logits are divided by before they are probabilities;
+    `answers` what Keras made of known inputs (see `known_answers`; of older bundles none).
     """
 
     backbone: str
@@ -40,6 +42,7 @@ class PartInfo(_Strict):
     dropout: float = Field(ge=0, lt=1)
     config: str
     weights: str
+    answers: Answers = {}
 
 
 class FilePart(_Strict):

@@ -48,6 +48,7 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --resume",
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
+        needs_tensorflow=False,  # it may, by its engine, which then says so
     ),
     "report": Command(
         "report",
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result",
             "screening classify chromosomes --out result --no-cells",
         ),
+        needs_tensorflow=False,
     ),
     "compose": Command(
         "compose",
@@ -114,6 +116,7 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result",
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
+        needs_tensorflow=False,
     ),
     "train": Command(
         "train",

@@ -43,7 +43,8 @@ def classifier():
 
 
 def test_the_network_is_compact_and_takes_an_unknown_length():
-    from screening.models.classifier import LENGTH_FEATURES, build_classifier, length_features
+    from screening.models.classifier import build_classifier
+    from screening.models.length_features import LENGTH_FEATURES, length_features
 
     model = build_classifier()
     assert model.count_params() * 2 < 10e6  # bytes at half precision

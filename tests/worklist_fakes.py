@@ -26,7 +26,7 @@ class FakeScorer:
     """
 
     size = 64
-    device = "fake"
+    device = engine = "fake"
 
     def __init__(self, passes: int = 20, delay: float = 0.0, fail_above: int | None = None) -> None:
         self.passes, self.delay, self.fail_above = passes, delay, fail_above

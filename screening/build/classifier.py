@@ -97,7 +97,7 @@ def temperature_in(folder: Path) -> float:
 def adapted_logits(model: keras.Model, crops: Crops, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to by
     `share`."""
-    from screening.models.classifier import length_features
+    from screening.models.length_features import length_features
     from screening.predict.adapt import adapted
 
     adapting = adapted(model, share)

@@ -44,7 +44,8 @@ _FLUSH = 64  # results without the model that are committed at once
 
 class Scorer(Protocol):
     """Anything that scores pictures: `size` is the side of its input in px, `device` the one in
-    use, in words; `score` gives p(abnormal) of each pass, float32 (passes,), for each picture."""
+    use and `engine` what runs it, in words; `score` gives p(abnormal) of each pass, float32
+    (passes,), for each picture."""
 
     @property
     def passes(self) -> int: ...
@@ -54,6 +55,9 @@ class Scorer(Protocol):
 
     @property
     def device(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Iterable[np.ndarray]: ...
 
