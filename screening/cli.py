@@ -108,6 +108,7 @@ COMMANDS: dict[str, Command] = {
             "screening tune --data calibration.csv --recall 0.95 --out tuned",
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
+        needs_tensorflow=False,
     ),
     "evaluate": Command(
         "evaluate",

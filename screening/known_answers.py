@@ -54,9 +54,7 @@ def answers_of(model: keras.Model) -> Answers:
     if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
         return {}
     tensors = {
-        layer.name: layer.input
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Dropout)
+        layer.name: layer.input for layer in model.layers if isinstance(layer, keras.layers.Dropout)
     }
     tensors |= {tensor._keras_history.operation.name: tensor for tensor in model.outputs}
     inputs = [known_input(each.shape[1:], each.dtype) for each in model.inputs]

@@ -374,8 +374,10 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
     how = s.chromosomes
     reader = object.__new__(module.ChromosomeClassifier)
     reader.how = how
-    reader._bands = lambda images, training: np.zeros((len(images), 1))
-    reader._adapted = lambda images, training: np.ones((len(images), 1))
+    reader._network = SimpleNamespace(
+        bands=lambda images: np.zeros((len(images), 1)),
+        bands_in_cell=lambda images: np.ones((len(images), 1)),
+    )
     images = np.zeros((36, 8, 4), np.uint8)
     yield from (reader.bands(images[:n], cell=True) for n in (34, 35, 36))
     names = chromosomes()

@@ -32,8 +32,10 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     read_part = finder_files().__getitem__
     bundle = SimpleNamespace(hash="b" * 64, info=info, read_part=read_part)
 
-    def scorer(bundle: object, passes: int, seed: int, device: str, batch: int) -> FakeScorer:
-        asked.update(passes=passes, seed=seed, device=device)
+    def scorer(
+        bundle: object, passes: int, seed: int, device: str, batch: int, engine: str
+    ) -> FakeScorer:
+        asked.update(passes=passes, seed=seed, device=device, engine=engine)
         return FakeScorer(passes)
 
     monkeypatch.setattr("screening.bundle.load_bundle", lambda folder: bundle)

@@ -36,7 +36,8 @@ from screening.worklist.outputs import (
 
 FACTS = RunFacts(
     bundle_hash="b" * 64, bundle_name="fake", options={"seed": 3}, rule=Rule(), passes=20,
-    device="fake", engine="fake", started="2026-11-24T10:00:00+00:00", finished="2026-11-24T10:01:00+00:00",
+    device="fake", engine="fake", started="2026-11-24T10:00:00+00:00",
+    finished="2026-11-24T10:01:00+00:00",
     seconds=2.0006, new=5, left_out=LeftOut({".csv": 2}, ("a.csv", "b.csv")), notes=("ę",),
 )  # fmt: skip
 CERTIFICATE = CertificateInfo(

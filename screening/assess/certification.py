@@ -173,9 +173,7 @@ def _scored(
 ) -> dict[str, Picture]:
     from screening.worklist.scorer import BundleScorer
 
-    scorer = BundleScorer(
-        bundle, args.passes, args.seed, args.device, args.batch_size, args.engine
-    )
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
     return score_pictures(pictures, bundle, scorer, folder, args)
 
 

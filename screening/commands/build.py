@@ -74,10 +74,6 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.progress import BuildProgress
         from screening.build.runner import Runner
         from screening.build.stages import LAST, STAGES, stages_of
-        from screening.train.onnx_file import check_onnx
-
-        if given is None:
-            check_onnx()
     stages = stages_of(given, args.keep_score) if given is not None else STAGES
     try:
         args.out.mkdir(parents=True, exist_ok=True)

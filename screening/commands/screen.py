@@ -74,9 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     bundle = chosen_bundle(args.bundle)
     rule = Rule.of(bundle.info, args.min_confidence, args.rule)
-    scorer = BundleScorer(
-        bundle, args.passes, args.seed, args.device, args.batch_size, args.engine
-    )
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     settings = Settings(
         folder=args.folder,

@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -79,32 +80,32 @@ class Layout:
     shape: tuple[int, ...]
     keep: float
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """Return the number of units at one position."""
         return self.shape[-1] if self.shape else 1
 
-    @property
+    @cached_property
     def positions(self) -> int:
         """Return the number of positions, the product of all axes but the last."""
         return math.prod(self.shape[:-1])
 
-    @property
+    @cached_property
     def groups(self) -> int:
         """Return how many words of 32 bits hold one channel's positions."""
         return -(-self.positions // 32)
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """Return how many bits of each word are used, 1 to 32."""
         return -(-self.positions // self.groups)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Return the number of words that hold all units."""
         return self.groups * self.channels
 
-    @property
+    @cached_property
     def odds(self) -> tuple[int, int]:
         """Return (m, k) with m odd and m / 2^k the keep probability, never 0 or 1."""
         m = min(max(round(self.keep * 2**RATE_BITS), 1), 2**RATE_BITS - 1)
@@ -113,17 +114,17 @@ class Layout:
             m, k = m // 2, k - 1
         return m, k
 
-    @property
+    @cached_property
     def per_word(self) -> int:
         """Return how many planes share a word."""
         return 32 // self.bits
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Return how many words of one unit are drawn in a pass."""
         return -(-self.odds[1] // self.per_word)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Return how many steps of Philox, four words each, a pass takes: whole ones, so that any
         pass can be found again."""
@@ -137,9 +138,9 @@ def coins(layout: Layout, key: int, count: int) -> np.ndarray:
         return _undecided(layout, key, first)
     m, k = layout.odds
     steps = first + np.arange(layout.steps, dtype=np.uint64)
-    drawn = philox(key, steps.ravel()).reshape(count, -1)
-    drawn = drawn[:, : layout.words * layout.width].reshape(count, layout.words, layout.width)
-    coins = drawn[:, 0]
+    flat = philox(key, steps.ravel()).reshape(count, -1)[:, : layout.words * layout.width]
+    drawn = flat.reshape(count, layout.words, layout.width)
+    coins: np.ndarray = drawn[:, 0]
     for plane in range(1, k):
         word = drawn[:, plane // layout.per_word] >> np.uint32(
             plane % layout.per_word * layout.bits

@@ -44,9 +44,7 @@ class Head:
             ):
                 raise NotTranslated(f"layer {layer.name} ({layer.kind}) behind a dropout")
 
-    def predict(
-        self, given: Sequence[np.ndarray], keys: Sequence[int | str | bytes]
-    ) -> np.ndarray:
+    def predict(self, given: Sequence[np.ndarray], keys: Sequence[int | str | bytes]) -> np.ndarray:
         """Return float32 (n, passes), or (n, passes, classes) for many outputs, for the `given`
         inputs (n, …); `keys`: one of each of the n, what its masks hang on."""
         values = self._run(given, keys)

@@ -99,7 +99,7 @@ def _normalisation(graph: Graph, layer: Layer) -> None:
     gamma, beta, mean, variance = layer.norm
     first = graph.first(tensor)
     if graph.share is None:
-        kept = [first, gamma, beta, mean, variance]
+        kept: list[str | np.ndarray] = [first, gamma, beta, mean, variance]
         made = graph.op("BatchNormalization", *kept, epsilon=config["epsilon"])
     else:
         made = _adapted(graph, first, len(tensor.shape), layer)
@@ -108,11 +108,9 @@ def _normalisation(graph: Graph, layer: Layer) -> None:
 
 def _adapted(graph: Graph, first: str, rank: int, layer: Layer) -> str:
     """Normalisation of which `graph.share` is taken from the batch, as `predict.adapt` has it."""
-    share = np.float32(graph.share)
+    share = float(graph.share or 0)
     axes = np.array([0, *range(2, rank + 1)], np.int64)
-    gamma, beta, mean, variance = (
-        value.reshape(-1, *[1] * (rank - 1)) for value in layer.norm
-    )
+    gamma, beta, mean, variance = (value.reshape(-1, *[1] * (rank - 1)) for value in layer.norm)
     own = graph.op("ReduceMean", first, axes, keepdims=1)
     away = graph.op("Sub", first, own)
     spread = graph.op("ReduceMean", graph.op("Mul", away, away), axes, keepdims=1)

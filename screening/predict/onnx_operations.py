@@ -64,7 +64,9 @@ def _item(graph: Graph, layer: Layer) -> None:
         at = keys.index(...)
         missing = rank - sum(key is not None for key in keys) + 1
         keys[at : at + 1] = [slice(None)] * missing
-    made, axis, fresh, gone = graph.last(tensor), 0, [], []
+    made, axis = graph.last(tensor), 0
+    fresh: list[int] = []
+    gone: list[int] = []
     for key in keys:
         if key is None:
             fresh.append(axis - len(gone) + len(fresh))

@@ -33,11 +33,7 @@ class OnnxRuntimeEngine:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._parts = {
-            part: make(stored_network(bundle, part), bundle)
-            for part, make in _PARTS.items()
-            if part in bundle.info.parts
-        }
+        self._parts = {part: _made(bundle, part) for part in _PARTS if part in bundle.info.parts}
 
     def at_once(self, batch_size: int) -> int:
         """Return 1, as on any processor."""
@@ -93,15 +89,16 @@ class _Session:
         # Threads that wait in a loop would take the processor from those that read pictures.
         how.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = onnx_model(network, outputs, TABLE, **options)  # type: ignore[arg-type]
-        self._session = onnxruntime.InferenceSession(model, how, ["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(model, how, ["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no class of their own in common
+            raise NotTranslated(f"a network that ONNX Runtime refuses ({error})") from error
         self._names = [each.name for each in self._session.get_inputs()]
         self._order = [network.inputs.index(name) for name in self._names]
 
     def __call__(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for the network's first inputs, in Keras' order."""
-        read = {
-            name: given[place] for name, place in zip(self._names, self._order, strict=True)
-        }
+        read = {name: given[place] for name, place in zip(self._names, self._order, strict=True)}
         made: list[np.ndarray] = self._session.run(None, read)
         return made
 
@@ -189,6 +186,13 @@ class _Structure(_Part):
     def head(self, passes: int, seed: int) -> Head:
         """Return what judges a pair."""
         return Head(self.network, (self.ends[-1],), "pair_out", passes, seed)
+
+
+def _made(bundle: Bundle, part: str) -> _Part:
+    try:
+        return _PARTS[part](stored_network(bundle, part), bundle)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NotTranslated(f"a {part} stored in a way that is not known ({error!r})") from error
 
 
 _OF_PAIRS = (DENSE, ROW, SINGLE, PAIR)

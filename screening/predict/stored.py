@@ -19,7 +19,7 @@ from screening.errors import ScreeningError
 
 
 class NotTranslated(ScreeningError):
-    """Names what of a network is known to Keras alone."""
+    """Names what of a network only Keras can run."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def network_of(stored: Mapping[str, Any], weights: Mapping[str, Any]) -> Network
 def before(network: Network, outputs: list[str], inputs: tuple[str, ...]) -> list[Layer]:
     """Return the layers that `outputs` need, in running order, from `inputs` on."""
     needed = set(outputs)
-    for layer in reversed(network.layers.values()):
+    for layer in reversed(list(network.layers.values())):
         if layer.name in needed and layer.name not in inputs:
             needed.update(t.name for t in layer.tensors)
     return [each for each in network.layers.values() if each.name in needed]

@@ -52,8 +52,9 @@ class StructureReader:
             # A chromosome may lie on either side: both are asked, the mean is steadier.
             both = [self._network.body(inputs | {"strips": one}) for one in (ink, ink[..., ::-1])]
             keys = [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
-            parts = [self._network.head.predict([made[PAIR][: len(own)]], keys) for made in both]
-            heard.append(np.mean(parts, 0))
+            features = np.concatenate([made[PAIR][: len(own)] for made in both])
+            parts = self._network.head.predict([features], keys * 2)
+            heard.append(parts.reshape(2, len(own), -1).mean(0))
             for name, kept in found.items():
                 kept.append(np.mean([made[name][: len(own)] for made in both], 0))
         if not count:

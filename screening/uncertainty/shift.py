@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import fisher_exact, kstwobign
 
 from screening.bundle_schema import CalibrationInfo
 
@@ -78,6 +77,8 @@ def drift(
     Any shape is flattened. A single-sample comparison when one of the samples is empty; ValueError
     when both are, or for values that are not finite.
     """
+    from scipy.stats import kstwobign  # slow to import, and not for a few pictures
+
     batch, normal, abnormal = (
         np.sort(np.ravel(a).astype(float)) for a in (batch, normal, abnormal)
     )
@@ -165,6 +166,8 @@ def _unread(here: tuple[int, int], there: tuple[int, int], level: float) -> Drif
     if here[1] < LEAST:
         return Drift(UNREAD, here[1], float("nan"), None, False)
     table = [[here[0], here[1] - here[0]], [there[0], there[1] - there[0]]]
+    from scipy.stats import fisher_exact
+
     p_value = float(fisher_exact(table).pvalue)
     distance = abs(here[0] / here[1] - there[0] / max(1, there[1]))
     return Drift(UNREAD, here[1], distance, p_value, p_value < level and distance >= EFFECT)
