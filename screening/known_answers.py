@@ -40,10 +40,11 @@ def known_input(shape: Sequence[int | None], kind: str) -> np.ndarray:
 
 
 def sampled(values: np.ndarray) -> tuple[float, ...]:
-    """Return a few numbers of an answer, from all over it."""
+    """Return a few numbers of an answer, from all over it, to six digits: more differ from one
+    processor to the next."""
     flat = np.asarray(values, np.float64).ravel()
     places = np.linspace(0, flat.size - 1, min(flat.size, _NUMBERS)).astype(np.int64)
-    return tuple(float(np.float32(value)) for value in flat[places])
+    return tuple(float(f"{value:.6g}") for value in flat[places])
 
 
 def answers_of(model: keras.Model) -> Answers:

@@ -75,7 +75,7 @@ def test_a_run_ends_with_counts_the_page_and_the_research_line(
     write_karyograms(tmp_path / "in", 4)
     status = screen.run(parse(tmp_path / "in", "--out", tmp_path / "out", "--passes", 9))
     assert status == 0
-    assert fake_model == {"passes": 9, "seed": 0, "device": "auto"}
+    assert fake_model == {"passes": 9, "seed": 0, "device": "auto", "engine": "auto"}
     text = capsys.readouterr().out
     assert str(tmp_path / "out" / "report.html") in text
     assert "Research use only" in text and "low-priority" in text

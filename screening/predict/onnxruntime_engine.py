@@ -6,6 +6,7 @@ heads behind it run in NumPy, with the masks that TensorFlow would draw.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -68,12 +69,17 @@ class OnnxRuntimeEngine:
 
     def off(self) -> dict[str, float | None]:
         """Return by how much the answers of each part to the known inputs differ from Keras', as a
-        share of the largest number; None where Keras' answers are not known."""
+        share of the largest number; None where Keras' answers are not known. NotTranslated when a
+        part cannot be run."""
         found: dict[str, float | None] = {}
         for name, part in self._parts.items():
             files = self.bundle.network(name)
             answers = files.answers or shipped().get(self.bundle.info.files[files.weights])
-            found[name] = worst(answers, part.answers()) if answers else None
+            try:
+                said = part.answers()
+            except Exception as error:  # as in _Session: no class in common
+                raise NotTranslated(f"a {name} that ONNX Runtime cannot run ({error})") from error
+            found[name] = worst(answers, said) if answers else None
         return found
 
     def _head(self, part: str, passes: int, seed: int) -> Head:
@@ -86,6 +92,8 @@ class _Session:
     def __init__(self, network: Network, outputs: Sequence[str], **options: object) -> None:
         how = onnxruntime.SessionOptions()
         how.log_severity_level = 3  # errors
+        # Said outright, or it would bind its threads to processors that may not be ours.
+        how.intra_op_num_threads = _usable_cores()
         # Threads that wait in a loop would take the processor from those that read pictures.
         how.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = onnx_model(network, outputs, TABLE, **options)  # type: ignore[arg-type]
@@ -186,6 +194,13 @@ class _Structure(_Part):
     def head(self, passes: int, seed: int) -> Head:
         """Return what judges a pair."""
         return Head(self.network, (self.ends[-1],), "pair_out", passes, seed)
+
+
+def _usable_cores() -> int:
+    """The processors that this process may use: results are the same with any number."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _made(bundle: Bundle, part: str) -> _Part:

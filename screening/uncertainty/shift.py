@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import kolmogorov
 
 from screening.bundle_schema import CalibrationInfo
 
@@ -77,8 +78,6 @@ def drift(
     Any shape is flattened. A single-sample comparison when one of the samples is empty; ValueError
     when both are, or for values that are not finite.
     """
-    from scipy.stats import kstwobign  # slow to import, and not for a few pictures
-
     batch, normal, abnormal = (
         np.sort(np.ravel(a).astype(float)) for a in (batch, normal, abnormal)
     )
@@ -101,7 +100,7 @@ def drift(
     size = 1 / (1 / len(batch) + spread)
     # Stephens' correction brings the asymptotic distribution close for samples from 10 on.
     root = np.sqrt(size)
-    p_value = float(kstwobign.sf((root + 0.12 + 0.11 / root) * distance))
+    p_value = float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
     return Drift(score, len(batch), distance, p_value, p_value < level and distance >= effect)
 
 
@@ -166,7 +165,7 @@ def _unread(here: tuple[int, int], there: tuple[int, int], level: float) -> Drif
     if here[1] < LEAST:
         return Drift(UNREAD, here[1], float("nan"), None, False)
     table = [[here[0], here[1] - here[0]], [there[0], there[1] - there[0]]]
-    from scipy.stats import fisher_exact
+    from scipy.stats import fisher_exact  # slow to import, and not for a few pictures
 
     p_value = float(fisher_exact(table).pvalue)
     distance = abs(here[0] / here[1] - there[0] / max(1, there[1]))
