@@ -48,7 +48,12 @@ class Bundle:
 
     def load_model(self, part: str = "screener") -> keras.Model:
         """Return the Keras model of `part` in float32; BundleError when there is no such part."""
-        return _model_at(self.folder, self.network(part))
+        import keras
+
+        files = self.network(part)
+        model = keras.models.model_from_json((self.folder / files.config).read_text("utf-8"))
+        model.load_weights(self.folder / files.weights)
+        return model
 
     def read_part(self, part: str) -> bytes:
         """Return the content of a part that is one file; BundleError when there is no such part."""
@@ -139,15 +144,8 @@ def _write_network(folder: Path, model: keras.Model, part: PartInfo) -> PartInfo
     are those of the weights as they are stored."""
     (folder / part.config).write_text(model.to_json(), "utf-8")
     _save_half(model, folder / part.weights)
-    return part.model_copy(update={"answers": answers_of(_model_at(folder, part))})
-
-
-def _model_at(folder: Path, part: PartInfo) -> keras.Model:
-    import keras
-
-    model = keras.models.model_from_json((folder / part.config).read_text("utf-8"))
-    model.load_weights(folder / part.weights)
-    return model
+    config = (folder / part.config).read_text("utf-8")
+    return part.model_copy(update={"answers": answers_of(config, folder / part.weights)})
 
 
 def _finish(folder: Path, info: BundleInfo, card: str | None) -> None:

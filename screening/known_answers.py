@@ -10,12 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import keras
 
 Answers: TypeAlias = dict[str, tuple[float, ...]]
 """Numbers by the name of a layer: what reaches a dropout, and the outputs."""
@@ -27,6 +24,16 @@ SHIPPED = Path(__file__).parent / "bundles" / "known_answers.json"
 """Answers of the networks of the shipped bundle, by `scripts/make_known_answers.py`."""
 
 _NUMBERS = 16
+_LARGE = 96
+"""Side of a picture, in pixels, that is large enough for every base."""
+
+
+def tried_shape(shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Return the shape at which an input of `shape`, without the batch, is tried: convolutions do
+    with a small picture what they do with a large one."""
+    if len(shape) == 3 and min(side or 0 for side in shape[:2]) > _LARGE:
+        return (_LARGE, _LARGE, *shape[2:])
+    return tuple(shape)
 
 
 def known_input(shape: Sequence[int | None], kind: str) -> np.ndarray:
@@ -47,13 +54,20 @@ def sampled(values: np.ndarray) -> tuple[float, ...]:
     return tuple(float(f"{value:.6g}") for value in flat[places])
 
 
-def answers_of(model: keras.Model) -> Answers:
-    """Return what a functional model says of the known inputs, every dropout off; nothing of one
-    that is not functional."""
+def answers_of(config: str, weights: Path) -> Answers:
+    """Return what a stored network says of the known inputs, every dropout off: Keras'
+    configuration (JSON) and its weight file. Nothing of a network that is not functional."""
     import keras
 
-    if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
+    stored = json.loads(config)
+    if stored["class_name"] != "Functional":
         return {}
+    for layer in stored["config"]["layers"]:
+        if layer["class_name"] == "InputLayer":
+            batch, *shape = layer["config"]["batch_shape"]
+            layer["config"]["batch_shape"] = [batch, *tried_shape(shape)]
+    model = keras.models.model_from_json(json.dumps(stored))
+    model.load_weights(weights)
     tensors = {
         layer.name: layer.input for layer in model.layers if isinstance(layer, keras.layers.Dropout)
     }

@@ -20,8 +20,10 @@ def main() -> None:
     """Write the file that lies beside the bundle."""
     bundle = load_bundle(default_bundle())
     answers = {
-        bundle.info.files[part.weights]: answers_of(bundle.load_model(name))
-        for name, part in bundle.info.parts.items()
+        bundle.info.files[part.weights]: answers_of(
+            (bundle.folder / part.config).read_text("utf-8"), bundle.folder / part.weights
+        )
+        for part in bundle.info.parts.values()
         if isinstance(part, PartInfo)
     }
     SHIPPED.write_text(json.dumps(answers, indent=1) + "\n", "utf-8")

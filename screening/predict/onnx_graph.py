@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from screening.known_answers import tried_shape
 from screening.predict.stored import Layer, Network, NotTranslated, Tensor, before
 
 OPSET, IR = 18, 10
@@ -108,8 +109,11 @@ def onnx_model(
 
 
 def _input(layer: Layer) -> onnx.ValueInfoProto:
-    shape = ["batch", *layer.config["batch_shape"][1:]]
+    shape = layer.config["batch_shape"][1:]
+    tried = tried_shape(shape)  # where it is another one, the sides are open
+    sides = [own if own == other else f"side{at}" for at, (own, other) in
+             enumerate(zip(shape, tried, strict=True))]  # fmt: skip
     kind = _TYPES.get(layer.config["dtype"])
     if kind is None:
         raise NotTranslated(f"an input of type {layer.config['dtype']}")
-    return helper.make_tensor_value_info(layer.name, kind, shape)
+    return helper.make_tensor_value_info(layer.name, kind, ["batch", *sides])

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from screening.bundle import Bundle
-from screening.known_answers import known_input, shipped, worst
+from screening.known_answers import known_input, shipped, tried_shape, worst
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.heads import Head
 from screening.predict.networks import ClassifierNetwork, Repeated, StructureNetwork
@@ -154,7 +154,9 @@ class _Part:
     def known(self) -> list[np.ndarray]:
         """Return the known inputs."""
         configs = [self.network.layers[name].config for name in self.network.inputs]
-        return [known_input(each["batch_shape"][1:], each["dtype"]) for each in configs]
+        return [
+            known_input(tried_shape(each["batch_shape"][1:]), each["dtype"]) for each in configs
+        ]
 
 
 class _Classifier(_Part):
