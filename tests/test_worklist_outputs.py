@@ -281,7 +281,7 @@ def test_run_json_tells_who_computed_what_and_how_it_went():
     assert run == {
         "tool": "screening", "version": __version__, "intended_use": "research use only",
         "bundle_hash": "b" * 64, "bundle_name": "fake", "options": {"seed": 3}, "passes": 20,
-        "device": "fake", "started": FACTS.started, "finished": FACTS.finished,
+        "device": "fake", "engine": "fake", "started": FACTS.started, "finished": FACTS.finished,
         "seconds": 2.001, "new": 5, "notes": ["ę"], "images": 3, "images_per_second": 2.499,
         "status": {"ok": 2}, "route": {"review": 3},
         "failures": [{"image": "x", "status": "failed", "reasons": [TORN]}],
