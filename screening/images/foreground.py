@@ -112,7 +112,9 @@ def ink_of(paper: np.ndarray) -> np.ndarray:
     """Return the ink as uint8 0/1 (h, w), single pixels of noise removed, small gaps closed."""
     ink = (paper < INK).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    return cv2.morphologyEx(ink, cv2.MORPH_CLOSE, cross, borderValue=0)
+    # OpenCV's own border is paper all round when it grows, and ends ink a pixel before the page.
+    wide = cv2.copyMakeBorder(ink, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return cv2.morphologyEx(wide, cv2.MORPH_CLOSE, cross)[1:-1, 1:-1].copy()
 
 
 def _without_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
