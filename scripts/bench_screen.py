@@ -208,7 +208,9 @@ def main() -> None:
         tensors = tensors_of(paths, scorer.size)
         reader = reader_of(bundle, engine=args.engine)
         rgb = np.repeat(tensors[..., None].astype(np.float32), 3, axis=-1)
-        scorer.score(list(tensors[:BATCH]), range(len(tensors[:BATCH])))  # compile outside the clock
+        scorer.score(
+            list(tensors[:BATCH]), range(len(tensors[:BATCH]))
+        )  # compile outside the clock
         engine = engine_of(bundle, args.engine).engine
         network, at_once = engine.screener(passes=1, seed=0), engine.at_once(BATCH)
         groups = [rgb[i : i + at_once] for i in range(0, len(rgb), at_once)]

@@ -305,6 +305,17 @@ def test_layers_and_settings_that_are_not_known_are_refused_by_name():
         onnx_model(network_of(stored(config=bent), WEIGHTS), ["d"], TABLE)
 
 
+def test_a_head_refuses_what_numpy_would_do_otherwise():
+    from screening.predict.heads import Head
+
+    shared = {"name": "d", "class_name": "Dropout", "config": {"rate": 0.5, "noise_shape": [1, 3]}}
+    with pytest.raises(NotTranslated, match="noise_shape"):
+        Head(network_of(stored(**shared), WEIGHTS), ("in",), "d", 5, 0)
+    with pytest.raises(NotTranslated, match=r"GaussianDropout\) behind a dropout"):
+        gaussian = {"class_name": "GaussianDropout", "config": {"rate": 0.5}}
+        Head(network_of(stored(**gaussian), WEIGHTS), ("in",), "d", 5, 0)
+
+
 # The whole.
 
 

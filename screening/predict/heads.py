@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from screening.predict.coins import Layout, mask, masked_mean, stream_keys
-from screening.predict.stored import Layer, Network, NotTranslated, before
+from screening.predict.stored import Layer, Network, NotTranslated, before, expect
 
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda x: x,
@@ -36,13 +36,14 @@ class Head:
         self._means = self._means_of_masks()
         for layer in self.layers:
             wide = layer.drops and len(layer.tensors[0].shape) != 1
-            activation = layer.config.get("activation", "linear")
-            if (
-                layer.kind not in _KINDS
-                or activation not in _ACTIVATIONS
-                or (wide and layer.name not in self._means)
-            ):
+            if layer.kind not in _KINDS or (wide and layer.name not in self._means):
                 raise NotTranslated(f"layer {layer.name} ({layer.kind}) behind a dropout")
+            last = (-1, max(len(tensor.shape) for tensor in layer.tensors))
+            known = {
+                "activation": tuple(_ACTIVATIONS), "axis": last, "noise_shape": None,
+                "keepdims": False, "data_format": "channels_last",
+            }  # fmt: skip
+            expect(layer, **{name: each for name, each in known.items() if name in layer.config})
 
     def predict(self, given: Sequence[np.ndarray], keys: Sequence[int | str | bytes]) -> np.ndarray:
         """Return float32 (n, passes), or (n, passes, classes) for many outputs, for the `given`
@@ -93,19 +94,13 @@ class Head:
                 continue
             if not repeated.isdisjoint(read):
                 repeated.add(layer.name)
-            values[layer.name] = _KINDS[layer.kind](
-                layer, [self._as_read(values[name], name in repeated, repeated, read)
-                        for name in read]
-            )  # fmt: skip
+            # What is read together with passes is the same in each of them.
+            values[layer.name] = _KINDS[layer.kind](layer, [
+                np.repeat(values[name][:, None], self.passes, 1)
+                if layer.name in repeated and name not in repeated else values[name]
+                for name in read
+            ])  # fmt: skip
         return values
-
-    def _as_read(
-        self, value: np.ndarray, own: bool, repeated: set[str], read: Sequence[str]
-    ) -> np.ndarray:
-        """A value with a place for the passes where another that is read with it has them."""
-        if own or repeated.isdisjoint(read):
-            return value
-        return np.repeat(value[:, None], self.passes, 1)
 
     def _dropped(
         self, layer: Layer, x: np.ndarray, repeated: bool, keys: Sequence[int | str | bytes]

@@ -7,17 +7,9 @@ from typing import Any
 import numpy as np
 
 from screening.predict.onnx_graph import Graph, Translation
-from screening.predict.stored import Layer, NotTranslated, Tensor
+from screening.predict.stored import Layer, NotTranslated, Tensor, expect
 
 ACTIVATIONS = {"linear": "", "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
-
-
-def expect(layer: Layer, **settings: Any) -> None:
-    """Raise NotTranslated when a setting of the layer is none of the values that are known."""
-    for name, known in settings.items():
-        value = layer.config.get(name)
-        if value not in (known if isinstance(known, tuple) else (known,)):
-            raise NotTranslated(f"layer {layer.name} ({layer.kind}) with {name} {value}")
 
 
 def _activated(graph: Graph, layer: Layer, name: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from screening.predict.onnx_graph import Graph, Translation
-from screening.predict.onnx_layers import LAYERS, expect, rows_of
-from screening.predict.stored import Layer, NotTranslated, Tensor
+from screening.predict.onnx_layers import LAYERS, rows_of
+from screening.predict.stored import Layer, NotTranslated, Tensor, expect
 
 _END = np.iinfo(np.int64).max
 FLOATS = ("float32", None)

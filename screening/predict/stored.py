@@ -72,6 +72,14 @@ class Network:
     outputs: Mapping[str, str]
 
 
+def expect(layer: Layer, **settings: Any) -> None:
+    """Raise NotTranslated when a setting of the layer is none of the values that are known."""
+    for name, known in settings.items():
+        value = layer.config.get(name)
+        if value not in (known if isinstance(known, tuple) else (known,)):
+            raise NotTranslated(f"layer {layer.name} ({layer.kind}) with {name} {value}")
+
+
 def stored_network(bundle: Bundle, part: str) -> Network:
     """Return the network of a bundle's part; NotTranslated when it is no plain functional one."""
     files = bundle.network(part)
