@@ -114,12 +114,14 @@ def rewrite_bundle(
     folder: Path,
     card: str | None = None,
     more: Mapping[str, keras.Model] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write `bundle` with another `info` to `folder`; return it loaded.
 
     `folder` appears complete or not at all and may be the bundle's own. `card`: the model card's
-    text (None: as it is). `more`: the networks that `info.parts` has beyond the bundle's own.
-    BundleError when `folder` holds something else.
+    text (None: as it is). `more`: the networks that `info.parts` has beyond the bundle's own;
+    `files`: the content of parts that take the place of its own. BundleError when `folder` holds
+    something else.
     """
     more = more or {}
     if set(more) != set(info.parts) - set(bundle.info.parts):
@@ -134,6 +136,9 @@ def rewrite_bundle(
             if name in more and isinstance(part, PartInfo):
                 parts[name] = _write_network(building, more[name], part)
                 hashes |= {each: sha256_of(building / each) for each in files_of(part)}
+            elif files and name in files and isinstance(part, FilePart):
+                (building / part.file).write_bytes(files[name])
+                hashes[part.file] = sha256_of(building / part.file)
         _finish(building, info.model_copy(update={"parts": parts, "files": hashes}), card)
         load_bundle(building)
     return load_bundle(folder)

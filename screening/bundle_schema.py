@@ -14,6 +14,7 @@ from screening import __version__
 from screening.classes import LABELS
 from screening.known_answers import Answers
 from screening.reading_settings import ReadingSettings
+from screening.setting_types import PLAIN, View
 from screening.words import OF_A_TRIAL
 
 SCHEMA: Literal[2] = 2
@@ -31,7 +32,8 @@ class PartInfo(_Strict):
 
     `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
     its dropout; `temperature` what its logits are divided by before they are probabilities;
-    `answers` what Keras made of known inputs (see `known_answers`; of older bundles none).
+    `view` how a network of whole karyograms is shown them; `answers` what Keras made of known
+    inputs (see `known_answers`; of older bundles none).
     """
 
     backbone: str
@@ -40,6 +42,7 @@ class PartInfo(_Strict):
     width: int | None = Field(default=None, gt=0)
     temperature: float = Field(default=1.0, gt=0)
     dropout: float = Field(ge=0, lt=1)
+    view: View = PLAIN
     config: str
     weights: str
     answers: Answers = {}

@@ -140,6 +140,15 @@ COMMANDS: dict[str, Command] = {
             "screening build configs/default_bundle.yaml --smoke --out runs/trial",
         ),
     ),
+    "benchmark": Command(
+        "benchmark",
+        "train and measure 24-class networks under three protocols",
+        (
+            "screening benchmark configs/benchmark24.yaml --data FOLDER --out runs/bench",
+            "screening benchmark configs/benchmark24.yaml --smoke --out runs/trial",
+            "screening benchmark CONFIG --data FOLDER --out RUN --shard 3/8",
+        ),
+    ),
     "doctor": Command(
         "doctor",
         "say what this machine has and whether screening can run on it",

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from screening.errors import ConfigError
+from screening.setting_types import PLAIN, View
 
 PART_NAMES = ("train", "validation", "calibration", "test")
 
@@ -65,10 +66,12 @@ class ModelConfig(Strict):
 
     `weights`: "imagenet", "shipped" (the base of the bundle that comes with the package), a weight
     file, or null for random ones; `preprocess`: how pictures are scaled, null for what the weights
-    expect.
+    expect. `view`: the page as it is (plain, the thesis' way), or its chromosomes found,
+    straightened and packed (compact, see `karyogram.compact`).
     """
 
     backbone: str
+    view: View = PLAIN
     size: int = Field(default=150, ge=16, le=2048)
     dropout: float = Field(default=0.5, ge=0, lt=1)
     hidden: int = Field(default=256, ge=1)

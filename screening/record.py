@@ -220,7 +220,8 @@ class Picture:
     None where the chromosomes were not read one by one. Of the witnesses: `features` for the
     fusion, `doubts`, each of which keeps the picture from low priority, and `notes`, which do not.
     `crops`: (caption, JPEG) of chromosomes to look at, `pairs`: of homologs that differ, in the
-    order of `Structure.pairs`. `verdict`: None until a rule has judged.
+    order of `Structure.pairs`; `heat`: PNG to lay over the thumbnail, where the network of the
+    whole picture looked (empty: unknown). `verdict`: None until a rule has judged.
     """
 
     image: str
@@ -238,6 +239,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     crops: tuple[tuple[str, bytes], ...] = ()
     pairs: tuple[tuple[str, bytes], ...] = ()
+    heat: bytes = b""
     verdict: Verdict | None = None
 
     @property
@@ -256,6 +258,7 @@ class Picture:
             "version": VERSION,
             "p": None if self.p is None else [float(p) for p in self.p],
             "thumbnail": _text(self.thumbnail),
+            "heat": _text(self.heat),
             "reading": None if self.reading is None else asdict(self.reading),
             "features": dict(self.features),
             "crops": _captioned(self.crops),
@@ -279,6 +282,8 @@ class Picture:
         return Picture(**kept | checked | {
             "p": None if p is None else np.asarray(_checked(tuple[float, ...], p), np.float32),
             "thumbnail": base64.b64decode(kept["thumbnail"], validate=True),
+            # Records from before there was one are whole without it.
+            "heat": base64.b64decode(kept.get("heat", ""), validate=True),
             "reading": None if reading is None else Reading.from_dict(reading),
             "crops": _pictures(kept["crops"]),
             "pairs": _pictures(kept["pairs"]),

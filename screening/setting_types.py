@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from math import fsum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -18,6 +18,14 @@ NotNegative = Annotated[float, Field(ge=0)]
 Factor = Annotated[float, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
+
+
+PLAIN: Literal["plain"] = "plain"
+COMPACT: Literal["compact"] = "compact"
+View = Annotated[Literal["plain", "compact"], Field(exclude_if=lambda view: view == PLAIN)]
+"""What a screener sees: the page without its margins, or what was found on it with the gaps closed
+(see `karyogram.compact`). Not written while plain: what was made before there was a choice stays
+what it is, to the byte."""
 
 
 class Group(BaseModel):

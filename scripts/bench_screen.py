@@ -214,7 +214,7 @@ def main() -> None:
         engine = engine_of(bundle, args.engine).engine
         network, at_once = engine.screener(passes=1, seed=0), engine.at_once(BATCH)
         groups = [rgb[i : i + at_once] for i in range(0, len(rgb), at_once)]
-        network.predict([groups[0]], [0] * len(groups[0]))
+        network.predict(groups[0], [0] * len(groups[0]))
 
         def screen(out: str) -> None:
             settings = Settings(
@@ -229,7 +229,7 @@ def main() -> None:
 
         def bare() -> None:
             for group in groups:
-                network.predict([group], [0] * len(group))
+                network.predict(group, [0] * len(group))
 
         forward, whole = [], []
         for turn in range(args.turns):  # alternately, so that other work on the machine hits both

@@ -45,6 +45,7 @@ STEPS = (
     Step("confidence", "measure_confidence.py", pages=True),
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
     Step("printed", "measure_printed.py", ("--count", "10"), pages=True),
+    Step("compact", "measure_compact.py", pages=True),
     Step("classifier", "measure_classifier.py", pages=True),
     Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
@@ -52,6 +53,7 @@ STEPS = (
     Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
+    Step("benchmark24", "measure_benchmark.py", long=True, data=True),
     Step(
         "thesis",
         "reproduce_thesis.py",

@@ -14,6 +14,7 @@ from screening.build.model_card import model_card
 from screening.bundle_schema import BundleInfo, FusionInfo, PartInfo
 from screening.errors import ScreeningError
 from screening.evidence.fusion import Fusion, log_odds
+from screening.page_settings import ChromosomeReading
 from screening.record import Picture, Reading
 
 FREE = FusionConfig(features=("reading", "count"), penalty=0.0, stray=0.0)
@@ -122,10 +123,11 @@ def test_a_cells_crops_are_seen_together():
         np.array([1, 0, 1, 0, 1, 0], np.int32),
     )  # fmt: skip
     model = build_classifier(widths=(4, 4), blocks=(1, 1), hidden=8)
-    logits, labels = adapted_logits(model, crops, 0.5)
+    how = ChromosomeReading(adapted=0.5)
+    logits, labels = adapted_logits(model, crops, how)
     assert logits.shape == (6, 25) and labels.tolist() == [1, 3, 5, 0, 2, 4]
     alone, _ = adapted_logits(model, Crops(images[1::2], crops.labels[1::2], crops.relative[1::2],
-                                           crops.cells[1::2]), 0.5)  # fmt: skip
+                                           crops.cells[1::2]), how)  # fmt: skip
     np.testing.assert_allclose(logits[:3], alone, atol=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -119,6 +120,29 @@ def test_the_reader_trained_for_given_parts_is_added_and_its_people_are_told(tmp
     assert "not trained here.\n" in model_card(kept, "")
 
 
+def test_a_new_finder_takes_the_place_of_the_given_one(tmp_path):
+    bundle = write_bundle_without_weights(tmp_path / "bundle", data={"seen": {"cases": ["x"]}})
+    made_here = of_given(tmp_path)
+    new = {"segmenter": b"other", "arbiter": b"{}"}
+    for name, content in new.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        file = bundle.info.parts[name].file
+        (folder / file).write_bytes(content)
+    context = replace(
+        made_here, folders={**made_here.folders, **{name: tmp_path / name for name in new}}
+    )
+    parts = bundle.info.parts | {"structure": bundle.info.parts["arbiter"]}
+    info = bundle.info.model_copy(update={"parts": parts})
+    given.parts(Bundle(bundle.folder, info, bundle.hash), context, new_finder=True)
+    made = load_bundle(context.folder / "bundle")
+    assert {name: made.read_part(name) for name in new} == new
+    assert made.info.data["parts_added"] == ["arbiter", "segmenter"]
+    assert made.info.data["seen"]["cases"] == sorted(["x", *hashes("drawn/a", "drawn/b")])
+    same = set(made.info.files) - {bundle.info.parts[name].file for name in new}
+    assert all(made.info.files[name] == bundle.info.files[name] for name in same)
+
+
 def of_given(folder: Path, people: dict[str, str] = PARTS_OF_LAB) -> Context:
     """The stage `parts` of a build of these people."""
     config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
@@ -143,7 +167,10 @@ def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
     assert made.certificate is None and made.fusion is None and made.files == bundle.info.files
     assert made.data["seen"] == {"cases": sorted(["x", *hashes("drawn/b")]), "images": ["y"]}
     assert made.data["sources"] == ["drawn", "first"] and made.data["split"] == now.hash
-    assert made.data["parts_of"] == bundle.hash and made.reading == bundle.info.reading
+    assert made.data["parts_of"] == bundle.hash
+    # Only what the settings name is read otherwise.
+    chromosomes = bundle.info.reading.chromosomes.model_copy(update={"tone": 0.75})
+    assert made.reading == bundle.info.reading.model_copy(update={"chromosomes": chromosomes})
     assert made.created != bundle.info.created
 
 
@@ -167,6 +194,16 @@ def test_a_score_is_kept_of_given_parts_only(tmp_path, capsys):
     assert other == {"fusion", "certificate"}
 
 
+def test_a_new_finder_is_taught_before_the_parts_and_judged_anew(tmp_path, capsys):
+    shipped = load_bundle(default_bundle())
+    stages = {stage.name: stage for stage in stages_of(shipped, new_finder=True)}
+    assert list(stages)[:5] == ["split", "segment-pages", "segmenter", "arbiter", "parts"]
+    assert stages["parts"].reads == ("split", "segmenter", "arbiter")
+    for words in (["--new-finder"], ["--new-finder", "--keep-score", "--parts", "x"]):
+        assert main(["build", str(CONFIG), "--smoke", *words, "--out", str(tmp_path / "run")])
+        assert "goes with --parts BUNDLE" in capsys.readouterr().err
+
+
 def test_parts_are_refused_before_anything_is_made(tmp_path, capsys):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     words = ["build", str(CONFIG), "--smoke", "--parts", str(bundle.folder)]
@@ -185,8 +222,11 @@ def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
     assert "structure" in made.parts
     same = {name: made.files[name] for name in shipped.info.files}
     assert same == shipped.info.files
-    limits = shipped.info.reading.structure
-    assert made.reading.model_copy(update={"structure": limits}) == shipped.info.reading
+    limits, read = shipped.info.reading.structure, made.reading.chromosomes
+    assert made.reading.model_copy(update={"structure": limits}) == (
+        shipped.info.reading.model_copy(update={"chromosomes": read})
+    )
+    assert read.tone == 0.75
     assert made.reading.structure.doubt != limits.doubt
     assert made.fusion is not None and made.fusion != shipped.info.fusion
     assert made.certificate is not None and made.certificate.looks == 1

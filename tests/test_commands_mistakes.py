@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("tensorflow", "keras")
 CONFIG = "configs/thesis_vgg16.yaml"
 BUILD = "configs/default_bundle.yaml"
+BENCHMARK = "configs/benchmark24.yaml"
 SHIPPED = "screening/bundles/default"
 
 
@@ -97,6 +98,7 @@ def test_every_command_that_trains_asks_for_tensorflow(monkeypatch, capsys, tmp_
     out = ("--out", str(tmp_path / "out"))
     words = {
         "train": (CONFIG, *out), "search": (CONFIG, *out), "build": (BUILD, "--smoke", *out),
+        "benchmark": (BENCHMARK, "--smoke", *out),
     }  # fmt: skip
     assert set(words) == {name for name, each in COMMANDS.items() if each.needs_tensorflow}
     for name, rest in words.items():

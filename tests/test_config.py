@@ -12,7 +12,8 @@ from screening.errors import ConfigError
 from screening.models.backbones import PREPROCESSING
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if p.stem != "default_bundle")
+OTHERS = ("default_bundle", "benchmark24")
+CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if p.stem not in OTHERS)
 BASES = {
     "vgg16": ("head", "last-block", "last-two-blocks", "block5", "whole"),
     "inceptionv3": ("head", "last-block", "last-two-blocks", "mixed10", "whole"),

@@ -17,6 +17,8 @@ APPLICATIONS = {
     "inceptionv3": keras.applications.inception_v3,
     "mobilenetv2": keras.applications.mobilenet_v2,
     "densenet121": keras.applications.densenet,
+    "xception": keras.applications.xception,
+    "inceptionresnetv2": keras.applications.inception_resnet_v2,
 }
 
 
@@ -36,7 +38,7 @@ def test_parameter_count_equals_the_thesis(backbone: str, parameters: int) -> No
     assert model.output_shape == (None, 1)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", APPLICATIONS)
 def test_preprocessing_equals_keras_applications(name: str) -> None:
     rgb = np.random.default_rng(0).uniform(0, 255, (2, 9, 9, 3)).astype("float32")
     images = keras.Input((9, 9, 3))

@@ -75,7 +75,11 @@ def engines(bundle):
 def test_the_screener_says_the_same_in_every_pass(engines):
     rng = np.random.default_rng(1)
     pictures = rng.uniform(0, 255, (3, SIZE, SIZE, 3)).astype(np.float32)
-    theirs, ours = (one.screener(PASSES, 7).predict([pictures], KEYS) for one in engines)
+    networks = [one.screener(PASSES, 7) for one in engines]
+    (theirs, last_map), (ours, same_map) = (one.predict(pictures, KEYS) for one in networks)
+    np.testing.assert_allclose(same_map, last_map, atol=1e-4)
+    where, same = (one.attention.maps(last_map) for one in networks)
+    assert where.max() == 255 and np.abs(where.astype(int) - same).max() <= 1
     assert ours.shape == theirs.shape == (3, PASSES) and ours.dtype == np.float32
     assert ours.std(1).min() > 1e-4
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -135,7 +139,7 @@ def test_every_base_can_be_run_without_tensorflow(name, size, tmp_path):
     assert max(OnnxRuntimeEngine(made).off().values()) < TOLERANCE
     pictures = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
     theirs, ours = (
-        engine(made).screener(9, 0).predict([pictures], KEYS[:2])
+        engine(made).screener(9, 0).predict(pictures, KEYS[:2])[0]
         for engine in (TensorFlowEngine, OnnxRuntimeEngine)
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-4)

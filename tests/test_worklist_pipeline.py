@@ -213,7 +213,7 @@ def files(count: int, problem: str = "", first: int = 0) -> Drawn:
 def prepared(monkeypatch: pytest.MonkeyPatch) -> Callable[[PictureFile], Prepared]:
     """Pictures are prepared without a file: each has the tensor of its number."""
 
-    def prepare(found, size, known, locator):  # type: ignore[no-untyped-def]
+    def prepare(found, size, known, locator, view="plain"):  # type: ignore[no-untyped-def]
         blank = Picture(found.name, found.case, f"{int(found.name):064x}"[::-1], "ok")
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
@@ -413,7 +413,7 @@ def test_the_reader_gets_the_located_page_and_the_passes():
             return read()
 
     reader, page = Seen(), Page(np.full((9, 9), 255, np.uint8))
-    answer = np.array([0.25])
+    answer = np.array([0.25]), None
     whole = Prepared(Picture("a", "c", "0" * 64, "ok"), page=page, located=FOUND)
     assert pipeline._finished(whole, answer, reader, None).reading is not None
     assert reader.seen == (page, FOUND, np.float32([0.25]))

@@ -33,7 +33,7 @@ def bundle() -> SimpleNamespace:
         ]
     )
     info = SimpleNamespace(parts={"screener": None}, threshold=0.5)
-    part = SimpleNamespace(size=SIZE)
+    part = SimpleNamespace(size=SIZE, view="plain")
     return SimpleNamespace(
         info=info, folder="b", hash="b", load_model=lambda part: model, network=lambda name: part
     )

@@ -27,6 +27,8 @@ class FakeScorer:
 
     size = 64
     device = engine = "fake"
+    view = "plain"
+    looked = None
 
     def __init__(self, passes: int = 20, delay: float = 0.0, fail_above: int | None = None) -> None:
         self.passes, self.delay, self.fail_above = passes, delay, fail_above

@@ -107,7 +107,7 @@ class Model:
             name = printable(path.name) or str(path)
             case, suffix = Path(name).stem or name, f"#{frame}" if frame > 1 else ""
             file = PictureFile(name + suffix, path, case, _problem(path), frame, frame)
-            return prepare(file, self._scorer.size, {}, self._locator)
+            return prepare(file, self._scorer.size, {}, self._locator, self._scorer.view)
         blank = Picture(f"array-{number}", f"array-{number}")
         try:
             if not isinstance(source, np.ndarray):
@@ -116,7 +116,7 @@ class Model:
             grey = read_array(source, blank.image)
             content = hashlib.sha256(f"{grey.shape}".encode() + grey.tobytes())
             blank = replace(blank, sha256=content.hexdigest())
-            return inspected(grey, blank, self._scorer.size, self._locator)
+            return inspected(grey, blank, self._scorer.size, self._locator, self._scorer.view)
         except Exception as error:
             return Prepared(replace(blank, reason=reason_of(error)))
 

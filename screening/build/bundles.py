@@ -64,7 +64,7 @@ def parts(context: Context) -> None:
     networks = {
         "screener": PartInfo(
             backbone=config.screener.backbone, preprocessing=config.screener.preprocess,
-            size=config.screener.size, dropout=config.screener.dropout,
+            size=config.screener.size, dropout=config.screener.dropout, view=config.screener.view,
             config="screener.json", weights="screener.weights.h5",
         ),
         "classifier": PartInfo(

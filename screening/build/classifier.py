@@ -16,7 +16,9 @@ from screening.build.segmenter import locator_of
 from screening.build.workers import each
 from screening.data.chromosomes import CellRecord, load_cell
 from screening.data.split import TRAIN, VALIDATION
+from screening.karyogram.crops import toned
 from screening.karyogram.locate import Locator
+from screening.page_settings import ChromosomeReading
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
 from screening.train.classifier_pages import page_crops
 
@@ -81,8 +83,7 @@ def temperature(context: Context) -> None:
 
     model = keras.models.load_model(context.of("classifier") / CLASSIFIER)
     held_out = read_crops(context.of("crops") / _name((PAGES, VALIDATION, HELD_OUT)))
-    share = context.settings.reading.chromosomes.adapted
-    logits, labels = adapted_logits(model, held_out, share)
+    logits, labels = adapted_logits(model, held_out, context.settings.reading.chromosomes)
     found = (round(value, 4) for value in temperature_of(logits, labels))
     fitted = dict(zip(("temperature", "before", "after"), found, strict=True))
     (context.folder / "temperature.json").write_text(json.dumps(fitted) + "\n", "utf-8")
@@ -94,17 +95,18 @@ def temperature_in(folder: Path) -> float:
     return float(json.loads((folder / "temperature.json").read_text("utf-8"))["temperature"])
 
 
-def adapted_logits(model: keras.Model, crops: Crops, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to by
-    `share`."""
+def adapted_logits(
+    model: keras.Model, crops: Crops, how: ChromosomeReading
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to."""
     from screening.models.length_features import length_features
     from screening.predict.adapt import adapted
 
-    adapting = adapted(model, share)
+    adapting = adapted(model, how.adapted)
     logits, labels = [], []
     for cell in np.unique(crops.cells):
         own = crops.cells == cell
-        images = crops.images[own][..., None].astype(np.float32)
+        images = toned(crops.images[own], how.tone)
         logits.append(np.asarray(adapting([images, length_features(crops.relative[own])])))
         labels.append(crops.labels[own])
     return np.concatenate(logits), np.concatenate(labels)

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.reading_settings import ReadingSettings
+from screening.setting_types import View
 from screening.train import karyogram_set as made
 
 KINDS = {
@@ -86,9 +87,8 @@ class SplitConfig(Strict):
 
 class SegmentPagesConfig(Strict):
     """Pages with the truth of every pixel: `network` teach the segmenter, `arbiter` fit the
-    arbiter, from the training patients; of these one in `held` serves the arbiter alone.
-
-    At least `pooled` cells are pooled from sources of single crops.
+    arbiter, from the training patients; of these one in `held` serves the arbiter alone. At least
+    `pooled` cells are pooled from sources of single crops.
     """
 
     network: int = Field(default=1000, ge=1)
@@ -116,9 +116,10 @@ class ArbiterConfig(Strict):
 
 
 class ScreenerConfig(Strict):
-    """The network that sees the whole karyogram: base, input side in pixels, dropout."""
+    """The network that sees the whole karyogram: base, view, input side in pixels, dropout."""
 
     backbone: str = "vgg16"
+    view: View = "plain"
     size: int = Field(default=416, ge=32, le=2048)
     dropout: float = Field(default=0.3, ge=0, lt=1)
     preprocess: Literal["caffe", "tf", "torch", "ink"] = "ink"
@@ -248,12 +249,10 @@ class PagesConfig(Strict):
 
     @model_validator(mode="after")
     def _there(self) -> PagesConfig:
-        uses = {"fusion": "validation", "certificate": "calibration"}
-        optional = {"calibration": self.calibration, "structure": self.structure}
-        uses |= {use: "calibration" for use, name in optional.items() if name is not None}
-        for use, people in uses.items():
+        uses = dict.fromkeys(("certificate", "calibration", "structure"), "calibration")
+        for use, people in ({"fusion": "validation"} | uses).items():
             name = getattr(self, use)
-            if name not in self.parts or name.split("-")[0] != people:
+            if name is not None and (name not in self.parts or name.split("-")[0] != people):
                 raise ValueError(f"{use}: expected one of parts, of {people} patients, not {name}")
         return self
 

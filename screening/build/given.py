@@ -15,12 +15,14 @@ from screening.assess.recognise import TRAINED_ON, case_hash
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
+from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
 from screening.bundle_schema import TRIAL
 from screening.data.split import CALIBRATION, TEST, TRAIN, VALIDATION, CaseKey, Split
 from screening.data.tables import Problems
 from screening.errors import BundleError
+from screening.reading_settings import ReadingSettings
 
 BUNDLE = "bundle"
 NEEDED = ("screener", "classifier", "segmenter", "arbiter")
@@ -75,31 +77,43 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
     return Split(found, made.seed, _APART)
 
 
-def parts(bundle: Bundle, context: Context) -> None:
-    """Write the given bundle without what is fitted anew; `data` tells whose parts they are.
+def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
+    """Write the given bundle without what is fitted anew; `data` tells whose parts they are. Of
+    its reading only what the settings name is another.
 
-    A reader of structure that it lacks is added, and who taught it is told as well.
+    A reader of structure that it lacks is added, and with `new_finder` this build's finder takes
+    the place of its own; who taught them is told as well.
     """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
     added = {}
     if STRUCTURE not in info.parts:
         added[STRUCTURE] = structure_part(context.of("structure"))
-    using = (TRAIN, VALIDATION) if added else (VALIDATION,)
+    finder = finder_files(context) if new_finder else {}
+    using = (TRAIN, VALIDATION) if added or finder else (VALIDATION,)
     now = {case_hash(*k) for part in using for k in split_now.part(part) if k[0] in taught}
     seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
     changes = {
         "created": date.today().isoformat(), "tool_version": __version__,
+        "reading": _with(info.reading, config.reading),
         "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,
         "metrics": {}, "parts": info.parts | {name: part for name, (part, _) in added.items()},
         "data": info.data | {
             "sources": sorted({*info.data.get("sources", ()), *taught}),
             "left_out": ", ".join(sorted(config.sources.leave_out)),
             "split": split_now.hash, "seed": split_now.seed,
-            "parts_of": bundle.hash, ADDED: sorted(added), TRAINED_ON: seen,
+            "parts_of": bundle.hash, ADDED: sorted([*added, *finder]), TRAINED_ON: seen,
         } | ({TRIAL: True} if config.trial else {}),
     }  # fmt: skip
     rewrite_bundle(
         bundle, info.model_copy(update=changes), context.folder / BUNDLE,
-        more={name: model for name, (_, model) in added.items()},
+        more={name: model for name, (_, model) in added.items()}, files=finder,
     )  # fmt: skip
+
+
+def _with(reading: ReadingSettings, named: ReadingSettings) -> ReadingSettings:
+    """The reading with what is named in other settings and nothing else of theirs."""
+    changes = named.model_dump(exclude_unset=True)
+    groups = {name: getattr(reading, name).model_copy(update=values)
+              for name, values in changes.items()}  # fmt: skip
+    return reading.model_copy(update=groups)

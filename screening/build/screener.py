@@ -65,7 +65,7 @@ def sets(context: Context) -> None:
         size = config.screener.size
         build_set(
             context.folder / part, entries, everyone, (size,), locator, context.workers,
-            context.tick,
+            context.tick, config.screener.view,
         )  # fmt: skip
 
 

@@ -109,19 +109,26 @@ def _kept(parts: Bundle) -> tuple[Stage, ...]:
     )  # fmt: skip
 
 
-def stages_of(parts: Bundle, keep_score: bool = False) -> tuple[Stage, ...]:
+def stages_of(
+    parts: Bundle, keep_score: bool = False, new_finder: bool = False
+) -> tuple[Stage, ...]:
     """Return the stages that fit score, threshold and certificate for the parts of a bundle, or
-    keep the bundle's own; first those of the reader of structure, where it has none."""
+    keep the bundle's own; first those of a `new_finder`, and of the reader of structure, where the
+    bundle has none."""
     given.check_given(parts)
-    reader = () if structure.STRUCTURE in parts.info.parts else _reader(parts)
+    finder = STAGES[1:4] if new_finder else ()
+    has_reader = structure.STRUCTURE in parts.info.parts
+    reader = () if has_reader else _reader(None if new_finder else parts)
     return (
         Stage(
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
         ),
+        *finder,
         *reader,
         Stage(
-            "parts", partial(given.parts, parts), ("split", *(s.name for s in reader[1:])),
-            ("trial", "sources", "witnesses"),
+            "parts", partial(given.parts, parts, new_finder=new_finder),
+            ("split", *(s.name for s in (*finder[1:], *reader[1:]))),
+            ("trial", "sources", "reading", "witnesses"),
             given=parts.hash,
         ),
         *(_kept(parts) if keep_score else _fitted(parts)),

@@ -38,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the reader of structure and its limits are new, which never make a picture less urgent",
     )  # fmt: skip
     parser.add_argument(
+        "--new-finder", action="store_true",
+        help="with --parts: teach the networks that find chromosomes anew, too",
+    )  # fmt: skip
+    parser.add_argument(
         "--smoke", action="store_true",
         help="the settings of a trial: does every stage work? Without --data, drawn chromosomes",
     )  # fmt: skip
@@ -74,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.progress import BuildProgress
         from screening.build.runner import Runner
         from screening.build.stages import LAST, STAGES, stages_of
-    stages = stages_of(given, args.keep_score) if given is not None else STAGES
+    stages = STAGES if given is None else stages_of(given, args.keep_score, args.new_finder)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -102,6 +106,11 @@ def _check(args: argparse.Namespace) -> None:
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     if args.keep_score and args.parts is None:
         raise ScreeningError("--keep-score keeps the score of a bundle: name it by --parts BUNDLE")
+    if args.new_finder and (args.parts is None or args.keep_score):
+        raise ScreeningError(
+            "--new-finder goes with --parts BUNDLE and without --keep-score: what is found anew "
+            "is judged anew"
+        )
     if args.workers < 1:
         raise ScreeningError(f"--workers expects 1 or more, received {args.workers}")
 

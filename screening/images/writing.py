@@ -17,8 +17,11 @@ _ALIKE = 2.2  # times as high as the lower one, at most, are letters of one line
 _OVER = 0.5  # of the lower one's height by which letters of a line may overlap
 _WORD = 12  # letters in the longest word: a wider box is a rule with what hangs on it
 _LABEL = 1.8  # of a letter's height under the feet of a row are its labels
+_CLEAR = 0.8  # of it is between the feet and writing: labels with their rule hang closer
+_LONG = 2.3  # times as wide as high: a word grown together, longer than two digits
 _LABELS = 3  # marks over a line make it the second one under the feet
 _STEP = 8  # px: a page ends at one of these, so that a letter's rim does not matter
+_RIM = 4  # px of the karyogram's own rim that stay with it
 
 
 def lines_of(boxes: np.ndarray, others: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -50,31 +53,37 @@ def karyogram_rows(
     """
     low, high = marks[:, 1], marks[:, 1] + marks[:, 3]
     letters = marks[:, 3] > least
-    above = _written(marks[letters & (high <= top)])
-    below = marks[letters & (low >= end)]
-    # Under the feet come the labels: writing is what stands under these, or further away.
+    above, below = marks[letters & (high <= top)], marks[letters & (low >= end)]
+    above = above[_written(above)]
+    # Under the feet come the labels: writing is what stands under these, or further away, or, in a
+    # line of several pieces, clear of them.
     over = (below[:, 1] + below[:, 3] <= below[:, None, 1]).sum(1)
-    below = _written(below[(over >= _LABELS) | (below[:, 1] - end > _LABEL * below[:, 3])])
+    gap = (below[:, 1] - end) / np.maximum(below[:, 3], 1)
+    line = lines_of(below)[0] if len(below) else np.zeros(0, np.int64)
+    far = np.isin(line, line[(over >= _LABELS) | (gap > _LABEL)])
+    clear = np.isin(line, line[gap > _CLEAR]) & (np.bincount(line)[line] > 1)
+    below = below[_written(below) & (far | clear)]
     first, last = 0, height
     if len(above):
         done = int((above[:, 1] + above[:, 3]).max())
-        first = _between(done, int(min([top, *low[low > done]])))
+        first = -_beside(-int(min([top, *low[low > done]])), -done)
     if len(below):
         begins = int(below[:, 1].min())
-        last = _between(int(max([end, *high[high < begins]])), begins)
+        last = _beside(int(max([end, *high[high < begins]])), begins)
     return first, last
 
 
 def _written(marks: np.ndarray) -> np.ndarray:
-    """Return the marks that stand in a line of writing."""
+    """Return bool (n,): which marks stand in a line of writing."""
     if not len(marks):
-        return marks
+        return np.zeros(0, bool)
     line, count = lines_of(marks)
-    return marks[count[line] >= _LETTERS]
+    word = (marks[:, 2] > _LONG * marks[:, 3]) & (count[line] > 0)
+    return (count[line] >= _LETTERS) | np.isin(line, line[word])
 
 
-def _between(done: int, begins: int) -> int:
-    """Return a row of pixels between two, the same whatever a letter's rim adds to either."""
-    middle = (done + begins) // 2
-    step = middle - middle % _STEP
-    return step if step > done else middle
+def _beside(own: int, writing: int) -> int:
+    """Return the row of pixels at which a karyogram ends that reaches to `own`, before `writing`:
+    as far as there is room the same, whatever is written."""
+    step = -(-(own + _RIM) // _STEP) * _STEP
+    return step if step < writing else (own + writing) // 2

@@ -82,6 +82,13 @@ def standardised(
     return images, lengths, widths
 
 
+def toned(images: np.ndarray, tone: float) -> np.ndarray:
+    """Return float32 (n, h, w, 1) of standardised crops uint8 (n, h, w), their ink (0-1) to the
+    power of `tone`."""
+    curve = 255 * (np.arange(256, dtype=np.float32) / 255) ** np.float32(tone)
+    return curve[images][..., None]
+
+
 def outline_of(crop: np.ndarray) -> Outline | None:
     """Return the outline of the largest object of `crop`, uint8 dark on white; None when blank."""
     ink = 255 - crop
@@ -148,7 +155,7 @@ def sample(
     canvas = cv2.remap(
         ink, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
-    return cv2.LUT(canvas, _tones(outline))
+    return cv2.LUT(canvas, tone_curve(outline))
 
 
 def relative_lengths(lengths: np.ndarray) -> np.ndarray:
@@ -206,7 +213,8 @@ _NORMAL_CELL = np.sort(
 ).astype(np.float32)
 
 
-def _tones(outline: Outline) -> np.ndarray:
+def tone_curve(outline: Outline) -> np.ndarray:
+    """Return uint8 (256,): what each ink of a chromosome becomes, stretched as in `sample`."""
     ink = np.arange(256, dtype=np.float32)
     light, dark = outline.light, max(outline.dark, outline.light + 12)
     inside = 70 + (ink - light) * (160 / (dark - light))

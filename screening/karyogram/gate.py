@@ -15,7 +15,6 @@ from screening.images.page import Page
 from screening.images.quality import Quality, assess
 from screening.images.writing import karyogram_rows
 from screening.karyogram.locate import Located, Locator
-from screening.karyogram.locate.segments import typical_width
 from screening.page_settings import Gate
 
 
@@ -46,10 +45,8 @@ def inspect(page: Page, locator: Locator) -> Inspection:
     if (first, last) != (0, len(page.paper)):
         row = np.arange(len(page.paper))[:, None]
         bare = page.without((row < first) | (row >= last))
-        if typical_width(bare.shrunk[0]) == typical_width(page.shrunk[0]):
-            located = _between(located, first, last)
-        else:  # the writing had a share in what was taken for a chromosome's width
-            located = locator.locate(bare)
+        # Anew: the writing had a share in the paper's tone, and in what was taken for print.
+        located = locator.locate(bare)
     count = len(located.chromosomes)
     order, limits = _arrangement(located), locator.gate
     reason = _not_one_cell(count, limits) or _not_arranged(order, count)
@@ -68,11 +65,6 @@ def _rows(page: Page, located: Located) -> tuple[int, int]:
     marks = np.array(located.print_boxes, np.int64).reshape(-1, 4)
     top, end = int(boxes[:, 1].min()), int((boxes[:, 1] + boxes[:, 3]).max())
     return karyogram_rows(top, end, marks, 0.35 * located.chromosome_width, height)
-
-
-def _between(located: Located, first: int, last: int) -> Located:
-    marks = (box for box in located.print_boxes if box[1] + box[3] > first and box[1] < last)
-    return replace(located, print_boxes=tuple(marks))
 
 
 def _arrangement(located: Located) -> Arrangement:

@@ -1,4 +1,4 @@
-"""The table of convolutional bases a screener can stand on: pure data, one row per base.
+"""The table of networks: pure data, one row each, for `train` as bases and for `benchmark`.
 
 Reading it loads no TensorFlow: settings are checked against it before anything heavy begins.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from screening.errors import ScreeningError
@@ -46,11 +47,27 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Parameters of a network in `millions`, as printed with all digits, with a last layer of
+    `classes` at `size` pixels, and where. `everything`: with the moving statistics of batch norm,
+    as Keras counts; else what trains, as everybody else does."""
+
+    millions: str
+    classes: int
+    source: str
+    size: int = 224
+    everything: bool = False
+
+
+@dataclass(frozen=True)
 class Backbone:
-    """One base of keras.applications: how to build, feed and unfreeze it.
+    """One network without its top: how to build, feed and unfreeze it.
 
     `preprocess` is a key of PREPROCESSING, `min_size` the smallest input side in pixels,
     `features` the channels of the last map, `stages` the unfreezing steps from the top down.
+    `top`: units of the published dense layers between the flattened map and the classes; empty
+    where the map is averaged. `published`: what to check its parameters against; None where there
+    is no such figure. `imagenet`: whether Keras has weights of it to download.
     """
 
     name: str
@@ -59,6 +76,9 @@ class Backbone:
     min_size: int
     features: int
     stages: tuple[Stage, ...]
+    top: tuple[int, ...] = ()
+    published: Published | None = None
+    imagenet: bool = True
 
     def stage(self, name: str) -> Stage:
         """Return the unfreezing step called `name`; ScreeningError names the known ones."""
@@ -69,68 +89,139 @@ class Backbone:
         raise ScreeningError(f"{self.name} has no stage {name!r}; use one of: {known}")
 
 
-def _application(name: str) -> Callable[..., Any]:
+def _application(name: str, **always: Any) -> Callable[..., Any]:
     def construct(**options: Any) -> Any:
         import keras
 
-        return getattr(keras.applications, name)(**options)
+        return getattr(keras.applications, name)(**options, **always)
 
     return construct
 
 
+def _plain(module: str, name: str) -> Callable[..., Any]:
+    """The constructor of a network that screening.models.<module> describes in its BODIES."""
+
+    def construct(**options: Any) -> Any:
+        from screening.models.plain import base_of_body
+
+        body = import_module(f"screening.models.{module}").BODIES[name]
+        return base_of_body(body, name, **options)
+
+    return construct
+
+
+def _stages(*steps: tuple[str, str]) -> tuple[Stage, ...]:
+    return (*(Stage(name, after) for name, after in steps), Stage("whole", None))
+
+
+CHROMOSOMENET = "ChromosomeNet, Lin et al. 2022, Table 2"
+TORCHVISION = "torchvision 0.15, num_params"
+KERAS = "documentation of keras.applications"
+
+
+def _resnet(
+    name: str, depths: tuple[int, int, int, int], features: int, published: Published
+) -> Backbone:
+    steps = ((f"stage{n}", f"s{n - 1}b{depths[n - 2] - 1}_out") for n in (4, 3, 2))
+    return Backbone(
+        name,
+        _plain("residual", name),
+        "torch",
+        32,
+        features,
+        _stages(*steps),
+        (),
+        published,
+        imagenet=False,
+    )
+
+
+def _vit(name: str, patch: int, width: int, depth: int, published: Published) -> Backbone:
+    steps = (("last", f"b{depth - 2}_out"), ("quarter", f"b{depth - depth // 4 - 1}_out"))
+    return Backbone(
+        name,
+        _plain("vit", name),
+        "tf",
+        2 * patch,
+        width,
+        _stages(*steps),
+        (),
+        published,
+        imagenet=False,
+    )
+
+
 _ROWS = (
     Backbone(
-        name="vgg16",
-        constructor=_application("VGG16"),
-        preprocess="caffe",
-        min_size=32,
-        features=512,
-        stages=(
-            Stage("block5", "block4_pool"),
-            Stage("block4", "block3_pool"),
-            Stage("block3", "block2_pool"),
-            Stage("block2", "block1_pool"),
-            Stage("whole", None),
-        ),
+        "vgg16", _application("VGG16"), "caffe", 32, 512,
+        _stages(("block5", "block4_pool"), ("block4", "block3_pool"), ("block3", "block2_pool"),
+                ("block2", "block1_pool")),
+        (4096, 4096), Published("138.357544", 1000, TORCHVISION),
     ),
     Backbone(
-        name="inceptionv3",
-        constructor=_application("InceptionV3"),
-        preprocess="tf",
-        min_size=75,
-        features=2048,
-        stages=(
-            Stage("mixed10", "mixed9"),
-            Stage("mixed9", "mixed8"),
-            Stage("mixed8", "mixed7"),
-            Stage("whole", None),
-        ),
+        "inceptionv3", _application("InceptionV3"), "tf", 75, 2048,
+        _stages(("mixed10", "mixed9"), ("mixed9", "mixed8"), ("mixed8", "mixed7")),
+        published=Published("23.9", 1000, KERAS, 299, everything=True),
     ),
     Backbone(
-        name="mobilenetv2",
-        constructor=_application("MobileNetV2"),
-        preprocess="tf",
-        min_size=32,
-        features=1280,
-        stages=(
-            Stage("block16", "block_15_add"),
-            Stage("block13", "block_12_add"),
-            Stage("whole", None),
-        ),
+        "mobilenetv2", _application("MobileNetV2"), "tf", 32, 1280,
+        _stages(("block16", "block_15_add"), ("block13", "block_12_add")),
+        published=Published("2.255", 24, CHROMOSOMENET),
     ),
     Backbone(
-        name="densenet121",
-        constructor=_application("DenseNet121"),
-        preprocess="torch",
-        min_size=32,
-        features=1024,
-        stages=(
-            Stage("conv5", "pool4_pool"),
-            Stage("conv4", "pool3_pool"),
-            Stage("whole", None),
-        ),
+        "densenet121", _application("DenseNet121"), "torch", 32, 1024,
+        _stages(("conv5", "pool4_pool"), ("conv4", "pool3_pool")),
+        published=Published("6.98", 24, CHROMOSOMENET),
     ),
-)
+    Backbone(
+        "xception", _application("Xception"), "tf", 71, 2048,
+        _stages(("sepconv2", "block14_sepconv1_act"),),
+        published=Published("22.855952", 1000, "Chollet 2017, Table 3", 299),
+    ),
+    Backbone(
+        "inceptionresnetv2", _application("InceptionResNetV2"), "tf", 75, 1536,
+        _stages(("block8_10", "block8_9_ac"), ("block8", "mixed_7a"), ("block17", "mixed_6a")),
+        published=Published("55.9", 1000, KERAS, 299, everything=True),
+    ),
+    Backbone(
+        "efficientnetv2b0", _application("EfficientNetV2B0", include_preprocessing=False),
+        "torch", 32, 1280,
+        _stages(("top", "block6h_add"), ("block6", "block5e_add"), ("block5", "block4c_add")),
+        published=Published("7.2", 1000, KERAS, everything=True),
+    ),
+    Backbone(
+        "convnexttiny", _application("ConvNeXtTiny", include_preprocessing=False), "torch", 32, 768,
+        _stages(("stage3", "convnext_tiny_downsampling_block_2"),
+                ("stage2", "convnext_tiny_downsampling_block_1")),
+        published=Published("28.589128", 1000, TORCHVISION),
+    ),
+    _resnet("resnet34", (3, 4, 6, 3), 512, Published("21.797672", 1000, TORCHVISION)),
+    _resnet("resnet50", (3, 4, 6, 3), 2048, Published("23.56", 24, CHROMOSOMENET)),
+    _resnet("resnet101", (3, 4, 23, 3), 2048, Published("42.55", 24, CHROMOSOMENET)),
+    _resnet("resnet152", (3, 8, 36, 3), 2048, Published("58.19", 24, CHROMOSOMENET)),
+    _resnet("resnext101", (3, 4, 23, 3), 2048, Published("86.79", 24, CHROMOSOMENET)),
+    # Its 25.70 is the network with the 1,000 classes of ImageNet; with 24 it has 23.70.
+    _resnet("res2net50", (3, 4, 6, 3), 2048, Published("25.70", 1000, CHROMOSOMENET)),
+    _resnet("resnest50", (3, 4, 6, 3), 2048, Published("25.48", 24, CHROMOSOMENET)),
+    Backbone(
+        "alexnet", _plain("alexnet", "alexnet"), "caffe", 67, 256,
+        _stages(("conv5", "conv4"), ("conv3", "pool2"), ("conv2", "pool1")), (4096, 4096),
+        Published("60.965224", 1000, "Krizhevsky et al. 2012, two groups, as in Caffe", 227),
+        imagenet=False,
+    ),
+    Backbone(
+        "anet_c6", _plain("alexnet", "anet_c6"), "caffe", 67, 256,
+        _stages(("conv6", "pool5"), ("conv5", "conv4"), ("conv3", "pool2")), (4096, 4096),
+        imagenet=False,
+    ),
+    _vit("vit_ti16", 16, 192, 12, Published("5.717416", 1000, "DeiT-Ti, timm")),
+    _vit("vit_s8", 8, 384, 12, Published("21.7", 0, "DINO ViT-S/8 without head, timm")),
+    _vit("vit_l16", 16, 1024, 24, Published("304.326632", 1000, TORCHVISION)),
+    Backbone(
+        "compact", _plain("classifier", "compact"), "ink", 16, 192,
+        _stages(("s3", "s2b0_out"), ("s2", "s1b0_out"), ("s1", "s0b0_out")), imagenet=False,
+    ),
+)  # fmt: skip
 
 BACKBONES: dict[str, Backbone] = {row.name: row for row in _ROWS}
 

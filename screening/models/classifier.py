@@ -33,12 +33,7 @@ def build_classifier(
     image = keras.Input((*size, 1), name="image")
     length = keras.Input((LENGTH_FEATURES,), name="length")
     x = keras.layers.Rescaling(1 / 127.5, offset=0.0, name="ink")(image)
-    x = keras.layers.Conv2D(widths[0], 5, strides=2, padding="same", use_bias=False, name="stem")(x)
-    x = _norm_relu(x, "stem")
-    for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-        for block in range(count):
-            stride = 2 if stage and not block else 1
-            x = _residual(x, width, stride, f"s{stage}b{block}")
+    x = compact_body(x, widths, blocks)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     size_of = keras.layers.Dense(32, activation="relu", name="size")(length)
     x = keras.layers.Concatenate(name="joined")([x, size_of])
@@ -47,6 +42,24 @@ def build_classifier(
     x = keras.layers.Dropout(dropout, name="drop_hidden")(x)
     logits = keras.layers.Dense(OUTPUTS, dtype="float32", name="chromosome")(x)
     return keras.Model([image, length], logits, name="classifier")
+
+
+def compact_body(
+    x: keras.KerasTensor,
+    widths: Sequence[int] = (32, 64, 128, 192),
+    blocks: Sequence[int] = (1, 1, 1, 1),
+) -> keras.KerasTensor:
+    """Return the last map (b, h / 16, w / 16, widths[-1]) of pictures whose paper is 0."""
+    x = keras.layers.Conv2D(widths[0], 5, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = _norm_relu(x, "stem")
+    for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            x = _residual(x, width, stride, f"s{stage}b{block}")
+    return x
+
+
+BODIES = {"compact": compact_body}
 
 
 def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -24,6 +24,7 @@ from screening.karyogram.crops import (
     scale_between,
     scaled_by_class,
     standardised,
+    toned,
 )
 from screening.karyogram.locate import Located
 from screening.models.length_features import length_features
@@ -86,7 +87,7 @@ class ChromosomeClassifier:
             return np.zeros((0, self._network.width), np.float32)
         adapting = cell and len(images) >= self.how.fewest_to_adapt
         said = self._network.bands_in_cell if adapting else self._network.bands
-        return said(images[..., None].astype(np.float32))
+        return said(toned(images, self.how.tone))
 
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Return p (n, 25) of one pass without dropout."""

@@ -69,6 +69,13 @@ class McDropout:
         `keys`: one per image, the identity its masks hang on (a content hash of the file); by
         default the hash of the image's own values. ScreeningError: wrong number of keys.
         """
+        return self.predict_with_features(images, keys)[0]
+
+    def predict_with_features(
+        self, images: Any, keys: Sequence[int | str | bytes] | None = None
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Return what `predict` does, and what the head reads of each image, the same in every
+        pass: arrays (b, ...)."""
         several = isinstance(images, list | tuple)
         arrays = [tf.convert_to_tensor(a) for a in (images if several else [images])]
         count = len(arrays[0])
@@ -77,22 +84,26 @@ class McDropout:
         if len(keys) != count:
             raise ScreeningError(f"expected one key per image, {count}; received {len(keys)}")
         if count == 0:
-            return np.zeros((0, self.passes), np.float32)
+            return np.zeros((0, self.passes), np.float32), ()
         streams = stream_keys(self.seed, keys, self.cut.sites)
         arrays = [tf.cast(a, t.dtype) for a, t in zip(arrays, self.model.inputs, strict=True)]
-        p = self._run(arrays, tf.constant(streams)).numpy()
-        return p[..., 0] if p.ndim == 3 and p.shape[-1] == 1 else p
+        said, crossing = self._run(arrays, tf.constant(streams))
+        p, features = said.numpy(), tuple(each.numpy() for each in crossing)
+        return (p[..., 0] if p.ndim == 3 and p.shape[-1] == 1 else p), features
 
-    def _predict(self, images: list[tf.Tensor], streams: tf.Tensor) -> tf.Tensor:
+    def _predict(
+        self, images: list[tf.Tensor], streams: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         crossing = self.cut.run_prefix(images)
         if not self.cut.head:
             p = tf.cast(crossing[0], tf.float32)
-            return tf.repeat(p[:, None], self.passes, axis=1)
-        return tf.map_fn(
+            return tf.repeat(p[:, None], self.passes, axis=1), crossing
+        p = tf.map_fn(
             lambda image: self._passes(image[:-1], image[-1]),
             (*crossing, streams),
             fn_output_signature=tf.float32,
         )
+        return p, crossing
 
     def _passes(self, crossing: tuple[tf.Tensor, ...], streams: tf.Tensor) -> tf.Tensor:
         """All passes of one image, in equal chunks that keep the largest tensor small."""

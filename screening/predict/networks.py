@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from screening.predict.attention import Attention
+
 
 class Repeated(Protocol):
     """A network, or its head, in dropout passes."""
@@ -18,6 +20,16 @@ class Repeated(Protocol):
         """Return float32 (n, passes), or (n, passes, classes) for many outputs, for the `given`
         inputs (n, …); `keys`: one of each of the n, what its masks hang on."""
         ...
+
+
+@dataclass(frozen=True)
+class ScreenerNetwork:
+    """The screener: `predict` takes images float32 (n, size, size, 3) and the key of each, and
+    gives p of each pass, float32 (n, passes), and what the head reads of each image, (n, m, m, c);
+    `attention` tells of that where it looked (None: its head is another than ours)."""
+
+    predict: Callable[[np.ndarray, Sequence[int | str | bytes]], tuple[np.ndarray, np.ndarray]]
+    attention: Attention | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Engine(Protocol):
 
     def at_once(self, batch_size: int) -> int: ...
 
-    def screener(self, passes: int, seed: int) -> Repeated: ...
+    def screener(self, passes: int, seed: int) -> ScreenerNetwork: ...
 
     def classifier(self, passes: int, seed: int) -> ClassifierNetwork: ...
 

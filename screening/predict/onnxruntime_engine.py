@@ -16,8 +16,9 @@ import onnxruntime
 from screening.bundle import Bundle
 from screening.known_answers import known_input, shipped, tried_shape, worst
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
+from screening.predict.attention import HEAD, NORM, Attention
 from screening.predict.heads import Head
-from screening.predict.networks import ClassifierNetwork, Repeated, StructureNetwork
+from screening.predict.networks import ClassifierNetwork, ScreenerNetwork, StructureNetwork
 from screening.predict.onnx_graph import onnx_model
 from screening.predict.onnx_operations import TABLE
 from screening.predict.stored import Network, NotTranslated, before, stored_network
@@ -40,9 +41,20 @@ class OnnxRuntimeEngine:
         """Return 1, as on any processor."""
         return 1
 
-    def screener(self, passes: int, seed: int) -> Repeated:
-        """Return the screener in passes: images float32 (n, size, size, 3)."""
-        return _InTwo(self._parts[SCREENER].body, self._head(SCREENER, passes, seed))
+    def screener(self, passes: int, seed: int) -> ScreenerNetwork:
+        """Return the screener in passes."""
+        part, head = self._parts[SCREENER], self._head(SCREENER, passes, seed)
+        layers = part.network.layers
+        epsilon = layers[NORM].config["epsilon"] if NORM in layers else 0.0
+        weights = {name: layers[name].weights for name in HEAD if name in layers}
+
+        def predict(
+            images: np.ndarray, keys: Sequence[int | str | bytes]
+        ) -> tuple[np.ndarray, np.ndarray]:
+            (features,) = part.body([images])
+            return head.predict([features], keys), features
+
+        return ScreenerNetwork(predict, Attention.of(weights, epsilon))
 
     def classifier(self, passes: int, seed: int) -> ClassifierNetwork:
         """Return the classifier in parts."""
@@ -109,19 +121,6 @@ class _Session:
         read = {name: given[place] for name, place in zip(self._names, self._order, strict=True)}
         made: list[np.ndarray] = self._session.run(None, read)
         return made
-
-
-class _InTwo:
-    """A network in passes: what comes before its first dropout, once, and the head."""
-
-    def __init__(self, body: _Session, head: Head) -> None:
-        self._body, self._head = body, head
-
-    def predict(
-        self, given: Sequence[np.ndarray], keys: Sequence[int | str | bytes], /
-    ) -> np.ndarray:
-        """Return what the head makes of the body's output."""
-        return self._head.predict(self._body(given), keys)
 
 
 class _Part:

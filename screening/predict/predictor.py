@@ -38,13 +38,15 @@ class Predictor:
         self.passes = passes
         self.at_once = engine.at_once(batch_size)
         self._network = engine.screener(passes, seed)
+        self.looked: np.ndarray | None = None
 
     def passes_of(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of every pass, float32 (pictures, passes), in order.
 
         `images`: uint8 (size, size), grey, 0-255, as images.normalise makes them.
         `keys`: one per picture, what its masks hang on (the hash of its file). ScreeningError:
-        another shape or type, or another number of keys.
+        another shape or type, or another number of keys. `looked` then tells where in each it
+        looked, uint8 (pictures, m, m), see `predict.attention` (None: its head is another).
         """
         for image in images:
             if image.shape != (self.size, self.size) or image.dtype != np.uint8:
@@ -58,11 +60,20 @@ class Predictor:
             self._batch(images[i : i + self.at_once], list(keys[i : i + self.at_once]))
             for i in range(0, len(images), self.at_once)
         ]
-        return np.concatenate(batches) if batches else np.zeros((0, self.passes), np.float32)
+        maps = [seen for _, seen in batches if seen is not None]
+        self.looked = np.concatenate(maps) if maps else None
+        if not batches:
+            return np.zeros((0, self.passes), np.float32)
+        return np.concatenate([p for p, _ in batches])
 
-    def _batch(self, images: Sequence[np.ndarray], keys: list[int]) -> np.ndarray:
+    def _batch(
+        self, images: Sequence[np.ndarray], keys: list[int]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         batch = np.full((self.at_once, self.size, self.size, 3), 255, np.float32)
         for row, image in enumerate(images):
             batch[row] = image[..., None]
         keys += [0] * (self.at_once - len(images))
-        return self._network.predict([batch], keys)[: len(images)]
+        p, features = self._network.predict(batch, keys)
+        count, attention = len(images), self._network.attention
+        seen = attention.maps(features[:count]) if attention is not None else None
+        return p[:count], seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -16,8 +16,9 @@ from screening.bundle import Bundle
 from screening.errors import ScreeningError
 from screening.models.structure import pair_head
 from screening.predict.adapt import adapted
+from screening.predict.attention import HEAD, NORM, Attention
 from screening.predict.mc_dropout import McDropout
-from screening.predict.networks import ClassifierNetwork, Repeated, StructureNetwork
+from screening.predict.networks import ClassifierNetwork, ScreenerNetwork, StructureNetwork
 
 _BEHIND_THE_POOL = ("drop_features", "hidden", "drop_hidden", "chromosome")
 
@@ -37,9 +38,16 @@ class TensorFlowEngine:
         networks of this kind, a fraction of the memory, and one picture waits for no other."""
         return batch_size if tf.config.get_visible_devices("GPU") else 1
 
-    def screener(self, passes: int, seed: int) -> Repeated:
-        """Return the screener in passes: images float32 (n, size, size, 3)."""
-        return McDropout(self.bundle.load_model("screener"), passes=passes, seed=seed)
+    def screener(self, passes: int, seed: int) -> ScreenerNetwork:
+        """Return the screener in passes."""
+        model = self.bundle.load_model("screener")
+        mc = McDropout(model, passes=passes, seed=seed)
+
+        def predict(images: np.ndarray, keys: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+            p, features = mc.predict_with_features(images, keys)
+            return p, features[0]
+
+        return ScreenerNetwork(predict, attention_of(model))
 
     def classifier(self, passes: int, seed: int) -> ClassifierNetwork:
         """Return the classifier in parts."""
@@ -64,6 +72,14 @@ class TensorFlowEngine:
             return {name: np.asarray(each) for name, each in run(dict(inputs)).items()}
 
         return StructureNetwork(said, McDropout(head, passes=passes, seed=seed))
+
+
+def attention_of(model: keras.Model) -> Attention | None:
+    """Return the attention of a screener, None when its head is another than ours."""
+    layers = {layer.name: layer for layer in model.layers}
+    epsilon = layers[NORM].epsilon if NORM in layers else 0.0
+    weights = {name: layers[name].get_weights() for name in HEAD if name in layers}
+    return Attention.of(weights, epsilon)
 
 
 def _head_of(model: keras.Model) -> keras.Model:

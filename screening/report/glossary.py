@@ -29,6 +29,14 @@ def limits(covers: float | None = None) -> tuple[str, ...]:
     return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])
 
 
+LOOKED = "show where the whole-picture network looked"
+LOOKED_MEANS = (
+    "Redder: what the network that sees the whole picture found there speaks for abnormal "
+    "(Grad-CAM of its last map, of which a place is several chromosomes wide). The colour compares "
+    "places of this picture alone. It is no finding: that network errs more often than the count "
+    "of the chromosomes, and what is not red may be changed as well."
+)
+
 _SAME = (
     " The network’s answer and the classes of the chromosomes differ; where chromosomes were "
     "found, cut apart and stand is the same in all: passes that agree say nothing of it."

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
@@ -19,7 +19,7 @@ from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
-from screening.report.glossary import glossary, limits
+from screening.report.glossary import LOOKED, LOOKED_MEANS, glossary, limits
 from screening.report.overlay import overlay
 from screening.triage.rule import Rule
 
@@ -145,6 +145,8 @@ def components() -> dict[str, object]:
         "crops_shown": crops_shown,
         "pairs_shown": pairs_shown,
         "overlay": overlay,
+        "heat_shown": heat_shown,
+        "looked": (LOOKED, LOOKED_MEANS),
         "scale_bar": scale_bar,
         "signed_bar": signed_bar,
         "size_of": size_of,
@@ -170,6 +172,11 @@ def pairs_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
     if picture.judged.route == LOW_PRIORITY:
         return ()
     return _first(picture.pairs[:MOST_PAIRS], PAIR_BYTES)
+
+
+def heat_shown(picture: Picture) -> bytes:
+    """Return the PNG of where the network looked: none of a picture of low priority."""
+    return b"" if picture.judged.route == LOW_PRIORITY else picture.heat
 
 
 def _first(pictures: tuple[tuple[str, bytes], ...], most: int) -> tuple[tuple[str, bytes], ...]:
@@ -207,10 +214,13 @@ def environment(*folders: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["data_uri"] = lambda jpeg: (
-        "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-    )
+    for name, kind in (("data_uri", "jpeg"), ("png_uri", "png")):
+        made.filters[name] = partial(_data_uri, kind)
     return made
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 @cache

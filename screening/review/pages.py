@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -218,9 +217,6 @@ def _render(template: str, visit: Visit, **values: object) -> str:
 @cache
 def _environment() -> Environment:
     made = environment("review/templates")
-    made.filters["png_uri"] = lambda png: (
-        "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-    )
     made.globals.update(components())
     made.globals.update(key_of=key_of, decisions=DECISIONS, marks=MARKS, sentences=sentences)
     return made

@@ -23,8 +23,10 @@ from screening.atomic import replace_files
 from screening.classes import ABNORMAL, AUTOSOMES, NORMAL, RELATIVE_LENGTH
 from screening.images.normalise import crop_margins, letterbox, margins, normalise
 from screening.images.page import Page
+from screening.karyogram.compact import compact
 from screening.karyogram.gate import inspect
-from screening.karyogram.locate import Locator
+from screening.karyogram.locate import Located, Locator
+from screening.setting_types import COMPACT, PLAIN
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.metaphase import Chromosome, Metaphase, length_unit
 from screening.synthesis.random_structural import random_structural
@@ -39,6 +41,9 @@ STOUTEST = 0.45
 PAPER, USUAL, GAIN, LOSS = -1, 0, 1, 2
 STRIDE = 32
 """Pixels of the input under one cell of the base's last map (VGG16 and InceptionV3 alike)."""
+
+_MOSTLY = 0.5
+"""Share of a found chromosome's box that lies in the true one's, at least."""
 
 REAL, COMPOSED, SIMULATED, SCRAMBLED = "real aneuploid", "normal", "simulated", "scrambled"
 STRUCTURAL, REJOINED = "structural", "cut and rejoined"
@@ -166,18 +171,57 @@ def tensors(karyogram: Karyogram, size: int) -> tuple[np.ndarray, np.ndarray]:
     image = letterbox(crop_margins(paper), size)
     scale = size / max(width, height)
     left, top = (size - width * scale) / 2, (size - height * scale) / 2
+    state_of = slot_states(karyogram)
+    places = [
+        ((slot.x - x0) * scale + left, (slot.y - y0) * scale + top, slot.w * scale, slot.h * scale)
+        for slot in karyogram.slots
+    ]
+    return image, _state_map(size, places, [state_of[slot.name] for slot in karyogram.slots])
+
+
+def compact_tensors(
+    karyogram: Karyogram, page: Page, located: Located, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `tensors` in the compact view of what was `located` on the karyogram's `page`.
+
+    A cell of the map carries the state of the slot whose chromosome lies under its centre: a slot
+    that is empty has no place, and what is no chromosome carries PAPER.
+    """
+    view = compact(page.paper, located, size)
+    truth = np.array([(b.x, b.y, b.w, b.h) for b in karyogram.boxes], np.int64).reshape(-1, 4)
+    state_of = slot_states(karyogram)
+    places, states = [], []
+    for each, box in zip(located.chromosomes, view.boxes, strict=True):
+        shared = _shared(np.array(each.box), truth)
+        if box is not None and len(truth) and shared.max() > _MOSTLY * each.w * each.h:
+            slot = karyogram.boxes[int(shared.argmax())].slot
+            if slot in state_of:  # markers have none of the 24
+                places.append(box)
+                states.append(state_of[slot])
+    return view.picture, _state_map(size, places, states)
+
+
+def _shared(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return how many pixels of a box x, y, w, h each of `boxes` (n, 4) shares."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    return np.maximum(high - low, 0).prod(1)
+
+
+def _state_map(
+    size: int, places: Sequence[tuple[float, float, float, float]], states: Sequence[int]
+) -> np.ndarray:
+    """Return int8 (m, m): the state of the place x, y, w, h under each cell, PAPER under none."""
     cells = size // STRIDE
     centre = (np.arange(cells) + 0.5) * STRIDE
-    states = np.full((cells, cells), PAPER, np.int8)
-    reach = STRIDE * 0.35  # a slot narrower than a cell still owns the nearest one
-    state_of = slot_states(karyogram)
-    for slot in karyogram.slots:
-        x, y = (slot.x - x0) * scale + left, (slot.y - y0) * scale + top
-        inside_x = (centre >= x - reach) & (centre <= x + slot.w * scale + reach)
-        inside_y = (centre >= y - reach) & (centre <= y + slot.h * scale + reach)
+    made = np.full((cells, cells), PAPER, np.int8)
+    reach = STRIDE * 0.35  # what is narrower than a cell still owns the nearest one
+    for (x, y, w, h), state in zip(places, states, strict=True):
+        inside_x = (centre >= x - reach) & (centre <= x + w + reach)
+        inside_y = (centre >= y - reach) & (centre <= y + h + reach)
         window = np.ix_(inside_y, inside_x)
-        states[window] = np.maximum(states[window], state_of[slot.name])
-    return image, states
+        made[window] = np.maximum(made[window], state)
+    return made
 
 
 class KaryogramSet:
@@ -211,10 +255,12 @@ def build_set(
     locator: Locator,
     workers: int = 2,
     tick: Tick = silent,
+    view: str = PLAIN,
 ) -> KaryogramSet:
     """Make every entry's karyogram at every size; goes on after the last finished chunk.
 
-    `locator`: of the gate, which says of each whether screening would accept it.
+    `locator`: of the gate, which says of each whether screening would accept it, and of the compact
+    `view`. ScreeningError for a karyogram on which it finds nothing to lay out.
     """
     by_key = {(c.source, c.case, c.cell): c for c in cells}
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +281,9 @@ def build_set(
         todo = iter(entries[done:])
         tick(done, len(entries), f"karyograms of {folder.name}")
         for chunk in iter(lambda: list(islice(todo, 64)), []):
-            jobs = [(e, by_key[e.source, e.case, e.cell], tuple(sizes), locator) for e in chunk]
+            jobs = [
+                (e, by_key[e.source, e.case, e.cell], tuple(sizes), locator, view) for e in chunk
+            ]
             for row, made in pool.map(_job, jobs, chunksize=4):
                 for size, (image, states) in made.items():
                     arrays["images", size][done] = image
@@ -250,11 +298,13 @@ def build_set(
     return KaryogramSet(folder)
 
 
-def _job(job: tuple[Entry, Metaphase, tuple[int, ...], Locator]) -> tuple[dict, dict]:
+def _job(job: tuple[Entry, Metaphase, tuple[int, ...], Locator, str]) -> tuple[dict, dict]:
     """Make one karyogram; runs in a worker process."""
-    entry, cell, sizes, locator = job
+    entry, cell, sizes, locator, view = job
     karyogram, abnormality = make(entry, cell)
-    quality = inspect(Page.of(karyogram.image), locator).quality
+    page = Page.of(karyogram.image)
+    inspection = inspect(page, locator)
+    quality = inspection.quality
     row = asdict(entry) | {
         "id": entry.id,
         "label": NORMAL if entry.kind == COMPOSED else ABNORMAL,
@@ -265,4 +315,8 @@ def _job(job: tuple[Entry, Metaphase, tuple[int, ...], Locator]) -> tuple[dict, 
         "objects": quality.objects,
         "warnings": list(quality.warnings),
     }
+    if view == COMPACT:
+        located = inspection.located or locator.locate(page)
+        page = inspection.page or page
+        return row, {size: compact_tensors(karyogram, page, located, size) for size in sizes}
     return row, {size: tensors(karyogram, size) for size in sizes}

@@ -17,10 +17,13 @@ from screening.data.manifest import ManifestPicture, read_manifest
 from screening.data.slot_augment import augment_slots, boxes_beside, located
 from screening.data.split import PARTS, Split, check_leaks, split_by_case
 from screening.data.tables import Problems
-from screening.errors import ImageError, ManifestError
+from screening.errors import ImageError, ManifestError, ScreeningError
 from screening.images.normalise import crop_margins, letterbox, normalise
+from screening.images.page import Page
 from screening.images.read import read_image
+from screening.karyogram.compact import compact_of
 from screening.karyogram.locate import Locator
+from screening.setting_types import COMPACT, PLAIN
 from screening.train.cache import Pictures
 
 THREADS = 4
@@ -61,22 +64,34 @@ def load_pictures(
     seed: int = 0,
     manifest: Path | None = None,
     locator: Locator | None = None,
+    view: str = PLAIN,
 ) -> Pictures:
     """Return the items' pictures at `size`, by the very path of screening; variants when given.
 
     Variants are order-preserving (brightness, noise, blur), with `augmentation.slots` also changed
     inside the slots: boxes come from the truth beside the `manifest`, else from the `locator`. A
-    variant depends on (seed, id, its number) only. ManifestError lists every picture that cannot be
-    read.
+    variant depends on (seed, id, its number) only. The compact `view` needs a `locator`, and
+    finds the chromosomes anew in every variant that is changed inside the slots. ManifestError
+    lists every picture that cannot be read, or on which nothing was found to lay out.
     """
     problems = Problems("the images")
 
+    def laid_out(page: Page) -> np.ndarray:
+        if view == COMPACT:
+            assert locator is not None, "the compact view shows what a locator finds"
+            return compact_of(page, locator, size).picture
+        return letterbox(crop_margins(page.paper), size)
+
     def plain(item: ManifestPicture) -> np.ndarray | None:
         try:
-            return letterbox(crop_margins(normalise(read_image(item.path, frame=item.frame))), size)
+            grey = read_image(item.path, frame=item.frame)
+            # The plain view is of the whole picture, as the networks so far were taught.
+            return laid_out(Page.of(grey) if view == COMPACT else Page(normalise(grey)))
         except ImageError as error:
             problems.add(str(error))
-            return None
+        except ScreeningError as error:
+            problems.add(f"{item.path}: {error}")
+        return None
 
     with ThreadPoolExecutor(THREADS) as pool:
         decoded = [picture for picture in pool.map(plain, items) if picture is not None]
@@ -85,14 +100,14 @@ def load_pictures(
     stack = np.stack(decoded) if decoded else np.zeros((0, size, size), np.uint8)
     vary = None
     if augmentation is not None and augmentation.mode != "none":
-        vary = _varied(items, stack, size, augmentation.slots, seed, manifest, locator)
+        vary = _varied(items, stack, laid_out, augmentation.slots, seed, manifest, locator)
     return Pictures([item.id for item in items], labels, stack, vary)
 
 
 def _varied(
     items: Sequence[ManifestPicture],
     plain: np.ndarray,
-    size: int,
+    laid_out: Callable[[Page], np.ndarray],
     slots: bool,
     seed: int,
     manifest: Path | None,
@@ -108,7 +123,7 @@ def _varied(
             placed = boxes.get(item.id) or (located(paper, locator) if locator else [])
             key = hashlib.sha256(f"{seed}/{variant}/{item.id}".encode()).digest()
             rng = np.random.default_rng(list(key[:8]))
-            image = letterbox(crop_margins(augment_slots(paper, placed, rng)), size)
+            image = laid_out(Page(augment_slots(paper, placed, rng)))
         return change(np.ascontiguousarray(image), item.id, variant)
 
     return vary

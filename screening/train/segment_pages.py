@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from screening.atomic import replaced_file
-from screening.images.foreground import shrunk
-from screening.images.normalise import normalise
+from screening.images.page import Page
 from screening.karyogram.locate.segments import (
     BODY,
     BORDER,
@@ -27,10 +26,14 @@ from screening.karyogram.locate.segments import (
 )
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Metaphase
+from screening.synthesis.printed import printed, random_kinds
 from screening.synthesis.simulate import random_abnormality, sham, simulate
 from screening.synthesis.style import Style, random_style
 
 _INK = 245  # as in the composer: darker is part of a chromosome's picture
+_PRINTED = 0.5
+"""Share of the pages that are printed as laboratories do: what stands around, stout rows pressed
+together, small and large pages."""
 
 
 def harder(style: Style, rng: np.random.Generator) -> Style:
@@ -61,6 +64,15 @@ def harder(style: Style, rng: np.random.Generator) -> Style:
             stout=rng.uniform(1.4, 2.2),
             chromosome_blur=rng.uniform(0, 2.5) * style.width / 900,
         )
+    if rng.random() < 0.3:  # as condensed as cells get: short and thick, chromatids in an X
+        style = replace(
+            style,
+            stout=rng.uniform(1.8, 3.2),
+            splay=rng.uniform(0.3, 1.3),
+            cleft=rng.uniform(0.2, 1.0),
+            bands=rng.uniform(0.4, 0.9),
+            chromosome_blur=rng.uniform(0.3, 2.5) * style.width / 900,
+        )
     return style
 
 
@@ -80,8 +92,11 @@ def labelled(cell: Metaphase, seed: int) -> Labelled:
         cell = simulate(cell, random_abnormality(rng, cell.sex), rng)
     else:
         cell = sham(cell, rng)
-    karyogram = compose(cell, style, rng)
-    page, shrink = shrunk(normalise(karyogram.image))
+    if rng.random() < _PRINTED:
+        karyogram = printed(cell, random_kinds(rng), rng, style).karyogram
+    else:
+        karyogram = compose(cell, style, rng)
+    page, shrink = Page.of(karyogram.image).shrunk
     unit = typical_width(page) * float(np.exp(rng.normal(0, 0.1)))
     copy, scale = page_copy(page, unit)
     return _truth(copy, karyogram.laid, shrink * scale)

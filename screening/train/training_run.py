@@ -80,7 +80,12 @@ class TrainingRun:
         (out / "split.json").write_text(self.split.to_json(), "utf-8")
         write_config(config, out / "config.yaml", ["The settings of this training."])
         plain = _plain_copy(config, screener)
-        scores = {part: self._scored(plain, part) for part in self.parts if self.parts[part]}
+        read = {TRAIN: train, VALIDATION: validation}
+        scores = {
+            part: _scored(plain, read.get(part) or self.pictures(part))
+            for part in self.parts
+            if self.parts[part]
+        }
         metrics = self._metrics(scores, stages)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
         self._draw(job.history, scores, stages)
@@ -96,22 +101,12 @@ class TrainingRun:
         augmentation = self.config.augmentation if varied else None
         return load_pictures(
             self.parts[part], self.config.model.size, augmentation, self.config.seed,
-            self.config.data.manifest, Locator.of(self.finder),
+            self.config.data.manifest, Locator.of(self.finder), self.config.model.view,
         )  # fmt: skip
 
     def new_screener(self) -> keras.Model:
         """Return the untrained screener of the settings, in the scope of the devices."""
         return new_screener(self.config, self.devices)
-
-    def _scored(self, screener: keras.Model, part: str) -> tuple[np.ndarray, np.ndarray]:
-        pictures = self.pictures(part)
-        p = [
-            np.asarray(screener(pictures.take(batch.rows, batch.variants), training=False))[:, 0][
-                batch.real > 0
-            ]
-            for batch in plain_batches(len(pictures), 16)
-        ]
-        return np.asarray(pictures.labels), np.concatenate(p)
 
     def _metrics(
         self, scores: dict[str, tuple[np.ndarray, np.ndarray]], stages: list[StageResult]
@@ -168,6 +163,7 @@ class TrainingRun:
             preprocessing=_preprocessing(self.config),
             size=model.size,
             dropout=model.dropout,
+            view=model.view,
             config="screener.json",
             weights="screener.weights.h5",
         )
@@ -194,6 +190,17 @@ def new_screener(config: TrainConfig, devices: Devices) -> keras.Model:
             return _build(config, layer=SharedDropout)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def _scored(screener: keras.Model, pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels and p(abnormal) of the pictures as they are, no variants."""
+    p = [
+        np.asarray(screener(pictures.take(batch.rows, batch.variants), training=False))[:, 0][
+            batch.real > 0
+        ]
+        for batch in plain_batches(len(pictures), 16)
+    ]
+    return np.asarray(pictures.labels), np.concatenate(p)
 
 
 def confusion_of(labels: np.ndarray, p: np.ndarray) -> np.ndarray:

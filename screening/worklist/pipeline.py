@@ -28,13 +28,16 @@ from screening.images.frames import frame_hash
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.images.read import read_image
+from screening.karyogram.compact import compact
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
 from screening.record import Picture
+from screening.setting_types import COMPACT, PLAIN
 from screening.worklist.crops import noteworthy
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import is_out_of_memory, reason_of
 from screening.worklist.ledger import Ledger
+from screening.worklist.looked import Place, heat, plain_place
 from screening.worklist.reader import ReadCell
 
 THUMBNAIL_SIDE = 320  # px, longest side: a karyogram's chromosomes are still told apart
@@ -43,9 +46,10 @@ _FLUSH = 64  # results without the model that are committed at once
 
 
 class Scorer(Protocol):
-    """Anything that scores pictures: `size` is the side of its input in px, `device` the one in
-    use and `engine` what runs it, in words; `score` gives p(abnormal) of each pass, float32
-    (passes,), for each picture."""
+    """Anything that scores pictures: `size` is the side of its input in px, `view` how pages are
+    laid out for it, `device` the one in use and `engine` what runs it, in words; `score` gives
+    p(abnormal) of each pass, float32 (passes,), for each picture, and `looked` then where it looked
+    in each, uint8 (n, m, m), None when it cannot tell."""
 
     @property
     def passes(self) -> int: ...
@@ -54,10 +58,16 @@ class Scorer(Protocol):
     def size(self) -> int: ...
 
     @property
+    def view(self) -> str: ...
+
+    @property
     def device(self) -> str: ...
 
     @property
     def engine(self) -> str: ...
+
+    @property
+    def looked(self) -> np.ndarray | None: ...
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Iterable[np.ndarray]: ...
 
@@ -82,14 +92,15 @@ class OutOfMemory(ScreeningError):
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A picture on its way: `tensor` uint8 (size, size) if the model is to see it, else None;
-    `known` when the ledger already holds it. `page` and `located` travel with it until the last
-    stage that needs them."""
+    `known` when the ledger already holds it; `places`: what of the tensor lies where on the page.
+    `page` and `located` travel with it until the last stage that needs them."""
 
     picture: Picture
     tensor: np.ndarray | None = None
     known: bool = False
     page: Page | None = None
     located: Located | None = None
+    places: tuple[Place, ...] = ()
 
 
 def run_pipeline(
@@ -123,7 +134,7 @@ def run_pipeline(
         settled.clear()
 
     def work(found: PictureFile) -> Prepared:
-        return prepare(found, scorer.size, known, locator)
+        return prepare(found, scorer.size, known, locator, scorer.view)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
@@ -139,8 +150,14 @@ def run_pipeline(
     return new
 
 
-def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Locator) -> Prepared:
-    """Return `found` read, judged and made ready for a model of `size` px.
+def prepare(
+    found: PictureFile,
+    size: int,
+    known: Mapping[str, str],
+    locator: Locator,
+    view: str = PLAIN,
+) -> Prepared:
+    """Return `found` read, judged and made ready for a model of `size` px that sees the `view`.
 
     Never raises for one picture. `known` maps names to the content hashes that the ledger holds.
     """
@@ -151,14 +168,16 @@ def prepare(found: PictureFile, size: int, known: Mapping[str, str], locator: Lo
         blank = replace(blank, sha256=content_hash(found))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
-        return inspected(read_image(found.path, frame=found.frame), blank, size, locator)
+        return inspected(read_image(found.path, frame=found.frame), blank, size, locator, view)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 
 
-def inspected(grey: np.ndarray, blank: Picture, size: int, locator: Locator) -> Prepared:
-    """Return `grey`, uint8 (h, w) as it was read, judged and made ready for a model of `size` px;
-    `blank` names it."""
+def inspected(
+    grey: np.ndarray, blank: Picture, size: int, locator: Locator, view: str = PLAIN
+) -> Prepared:
+    """Return `grey`, uint8 (h, w) as it was read, judged and made ready for a model of `size` px
+    that sees the `view`; `blank` names it."""
     page = Page.of(grey)
     inspection = inspect(page, locator)
     page, quality = inspection.page or page, inspection.quality
@@ -172,9 +191,19 @@ def inspected(grey: np.ndarray, blank: Picture, size: int, locator: Locator) -> 
     )
     if not quality.ok:
         return Prepared(picture)
-    tensor = letterbox(page.cropped, size)
+    places: tuple[Place, ...]
+    if view == COMPACT and inspection.located is not None:
+        seen = compact(page.paper, inspection.located, size)
+        tensor = seen.picture
+        picture = replace(picture, warnings=(*picture.warnings, *seen.doubts))
+        stand = page.fractions(np.array([each.box for each in inspection.located.chromosomes]))
+        pairs = zip(seen.boxes, stand.tolist(), strict=True)
+        places = tuple((box, (x, y, w, h)) for box, (x, y, w, h) in pairs if box is not None)
+    else:
+        tensor = letterbox(page.cropped, size)
+        places = (plain_place(page.cropped.shape, size),)
     page.drop_objects()
-    return Prepared(picture, tensor, page=page, located=inspection.located)
+    return Prepared(picture, tensor, page=page, located=inspection.located, places=places)
 
 
 def thumbnail(grey: np.ndarray) -> bytes:
@@ -251,15 +280,20 @@ def score(
     ]
 
 
-def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[np.ndarray | str]:
+Answer = tuple[np.ndarray, np.ndarray | None]
+"""p of each pass, and where the network looked."""
+
+
+def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[Answer | str]:
     """The model's answer for each picture, or in words why it has none."""
     tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
     keys = [key_of(prepared.picture.sha256) for prepared in batch]
     try:
-        scored: list[np.ndarray | str] = [*scorer.score(tensors, keys)]
+        scored = [*scorer.score(tensors, keys)]
         if len(scored) != len(batch):
             raise ValueError(f"{len(scored)} answers of the model for {len(batch)} pictures")
-        return scored
+        looked = [None] * len(batch) if scorer.looked is None else scorer.looked
+        return [*zip(scored, looked, strict=True)]
     except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemory(_memory_advice(len(batch))) from error
@@ -272,7 +306,7 @@ def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[np.ndarray | str
 
 def _finished(
     prepared: Prepared,
-    answer: np.ndarray | str,
+    answer: Answer | str,
     reader: CellReader | None,
     keeper: Keeper | None,
 ) -> Picture:
@@ -280,11 +314,14 @@ def _finished(
     if isinstance(answer, str):
         return replace(picture, status=FAILED, reason=answer)
     try:
-        p = np.asarray(answer, np.float32)
+        p = np.asarray(answer[0], np.float32)
         if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
             return replace(picture, status=FAILED, reason="the model's answer is not a probability")
+        page, located, tensor = prepared.page, prepared.located, prepared.tensor
         picture = replace(picture, p=p)
-        page, located = prepared.page, prepared.located
+        if answer[1] is not None and page is not None and tensor is not None:
+            over = heat(answer[1], len(tensor), prepared.places, page.cropped.shape)
+            picture = replace(picture, heat=over)
         if reader is None or page is None or located is None:
             return picture
         cell = reader.read(page, located, p)

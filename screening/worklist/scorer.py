@@ -40,8 +40,13 @@ class BundleScorer:
             raise ScreeningError(f"the bundle {bundle.folder} holds no {PART}, which screen needs")
         self.bundle, self.passes, self.seed, self.device = bundle, passes, seed, device
         self.batch_size, self.engine = batch_size, engine
-        self.size = bundle.network(PART).size
+        self.size, self.view = bundle.network(PART).size, bundle.network(PART).view
         self._model: Predictor | None = None
+
+    @property
+    def looked(self) -> np.ndarray | None:
+        """Return where it looked in the pictures last scored, uint8 (n, m, m); None: unknown."""
+        return self._model.looked if self._model is not None else None
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of each pass, float32 (n, passes), of `images`, uint8 (size, size)."""

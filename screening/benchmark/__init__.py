@@ -1,0 +1,1 @@
+"""The 24-class benchmark: networks × recipes × datasets × protocols × seeds, one row each."""

@@ -1,0 +1,282 @@
+"""What a benchmark found: benchmark.md, benchmark.csv, classes.csv and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from screening.atomic import replace_files
+from screening.benchmark.anchors import ANCHORS
+from screening.benchmark.config import (
+    BY_PATIENT,
+    LABORATORY_OUT,
+    PROTOCOLS,
+    RANDOM,
+    BenchmarkConfig,
+    Row,
+)
+from screening.benchmark.dataset import Dataset
+from screening.benchmark.figures import draw
+from screening.benchmark.measures import QUARTILES, Measures, confusion, confusions
+from screening.benchmark.runner import Result
+from screening.classes import CHROMOSOMES
+from screening.metrics import markdown_table
+from screening.models.backbones import BACKBONES
+from screening.words import counted
+
+PAGE, TABLE, CLASSES, FIGURES = "benchmark.md", "benchmark.csv", "classes.csv", "figures"
+_FACTS = ("train", "validation", "epochs", "training seconds", "parameters", "operations", "timed",
+          "seconds one by one", "seconds batched")  # fmt: skip
+_FIGURES = ("accuracy", "low", "high", "precision", "sensitivity", "specificity",
+            "specificity_printed", "f1")  # fmt: skip
+
+
+def write(
+    out: Path,
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    config: BenchmarkConfig,
+    datasets: Mapping[str, Dataset],
+) -> Path:
+    """Write what is finished, name what is not, and return the page's path."""
+    folder = out / FIGURES
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = draw(results, counts_of(datasets), folder) if results else []
+    text = f"# 24-class benchmark\n\n{body(rows, results, config, datasets)}"
+    text += "".join(f"\n![{one.stem}]({FIGURES}/{one.name})\n" for one in figures)
+    replace_files(out, {TABLE: _table(results), CLASSES: _class_table(results), PAGE: text})
+    return out / PAGE
+
+
+def counts_of(datasets: Mapping[str, Dataset]) -> dict[str, np.ndarray]:
+    """Return, for every laboratory, the pictures of each class (24,) in all datasets."""
+    found: dict[str, np.ndarray] = {}
+    for dataset in datasets.values():
+        of = np.array([record.source for record in dataset.records])
+        for source in dataset.sources:
+            own = np.bincount(dataset.labels[of == source], minlength=len(CHROMOSOMES))
+            found[source] = np.maximum(found.get(source, 0), own)
+    return found
+
+
+def body(
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    config: BenchmarkConfig,
+    datasets: Mapping[str, Dataset],
+) -> str:
+    """Return the page without its title and figures, as Markdown."""
+    return "\n".join(
+        [
+            *_what(config, datasets),
+            *_side_by_side(results),
+            *_measured(results),
+            *_by_class(results),
+            *_costs(results),
+            *_published(),
+            *_not_run(rows, results),
+        ]
+    )
+
+
+def _what(config: BenchmarkConfig, datasets: Mapping[str, Dataset]) -> list[str]:
+    lines = []
+    for dataset in datasets.values():
+        of = [record.source for record in dataset.records]
+        named = (f"{source} {of.count(source)}" for source in dataset.sources)
+        people = len({(r.source, r.case) for r in dataset.records})
+        lines.append(
+            f"- {dataset.name}: {counted(len(of), 'chromosome')} of {people} people "
+            f"({', '.join(named)}), content sha256 {dataset.hash[:16]}"
+        )
+    train, validation, test = (f"{100 * share:.0f}" for share in config.shares)
+    start = config.weights or "random"
+    return [
+        f"One chromosome at a time, {config.size} pixels square, no length given and no cell seen; "
+        f"{start} weights at the start. A laboratory's chromosomes are scaled by one factor, from "
+        "the median of their sizes, without their classes.\n",
+        *lines,
+        f"\n`{RANDOM}`: pictures shared out {train}/{validation}/{test} at random with equal "
+        f"shares of the classes, as published figures are; `{BY_PATIENT}`: people shared out in "
+        f"the same way, none on two sides; `{LABORATORY_OUT}`: trained on the people of the other "
+        "laboratories, measured on all of the one left out. The epoch is chosen on the validation "
+        "part, never on what is measured. Intervals: 95 %, whole people drawn anew "
+        "(1,000 times).\n",
+        *_recipes(config),
+    ]
+
+
+def _recipes(config: BenchmarkConfig) -> list[str]:
+    said = []
+    for r in config.recipes:
+        each = (
+            f"{r.steps} steps of twice 24 pictures an epoch" if r.kind == "contrastive"
+            else f"batch {r.batch}, label smoothing {r.smoothing:g}"
+        )  # fmt: skip
+        said.append(
+            f"- recipe {r.name} ({r.kind}): at most {counted(r.epochs, 'epoch')}, learning rate "
+            f"{r.rate:g}, {each}, patience {r.patience}, {r.dtype}"
+            f"{'' if r.augment else ', nothing augmented'}"
+        )
+    return [*said, ""]
+
+
+def _side_by_side(results: Sequence[Result]) -> list[str]:
+    """The finding: one laboratory's accuracy under the protocols, training by training."""
+    found: dict[tuple[str, ...], dict[str, list[Measures]]] = {}
+    for one in results:
+        for source, own in one.by_source.items():
+            key: tuple[str, ...] = (
+                one.row.network,
+                one.row.recipe.name,
+                one.row.dataset.name,
+                source,
+            )
+            found.setdefault(key, {}).setdefault(one.row.protocol, []).append(own)
+    lines = []
+    for key, measured in found.items():
+        shown = [_over_seeds(measured.get(protocol, ())) for protocol in PROTOCOLS]
+        lines.append((*key, *shown))
+    header = ("network", "recipe", "dataset", "measured on", *PROTOCOLS)
+    return [
+        "## The same laboratory under the protocols\n",
+        "Accuracy in percent with its interval, and how many chromosomes of how many people.\n",
+        markdown_table(header, lines),
+    ]
+
+
+def _over_seeds(measured: Sequence[Measures]) -> str:
+    if not measured:
+        return "–"
+    first = measured[0]
+    if len(measured) == 1:
+        return f"{_accuracy(first)}; {first.pictures} of {first.people}"
+    values = [100 * one.accuracy for one in measured]
+    return f"{np.mean(values):.1f} ({min(values):.1f}–{max(values):.1f}, {len(values)} seeds)"
+
+
+def _accuracy(one: Measures) -> str:
+    if np.isnan(one.low):
+        return f"{100 * one.accuracy:.1f}"
+    return f"{100 * one.accuracy:.1f} ({100 * one.low:.1f}–{100 * one.high:.1f})"
+
+
+def _measured(results: Sequence[Result]) -> list[str]:
+    header = ("row", "trained on", "measured on", "accuracy", "precision", "sensitivity",
+              "specificity", "TN/(TP+TN)", "F1")  # fmt: skip
+    lines = []
+    for one in results:
+        m = one.measures
+        macro = (m.precision, m.sensitivity, m.specificity, m.specificity_printed, m.f1)
+        lines.append(
+            (one.row.name, one.facts["train"], m.pictures, _accuracy(m),
+             *(f"{100 * value:.2f}" for value in macro))
+        )  # fmt: skip
+    return [
+        "## Every row\n",
+        "Percent; macro averages over the classes. Specificity is TN/(FP+TN); the column beside it "
+        "is what ChromosomeNet prints under that name.\n",
+        markdown_table(header, lines),
+    ]
+
+
+def _by_class(results: Sequence[Result]) -> list[str]:
+    lines = [
+        (one.row.name, *(f"{100 * value:.1f}" for value in one.measures.quartiles))
+        for one in results
+    ]
+    said = [f"- {one.row.name}: {confusions(confusion(one.labels, one.said))}" for one in results]
+    return [
+        "## Accuracy of the classes, percent\n",
+        markdown_table(("row", *QUARTILES), lines),
+        "\nMost frequent confusions, true class first:\n",
+        *said,
+        "",
+    ]
+
+
+def _costs(results: Sequence[Result]) -> list[str]:
+    first = {(one.row.network, one.row.recipe.kind): one for one in reversed(results)}
+    lines = []
+    for (network, kind), one in reversed(first.items()):
+        known, facts = BACKBONES[network].published, one.facts
+        printed = "–" if known is None else f"{known.millions} M ({known.classes or 'no'} classes)"
+        lines.append(
+            (network, kind, f"{facts['parameters']:,}", printed,
+             f"{facts['operations'] / 1e6:,.1f}", facts["timed"],
+             f"{facts['seconds one by one']:.1f}", f"{facts['seconds batched']:.1f}")
+        )  # fmt: skip
+    header = ("network", "recipe", "parameters", "published", "MFLOP a picture", "timed",
+              "seconds one by one", "seconds batched")  # fmt: skip
+    return [
+        "## What they cost\n",
+        "Trainable parameters as built here for 24 classes; the published count has its own "
+        "classes and size (screening/models/backbones.py names the source; a test builds it and "
+        "compares every printed digit). Seconds on the machine of this run, whatever else it "
+        "did.\n",
+        markdown_table(header, lines),
+    ]
+
+
+def _published() -> list[str]:
+    def text(value: float | None) -> str:
+        return "–" if value is None else f"{value:g}"
+
+    lines = [
+        (a.network, f"{a.accuracy:.2f}", *map(text, (a.precision, a.f1, a.sensitivity,
+         a.specificity, a.seconds)), a.source)
+        for a in ANCHORS
+    ]  # fmt: skip
+    header = ("published", "accuracy", "precision", "F1", "sensitivity", "specificity",
+              "seconds for 1,000", "source")  # fmt: skip
+    return [
+        "## Published, on other pictures\n",
+        "Nothing in this table was measured here; other pictures and splits, mostly pretrained "
+        "networks: no comparison of methods. ChromosomeNet prints as specificity TN/(TP+TN).\n",
+        markdown_table(header, lines),
+    ]
+
+
+def _not_run(rows: Sequence[Row], results: Sequence[Result]) -> list[str]:
+    done = {one.row.name for one in results}
+    left = [row.name for row in rows if row.name not in done]
+    if not left:
+        return [f"All {counted(len(rows), 'row')} of the settings were run.\n"]
+    named = "\n".join(f"- {name}" for name in left)
+    return [f"## Not run\n\n{len(left)} of {counted(len(rows), 'row')}:\n\n{named}\n"]
+
+
+def _table(results: Sequence[Result]) -> str:
+    head = ("row", "network", "recipe", "dataset", "protocol", "left out", "seed", "measured on",
+            "pictures", "people", *_FIGURES, *QUARTILES, *_FACTS)  # fmt: skip
+    lines = []
+    for one in results:
+        row = one.row
+        names = (row.name, row.network, row.recipe.name, row.dataset.name, row.protocol,
+                 row.left_out, row.seed)  # fmt: skip
+        for where, m in (("all", one.measures), *one.by_source.items()):
+            figures = (getattr(m, name) for name in _FIGURES)
+            lines.append(
+                (*names, where, m.pictures, m.people, *figures, *m.quartiles,
+                 *(one.facts[name] for name in _FACTS))
+            )  # fmt: skip
+    return _csv(head, lines)
+
+
+def _class_table(results: Sequence[Result]) -> str:
+    lines = [(one.row.name, *one.measures.classes) for one in results]
+    return _csv(("row", *CHROMOSOMES), lines)
+
+
+def _csv(head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(head)
+    for line in lines:
+        empty = ("" if isinstance(v, float) and np.isnan(v) else v for v in line)
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in empty])
+    return buffer.getvalue()
