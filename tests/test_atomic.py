@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,18 @@ def test_what_a_kill_between_two_renames_left_is_put_back(tmp_path):
     with pytest.raises(KeyError), replaced_folder(folder):
         raise KeyError
     assert content(tmp_path) == {"result/a.txt": "old"}
+
+
+def test_on_windows_a_file_is_opened_for_writing_to_be_made_safe(tmp_path, monkeypatch):
+    opened = []
+    usual = os.open
+
+    def noted(path, flags):
+        opened.append((Path(path).name, flags))
+        return usual(path, flags)
+
+    monkeypatch.setattr(atomic.os, "open", noted)
+    monkeypatch.setattr(atomic, "_TO_SYNC", os.O_RDWR)
+    replace_files(tmp_path, {"a.txt": "new"})  # its folder cannot be opened so: that is no error
+    monkeypatch.undo()
+    assert opened[0] == (".part-a.txt", os.O_RDWR) and content(tmp_path) == {"a.txt": "new"}
