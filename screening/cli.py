@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --resume",
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
+        needs_tensorflow=False,  # it may, by its engine, which then says so
     ),
     "report": Command(
         "report",
@@ -63,6 +64,7 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result",
             "screening classify chromosomes --out result --no-cells",
         ),
+        needs_tensorflow=False,
     ),
     "compose": Command(
         "compose",
@@ -107,6 +109,7 @@ COMMANDS: dict[str, Command] = {
             "screening tune --data calibration.csv --recall 0.95 --out tuned",
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
+        needs_tensorflow=False,
     ),
     "evaluate": Command(
         "evaluate",
@@ -115,6 +118,7 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result",
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
+        needs_tensorflow=False,
     ),
     "train": Command(
         "train",

@@ -52,7 +52,7 @@ def keep_run(out: Path, folder: Path, pictures: Sequence[Picture]) -> None:
         ledger.add(pictures)
         facts = RunFacts(
             bundle_hash=BUNDLE, bundle_name="fake", options={}, rule=Rule.of(INFO), passes=20,
-            device="fake", started="", finished="", seconds=1.0, new=len(pictures),
+            device="fake", engine="fake", started="", finished="", seconds=1.0, new=len(pictures),
             left_out=LeftOut({}, ()), notes=(),
         )  # fmt: skip
         write_outputs(out, ledger, facts)

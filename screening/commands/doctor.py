@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from screening import __version__
-from screening.errors import BundleError, NotInstalled
+from screening.errors import BundleError, NotInstalled, ScreeningError
 from screening.native_log import native_log_filtered
 
 GIB = 2**30
@@ -22,7 +22,15 @@ NEEDED_MEMORY = 2.0
 """GiB: TensorFlow, the VGG16 screener and one batch at 150×150 stay under this."""
 NEEDED_DISK = 1.0
 """GiB for the results; a page with some hundred thumbnails is far smaller."""
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "pydicom")
+PACKAGES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-image",
+    "pydicom",
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
     yield memory_finding(available_memory())
     yield disk_finding(out)
     yield bundle_finding(bundle)
+    yield engine_finding(bundle)
 
 
 def python_finding(found: tuple[int, int]) -> Finding:
@@ -73,7 +82,7 @@ def python_finding(found: tuple[int, int]) -> Finding:
 
 
 def tensorflow_findings() -> Iterator[Finding]:
-    """Yield TensorFlow, Keras and the GPUs; a missing or broken TensorFlow is a finding."""
+    """Yield TensorFlow, Keras and the GPUs; most of what is here runs without them."""
     try:
         with native_log_filtered():
             import keras
@@ -81,7 +90,8 @@ def tensorflow_findings() -> Iterator[Finding]:
 
             gpus = tensorflow.config.list_physical_devices("GPU")
     except ImportError as error:
-        yield Finding("TensorFlow", f"cannot be imported: {error}", "bad", NotInstalled.advice)
+        advice = f"train, search and build need it: {NotInstalled.advice}"
+        yield Finding("TensorFlow", f"cannot be imported: {error}", "note", advice)
         return
     yield Finding("TensorFlow", tensorflow.__version__)
     backend = keras.backend.backend()
@@ -167,6 +177,21 @@ def bundle_finding(folder: Path | None) -> Finding:
     found = f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}; parts: {parts}"
     trial = bundle.info.trial_warning
     return Finding("Bundle", found, "note" if trial else "ok", trial)
+
+
+def engine_finding(folder: Path | None) -> Finding:
+    """Return what runs the networks of the bundle at `folder` here, after it was tried on inputs
+    whose answers are known."""
+    from screening.bundle import default_bundle, load_bundle
+    from screening.predict.engine import engine_of
+
+    try:
+        chosen = engine_of(load_bundle(folder or default_bundle()))
+    except ScreeningError as error:
+        return Finding("Engine", str(error), "bad")
+    if chosen.why:
+        return Finding("Engine", str(chosen), "note")
+    return Finding("Engine", f"{chosen}, gives the known answers of every network")
 
 
 def show(findings: list[Finding]) -> None:

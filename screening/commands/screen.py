@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
     bundle = chosen_bundle(args.bundle)
     rule = Rule.of(bundle.info, args.min_confidence, args.rule)
-    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
-    reader = reader_of(bundle, args.passes, args.seed)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
+    reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     settings = Settings(
         folder=args.folder,
         out=args.out,
@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers or min(4, os.cpu_count() or 1),
         seed=args.seed,
         device=args.device,
+        engine=args.engine,
         quiet=args.quiet,
         save_chromosomes=args.save_chromosomes,
     )
