@@ -16,10 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
-	$(BIN)/screening screen $(DEMO) --out out/demo --overwrite || [ $$? -eq 3 ]
-	@echo
-	@echo "The work list of the demo: $(CURDIR)/out/demo/report.html"
-	@echo "To read it case by case in the browser: $(BIN)/screening review out/demo"
+	$(BIN)/screening screen $(DEMO) --out "$(CURDIR)/out/demo" --overwrite || [ $$? -eq 3 ]
 
 test: $(STAMP)  ## everything but the slow tests
 	$(BIN)/python -m pytest -q -m "not slow"

@@ -49,10 +49,21 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
     ),
+    "watch": Command(
+        "watch",
+        "sort karyograms into a work list as they arrive in a folder",
+        (
+            "screening watch arriving --out result",
+            "screening watch arriving --out result --every 60",
+        ),
+    ),
     "report": Command(
         "report",
-        "write the outputs of a run again from its ledger, without networks",
-        ("screening report result",),
+        "write the outputs of a run again, or one list of all parts of a run",
+        (
+            "screening report result",
+            "screening report part1 part2 part3 --out result",
+        ),
         needs_tensorflow=False,
     ),
     "classify": Command(
@@ -165,7 +176,7 @@ exit status:
   2    wrong usage
   3    screen finished, but some images were rejected or failed;
        tune: nothing could be certified, no bundle was written
-  130  stopped with Ctrl-C"""
+  130  stopped with Ctrl-C (watch ends by it as screen does)"""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -96,8 +96,8 @@ def test_every_command_that_computes_asks_for_tensorflow(monkeypatch, capsys, tm
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     out = ("--out", str(tmp_path / "out"))
     words = {
-        "screen": ("tests", *out), "classify": ("tests", *out), "train": (CONFIG, *out),
-        "search": (CONFIG, *out), "build": (BUILD, "--smoke", *out),
+        "screen": ("tests", *out), "watch": ("tests", *out), "classify": ("tests", *out),
+        "train": (CONFIG, *out), "search": (CONFIG, *out), "build": (BUILD, "--smoke", *out),
         "tune": (SHIPPED, "--data", "tests"), "evaluate": ("--data", "tests", *out),
         "benchmark": (BENCHMARK, "--smoke", *out),
     }  # fmt: skip

@@ -1,26 +1,48 @@
-"""`screening report`: the outputs of a run written again from its ledger."""
+"""`screening report`: the outputs of a run written again from its ledger, or of all its parts."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from screening.errors import ScreeningError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
-    parser.add_argument("out", type=Path, help="the --out of a run of `screening screen`")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="out",
+        help="the --out of a run of `screening screen`, or those of all its parts (--shard)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the one list of all parts, as a run without --shard would have written "
+        "it; saved chromosomes stay where they are",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0: every picture was scored, 3: some rejected or failed, 1: none could be read.
 
-    Raises ScreeningError when the folder holds no results, or those of another version.
+    Raises ScreeningError when a folder holds no results, those of another version, or not all parts
+    of a run.
     """
+    if args.out is None and len(args.runs) > 1:
+        raise ScreeningError("several runs expect --out, the folder for the list of them all")
     from screening.commands.screen import show
+    from screening.worklist.join import join
     from screening.worklist.rebuild import rebuild
 
-    summary, rule = rebuild(args.out)
+    if args.out is not None:
+        join(args.runs, args.out, args.overwrite)
+    out = args.out or args.runs[0]
+    summary, rule = rebuild(out)
     if not args.quiet:
-        show(summary, rule, args.out)
+        show(summary, rule, out)
     return summary.exit_status

@@ -62,7 +62,7 @@ class KeptRun:
     def pictures(self, images: Sequence[str]) -> list[KeptPicture]:
         """Return what the ledger holds of pictures, in the order asked for; LedgerError when one is
         not there or the folder holds another run by now."""
-        with _reading(self.out / FILE_NAME) as connection:
+        with reading(self.out / FILE_NAME) as connection:
             if _stamp(connection) != self.stamp:
                 raise LedgerError(f"{self.out} was screened again: load the list anew")
             return [self._picture(connection, image) for image in images]
@@ -92,7 +92,7 @@ def read_run(out: Path) -> KeptRun:
         raise LedgerError(
             f"expected the output folder of `screening screen`, but {out} holds no {FILE_NAME}"
         )
-    with _reading(path) as connection:
+    with reading(path) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             raise LedgerError(
@@ -116,7 +116,7 @@ def read_run(out: Path) -> KeptRun:
 
 def stamp_of(out: Path) -> str:
     """Return the stamp of the run that lies in `out` now; LedgerError while one is written."""
-    with _reading(out / FILE_NAME) as connection:
+    with reading(out / FILE_NAME) as connection:
         return _stamp(connection)
 
 
@@ -148,7 +148,8 @@ def _text(out: Path, name: str) -> str:
 
 def _lines(out: Path) -> tuple[Mapping[str, Any], ...]:
     try:
-        lines = tuple(map(json.loads, _text(out, "triage.jsonl").rstrip("\n").split("\n")))
+        text = _text(out, "triage.jsonl")
+        lines = tuple(map(json.loads, text.rstrip("\n").split("\n") if text else ()))
         whole = all(set(TRIAGE_COLUMNS) <= line.keys() for line in lines)
     except (ValueError, AttributeError):
         whole = False
@@ -176,7 +177,8 @@ def _case(name: str, row: Mapping[str, str]) -> Case:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the ledger at `path`; LedgerError while a run writes to it."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)
     try:
         yield connection
