@@ -12,7 +12,7 @@ DEMO := screening/demo/karyograms
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test slow lint format bench mutants reports bundle lock clean
+.PHONY: demo test slow lint format bench mutants reports bundle lock sbom clean
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
@@ -64,6 +64,14 @@ lock:
 	for extra in cpu gpu; do build/lock/bin/uv pip compile pyproject.toml --universal \
 		--python-version 3.11 --extra $$extra --extra test --generate-hashes --no-header --quiet \
 		--output-file requirements/$$extra.txt >/dev/null || exit 1; done
+
+# A venv of its own: what lists the packages is none of them.
+sbom: $(STAMP)  ## every package that is used: build/sbom.json (CycloneDX), build/licences.md
+	"$(PYTHON)" -m venv build/sbom
+	build/sbom/bin/python -m pip install --quiet "cyclonedx-bom>=7,<8"
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.json $(BIN)/python
+	$(BIN)/python scripts/list_licences.py build/sbom.json --out build/licences.md
 
 clean:
 	rm -rf .venv out build .pytest_cache .ruff_cache *.egg-info

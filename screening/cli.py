@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from screening import __version__
 from screening.errors import NotInstalled, ScreeningError
+from screening.events import log_to, note
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells expect it."""
@@ -31,12 +33,14 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Command:
-    """One sub-command: its module in `screening.commands`, one line of help, examples."""
+    """One sub-command: its module in `screening.commands`, one line of help, examples; `long`: it
+    may take hours, so it can keep a log for machines."""
 
     module: str
     help: str
     examples: tuple[str, ...]
     needs_tensorflow: bool = True
+    long: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -48,6 +52,7 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --resume",
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
+        long=True,
     ),
     "watch": Command(
         "watch",
@@ -56,6 +61,7 @@ COMMANDS: dict[str, Command] = {
             "screening watch arriving --out result",
             "screening watch arriving --out result --every 60",
         ),
+        long=True,
     ),
     "report": Command(
         "report",
@@ -73,6 +79,7 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result",
             "screening classify chromosomes --out result --no-cells",
         ),
+        long=True,
     ),
     "compose": Command(
         "compose",
@@ -117,6 +124,7 @@ COMMANDS: dict[str, Command] = {
             "screening tune --data calibration.csv --recall 0.95 --out tuned",
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
+        long=True,
     ),
     "evaluate": Command(
         "evaluate",
@@ -125,6 +133,7 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result",
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
+        long=True,
     ),
     "train": Command(
         "train",
@@ -133,11 +142,13 @@ COMMANDS: dict[str, Command] = {
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16",
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16 --resume",
         ),
+        long=True,
     ),
     "search": Command(
         "search",
         "search learning rate, batch size and more; writes the best settings",
         ("screening search configs/search.yaml --out runs/search",),
+        long=True,
     ),
     "build": Command(
         "build",
@@ -146,6 +157,7 @@ COMMANDS: dict[str, Command] = {
             "screening build configs/default_bundle.yaml --data FOLDER --out runs/default",
             "screening build configs/default_bundle.yaml --smoke --out runs/trial",
         ),
+        long=True,
     ),
     "benchmark": Command(
         "benchmark",
@@ -197,9 +209,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             name, *rest = arguments
             module = import_module(f"screening.commands.{COMMANDS[name].module}")
             asked = command_parser(name, module).parse_args(rest)
-            if COMMANDS[name].needs_tensorflow and find_spec("tensorflow") is None:
-                raise NotInstalled(name)
-            return int(module.run(asked))
+            with log_to(getattr(asked, "log_json", None), name):
+                return _run(name, module, asked)
         main_parser().parse_args(arguments)
         main_parser().print_help()
         return 2
@@ -214,6 +225,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         # at exit must not fail on the closed pipe either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run(name: str, module: ModuleType, asked: argparse.Namespace) -> int:
+    """Run a command and note how it begins and ends."""
+    note("started", version=__version__, arguments=vars(asked))
+    try:
+        if COMMANDS[name].needs_tensorflow and find_spec("tensorflow") is None:
+            raise NotInstalled(name)
+        status = int(module.run(asked))
+    except ScreeningError as error:
+        note("error", message=str(error), status=error.exit_status)
+        raise
+    except BaseException as error:
+        note("error", message=f"{type(error).__name__}: {error}")
+        raise
+    note("finished", status=status)
+    return status
 
 
 def main_parser() -> argparse.ArgumentParser:
@@ -251,6 +279,13 @@ def command_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    if command.long:
+        parser.add_argument(
+            "--log-json",
+            type=Path,
+            metavar="FILE",
+            help="also append what happens to FILE, one JSON object a line",
+        )
     return parser
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from screening import __version__
-from screening.errors import BundleError, NotInstalled
+from screening.errors import BundleError, NotInstalled, ScreeningError
 from screening.native_log import native_log_filtered
 
 GIB = 2**30
@@ -43,11 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("."), help="folder whose disk is checked (default: here)"
     )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="also screen two demo pictures and compare with the answers that are known",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return 0 when screening can run here and 1 when not."""
     findings = list(examine(args.bundle, args.out))
+    if args.self_test and all(finding.state != "bad" for finding in findings):
+        findings.append(self_test_finding(args.bundle))
     show(findings)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
@@ -167,6 +174,28 @@ def bundle_finding(folder: Path | None) -> Finding:
     found = f"{bundle.info.name}, verified, sha256 {bundle.hash[:12]}; parts: {parts}"
     trial = bundle.info.trial_warning
     return Finding("Bundle", found, "note" if trial else "ok", trial)
+
+
+def self_test_finding(folder: Path | None) -> Finding:
+    """Return whether the bundle at `folder` (None: the shipped one) says here what it said of the
+    demo pictures when it was made."""
+    from screening.bundle import default_bundle, load_bundle
+    from screening.commands import self_test
+
+    bundle = load_bundle(folder or default_bundle())
+    expected = self_test.known(bundle.hash)
+    if expected is None:
+        return Finding("Self-test", "no answers are known of this bundle", "note")
+    try:
+        wrong = self_test.differences(self_test.measure(bundle.folder), expected)
+    except ScreeningError as error:
+        wrong = [str(error)]
+    if wrong:
+        advice = "install the locked versions anew (make clean, make demo); if it stays, report it"
+        return Finding("Self-test", "; ".join(wrong), "bad", advice)
+    count = len(expected)
+    said = f"{count} pictures say what is known, within {self_test.TOLERANCE:g}"
+    return Finding("Self-test", said)
 
 
 def show(findings: list[Finding]) -> None:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from screening.commands.screen import Interrupted, add_run_arguments, prepared, show
 from screening.errors import ScreeningError
+from screening.events import note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.watch import Watch
 
     def say(line: str) -> None:
+        note("message", text=line)
         if not args.quiet:
             print(time.strftime("%H:%M:%S"), line, flush=True)
 
