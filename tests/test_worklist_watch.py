@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -223,6 +224,14 @@ def words(arrived: Path, *more: str) -> list[str]:
     return ["watch", str(arrived), "--out", out, "--every", "0.1", "--batch-size", "2", *more]
 
 
+def interrupt_once_listed(out: Path, count: int) -> None:
+    for _ in range(600):
+        time.sleep(0.1)
+        if len(listed(out)) == count and json.loads((out / "run.json").read_text())["new"]:
+            break
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_a_signal_ends_the_round_with_its_outputs(
     arrived: Path, fake_model: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -233,7 +242,7 @@ def test_a_signal_ends_the_round_with_its_outputs(
     assert "4 of 6 pictures are judged" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     monkeypatch.setattr("screening.worklist.scorer.BundleScorer", lambda *a, **k: FakeScorer())
-    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Thread(target=interrupt_once_listed, args=(arrived.parent / "out", 6)).start()
     assert main(words(arrived)) == 0
     assert len(listed(arrived.parent / "out")) == 6
 

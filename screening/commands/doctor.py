@@ -20,6 +20,11 @@ from screening.native_log import native_log_filtered
 GIB = 2**30
 NEEDED_MEMORY = 2.0
 """GiB: TensorFlow, the VGG16 screener and one batch at 150×150 stay under this."""
+PEAK, KEPT = 14, 4
+"""Bytes a pixel of a page: while a thread finds its chromosomes, and until it is scored. Measured
+on pages of 25 to 100 million pixels: 13.1 and 3.6 at most."""
+LARGEST = 100_000_000
+"""Pixels of a page; a larger one is refused."""
 NEEDED_DISK = 1.0
 """GiB for the results; a page with some hundred thumbnails is far smaller."""
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "pydicom")
@@ -67,6 +72,7 @@ def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
     yield from package_findings(version)
     yield Finding("CPU cores", str(usable_cores()))
     yield memory_finding(available_memory())
+    yield bound_finding(available_memory(), min(4, usable_cores()))
     yield disk_finding(out)
     yield bundle_finding(bundle)
 
@@ -139,6 +145,24 @@ def memory_finding(free: float | None) -> Finding:
         return Finding("Memory free", f"{free:.1f} GiB")
     advice = f"close other programs: about {NEEDED_MEMORY:.0f} GiB are needed"
     return Finding("Memory free", f"{free:.1f} GiB", "note", advice)
+
+
+def memory_bound(pixels: int, workers: int, batch_size: int) -> float:
+    """Return how many GiB `screen` takes at most where no page has more than `pixels`."""
+    ahead = 2 * batch_size + workers + batch_size  # begun, and waiting for their batch
+    return NEEDED_MEMORY + pixels * (workers * PEAK + ahead * KEPT) / GIB
+
+
+def bound_finding(free: float | None, workers: int) -> Finding:
+    """Return the most memory that `screen` takes with `workers` threads and its usual batches,
+    however many pictures there are."""
+    usual, most = memory_bound(LARGEST // 50, workers, 8), memory_bound(LARGEST, workers, 8)
+    found = f"{usual:.1f} GiB for pages of 2 million pixels, {most:.1f} GiB for 100 million"
+    if free is None or most <= free:
+        return Finding("Memory at most", found)
+    least = memory_bound(LARGEST, 1, 1)
+    advice = f"for very large pages: --workers 1 --batch-size 1 takes {least:.1f} GiB at most"
+    return Finding("Memory at most", found, "note", advice)
 
 
 def disk_finding(out: Path) -> Finding:
