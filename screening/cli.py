@@ -69,6 +69,7 @@ COMMANDS: dict[str, Command] = {
         (
             "screening report result",
             "screening report part1 part2 part3 --out result",
+            "screening report result --fhir result.json",
         ),
         needs_tensorflow=False,
     ),

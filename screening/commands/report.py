@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the one list of all parts, as a run without --shard would have written "
         "it; saved chromosomes stay where they are",
     )
+    parser.add_argument(
+        "--fhir",
+        type=Path,
+        metavar="FILE",
+        help="also write HL7 FHIR R4 as JSON: a preliminary DiagnosticReport per case",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
@@ -43,6 +49,22 @@ def run(args: argparse.Namespace) -> int:
         join(args.runs, args.out, args.overwrite)
     out = args.out or args.runs[0]
     summary, rule = rebuild(out)
+    if args.fhir is not None:
+        _write_fhir(out, args.fhir)
     if not args.quiet:
         show(summary, rule, out)
     return summary.exit_status
+
+
+def _write_fhir(out: Path, path: Path) -> None:
+    from screening.atomic import replace_files
+    from screening.worklist.fhir import fhir_text
+    from screening.worklist.kept import read_run
+
+    text = fhir_text(read_run(out))
+    try:
+        replace_files(path.parent, {path.name: text})
+    except OSError as error:
+        raise ScreeningError(
+            f"cannot write --fhir {path} ({error.strerror}): choose another file"
+        ) from error
