@@ -3,9 +3,9 @@
     python scripts/fuzz_readers.py --executions 500000 [--workers 2] [--seed 0] [--reader NAME]
 
 Writes reports/fuzz.md, unless for one reader alone. A reader either takes a file or refuses it with
-a sentence. A crash is any other exception, a death of the process, or more than SECONDS for one
-file. Each input follows from the seed, the reader and its number, so that what is found can be made
-again; it is kept in --keep.
+a sentence. A crash is any other exception, a death of the process, or more than SECONDS of
+processor time for one file. Each input follows from the seed, the reader and its number, so that
+what is found can be made again; it is kept in --keep.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import queue
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -30,8 +31,8 @@ from report_header import add_report_arguments, begin, write
 from screening.errors import ScreeningError
 from screening.metrics import markdown_table
 
-SECONDS = 10.0
-"""A spoiled file of at most 1 MiB that takes longer is a hang."""
+SECONDS, WAITED = 10.0, 300.0
+"""A spoiled file of at most 1 MiB that takes more processor time, or time at all, is a hang."""
 _NO_BUNDLE = "readers alone, no network is asked"
 
 
@@ -68,7 +69,8 @@ def main() -> int:
 from outside are spoiled in one to four places: bits, bytes, pieces taken out, doubled, put in from
 another file, the end cut off, extreme numbers, words that mean something to a parser. A reader
 takes such a file or refuses it with a sentence; any other exception, a death of the process or more
-than {SECONDS:.0f} s is a crash. *memory*: the most that a process ever had, libraries and all.
+than {SECONDS:.0f} s of processor time is a crash. *memory*: the most that a process ever had, with
+its libraries.
 """
     print(body)
     if not args.reader:
@@ -103,7 +105,7 @@ def _some(
         except queue.Empty:
             if at.value != before:
                 before, since = at.value, time.monotonic()
-            hangs = time.monotonic() - since > SECONDS
+            hangs = time.monotonic() - since > WAITED or child.exitcode == -signal.SIGPROF
             if child.is_alive() and not hangs:
                 continue
             tally.found["hang" if hangs else f"died, status {child.exitcode}"] += 1
@@ -130,7 +132,8 @@ def _work(reader: Reader, first: int, last: int, args, told, at) -> None:  # typ
         for number in range(first, last):
             at.value = number
             data = _input(reader, number, args.seed)
-            start = time.perf_counter()
+            start = time.process_time()
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)  # whose signal ends the process
             try:
                 reader.read(data, Path(made))
                 read += 1
@@ -141,7 +144,8 @@ def _work(reader: Reader, first: int, last: int, args, told, at) -> None:  # typ
                 name = Path(place.filename).name
                 told.put(("crash", f"{type(error).__name__} in {name}:{place.name}"))
                 _keep(reader, number, args)
-            slowest = max(slowest, time.perf_counter() - start)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            slowest = max(slowest, time.process_time() - start)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told.put(("done", (last - first, read, slowest, memory)))
 
