@@ -168,6 +168,7 @@ COMMANDS: dict[str, Command] = {
             "screening benchmark configs/benchmark24.yaml --smoke --out runs/trial",
             "screening benchmark CONFIG --data FOLDER --out RUN --shard 3/8",
         ),
+        long=True,
     ),
     "doctor": Command(
         "doctor",
