@@ -57,14 +57,16 @@ class Reader:
 
 def readers() -> tuple[Reader, ...]:
     """Return all readers with their seeds."""
-    text = tuple(path.read_bytes() for path in sorted((ROOT / "configs").glob("*.yaml")))
+    configs = sorted((ROOT / "configs").glob("*.yaml"))
+    text = tuple(path.read_bytes() for path in configs if "model:" in path.read_text("utf-8"))
+    build = (ROOT / "configs" / "default_bundle.yaml").read_bytes()
     info = (default_bundle() / "bundle.json").read_bytes()
     return (
         Reader("pictures, Pillow", _pillow_seeds(), _picture),
         Reader("pictures, TIFF", _tiff_seeds(), _picture),
         Reader("pictures, DICOM", _dicom_seeds(), _picture),
         Reader("settings of a training, YAML", text, _file("c.yaml", _config)),
-        Reader("settings of a build, YAML", text[:1], _file("c.yaml", _build)),
+        Reader("settings of a build, YAML", (build,), _file("c.yaml", _build)),
         Reader("manifest, CSV", (_MANIFEST,), _file("m.csv", read_manifest)),
         Reader("chromosomes, CSV", (_CHROMOSOMES,), _file("m.csv", read_chromosomes)),
         Reader("cells, CSV", (_CELLS,), _file("cells.csv", _cells)),
