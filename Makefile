@@ -11,8 +11,9 @@ STAMP := .venv/installed-$(EXTRA)
 DEMO := screening/demo/karyograms
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test slow lint format bench mutants reports bundle lock sbom clean
+.PHONY: demo test slow lint format docs bench mutants reports bundle lock sbom clean
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
@@ -32,6 +33,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/docs-installed  ## the site of docs/ in out/docs; a link or a name that leads nowhere fails
+	$(BIN)/mkdocs build --quiet --strict
 
 bench: $(STAMP)  ## every benchmark, one after the other; each writes to reports/
 	set -e; for script in scripts/bench_*.py; do $(BIN)/python "$$script"; done
@@ -57,6 +61,10 @@ $(STAMP): requirements/$(EXTRA).txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+.venv/docs-installed: $(STAMP) requirements/docs.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/docs.txt
+	@touch $@
+
 # Keeps the locked versions where they still fit; delete the file first to move to the newest ones.
 lock:
 	"$(PYTHON)" -m venv build/lock
@@ -64,6 +72,9 @@ lock:
 	for extra in cpu gpu; do build/lock/bin/uv pip compile pyproject.toml --universal \
 		--python-version 3.11 --extra $$extra --extra test --generate-hashes --no-header --quiet \
 		--output-file requirements/$$extra.txt >/dev/null || exit 1; done
+	build/lock/bin/uv pip compile --group docs --constraint requirements/cpu.txt --universal \
+		--python-version 3.11 --generate-hashes --no-header --quiet \
+		--output-file requirements/docs.txt >/dev/null
 
 # A venv of its own: what lists the packages is none of them.
 sbom: $(STAMP)  ## every package that is used: build/sbom.json (CycloneDX), build/licences.md

@@ -8,6 +8,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+# Windows makes safe only what was opened for writing, and opens no folder.
+_TO_SYNC = os.O_RDONLY if os.name == "posix" else os.O_RDWR
+
 
 def replace_files(folder: Path, contents: Mapping[str, str]) -> None:
     """Write every text of `contents` (name to text) into `folder`, UTF-8.
@@ -97,7 +100,7 @@ def _sync_names(folder: Path) -> None:
 
 def _sync(path: Path) -> None:
     """Make what was written to a file survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, _TO_SYNC)
     try:
         os.fsync(descriptor)
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import shutil
 import sys
@@ -206,6 +207,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     `--help`, `--version` and wrong usage leave by SystemExit, as argparse does.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A console or a file of another code page, as on Windows: a name must not end a run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if arguments and arguments[0] in COMMANDS:
             name, *rest = arguments

@@ -24,6 +24,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; tests that ask for it are marked `browsers.NEEDED`."""
+    from browsers import started_browser
+
+    with started_browser() as opened:
+        yield opened
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Splits the CPU into two logical devices, which TensorFlow allows only before its first use.
 

@@ -148,3 +148,18 @@ def test_files_outlive_a_loss_of_power_before_they_have_their_names(tmp_path, ca
     with replaced_file(tmp_path / "c") as hidden:
         hidden.write_text("c")
     assert calls == [("sync", ".part-c"), ("rename", ".part-c", "c"), ("sync", ".")]
+
+
+def test_on_windows_a_file_is_opened_for_writing_to_be_made_safe(tmp_path, monkeypatch):
+    opened = []
+    usual = os.open
+
+    def noted(path, flags):
+        opened.append((Path(path).name, flags))
+        return usual(path, flags)
+
+    monkeypatch.setattr(atomic.os, "open", noted)
+    monkeypatch.setattr(atomic, "_TO_SYNC", os.O_RDWR)
+    replace_files(tmp_path, {"a.txt": "new"})  # its folder cannot be opened so: that is no error
+    monkeypatch.undo()
+    assert opened[0] == (".part-a.txt", os.O_RDWR) and content(tmp_path) == {"a.txt": "new"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from screening.cli import COMMANDS, main
@@ -60,3 +63,13 @@ def test_version(capsys):
     from screening import __version__
 
     assert run(capsys, "--version")[1].strip().endswith(__version__)
+
+
+def test_a_console_of_another_code_page_does_not_end_a_run(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252"))
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    print("▲ 染色体")
+    sys.stdout.flush()
+    assert b"\\u25b2 \\u67d3\\u8272\\u4f53" in raw.getvalue()

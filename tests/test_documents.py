@@ -172,6 +172,8 @@ def test_what_a_command_reads_is_made_by_another_one_of_the_text(path):
     """A text is to work by itself, or to name a folder of the reader's."""
     found = [words_of(span) for span in (headed(path) if path in CONFIGS else spans(path))]
     made = {w for words in found for o, w in zip(words, words[1:], strict=False) if o == "--out"}
+    if ["make", "demo"] in [words[:2] for words in found]:
+        made.add("out/demo")
     for words in found:
         for option, value in zip(words, words[1:], strict=False):
             if option != "--out" and re.match(r"(out|runs)/", value):

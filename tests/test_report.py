@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
+import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -14,9 +18,10 @@ from screening import words
 from screening.bundle_schema import StructureFound, StructureInfo
 from screening.classes import ROUTES
 from screening.record import Picture
+from screening.report import packed
 from screening.report.figures import scale_bar
-from screening.report.glossary import LIMITS
-from screening.report.work_list import MOST_THUMBNAILS, WorkList, passes_histogram, render, size_of
+from screening.report.glossary import LIMITS, NO_ROOM
+from screening.report.work_list import WorkList, passes_histogram, render, size_of
 from screening.triage.cases import summarise_cases
 from screening.triage.rule import Rule
 from screening.uncertainty.venn_abers import VennAbers
@@ -223,8 +228,59 @@ def test_a_very_large_run_still_opens():
     thumbnail = b"\xff\xd8" + bytes(6000)
     rows = [row(f"{i}.png", "low-priority", thumbnail=thumbnail) for i in range(5000)]
     page = render(view(*rows))
-    assert page.count("data:image/jpeg") == MOST_THUMBNAILS
-    assert len(page) < 60e6
+    assert len(page) < 40e6 and page.count("<article") == packed.INLINE
+    shown = [html for piece in unpacked(page, "data-rows") for html in piece]
+    assert len(shown) == 5000 - packed.INLINE
+    room = packed.MOST_ROWS * packed.PICTURE_BYTES // len(thumbnail)
+    assert sum("data:image/jpeg" in html for html in shown) == room - packed.INLINE
+    assert "4999.png" in shown[-1]
+
+
+def unpacked(page: str, what: str) -> list[list]:
+    """What the page's script would unpack."""
+    found = re.findall(rf'<script type="text/plain" {what}>([^<]*)</script>', page)
+    return [json.loads(zlib.decompress(base64.b64decode(text))) for text in found]
+
+
+def test_a_thousand_pictures_of_any_kind_stay_under_15_mb():
+    """Every one flagged, read, with as many single chromosomes as one may have."""
+    rng = np.random.default_rng(1)
+    noise = lambda size: b"\xff\xd8" + rng.bytes(size - 2)  # noqa: E731
+    one = cell("x", "flag", "47,XX,+21")
+    rows = [
+        replace(one, image=f"{i}.png", thumbnail=(head := jpeg()) + noise(6000 - len(head)),
+                crops=(("a", noise(17_000)),), pairs=(("b", noise(20_000)),))
+        for i in range(1000)
+    ]  # fmt: skip
+    page = render(view(*rows))
+    assert len(page) < 15e6
+    shown = "".join(html for piece in unpacked(page, "data-rows") for html in piece)
+    assert page.count(">a</figcaption>") and NO_ROOM in shown
+    assert shown.count("data:image/jpeg") >= 980
+
+
+def test_what_is_packed_is_searched_and_printed_as_what_stands_there():
+    rows = [row(f"p{i}.png", ("review", "low-priority")[i % 2]) for i in range(packed.INLINE + 2)]
+    rows[-1] = cell(HOSTILE, "flag", "47,XX,+21")
+    page = render(view(*rows))
+    ((review, hostile),) = unpacked(page, "data-index")
+    name = f"p{packed.INLINE}.png"
+    assert review == ["review", f"{name}\n{rows[-2].case}\nreason of {name}", rows[-2].case]
+    assert hostile[:2] == ["flag", f"{HOSTILE}\nP1\nreason of {HOSTILE}\n47,XX,+21"]
+    assert "<script>alert" not in "".join(unpacked(page, "data-rows")[0])
+    assert len(unpacked(render(view(*rows[: packed.INLINE])), "data-index")) == 0
+
+
+def test_the_browser_runs_the_pages_own_script_alone():
+    page = render(view(row("a.png")))
+    script = re.search(r"<script>(.*)</script>", page, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page and "unsafe-inline'; script" in page
+
+
+def test_a_row_links_to_its_original():
+    page = render(view(row("a.png"), row("b.png"), originals={"a.png": "../in/a%20b.png"}))
+    assert page.count('class="original"') == 1 and 'href="../in/a%20b.png"' in page
 
 
 def test_what_was_not_judged_shows_no_numbers():

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from review_room import write_run
+from browsers import NEEDED, opened, playwright, serious
+from review_room import keep_run, write_run
+from screening.record import Picture
 from screening.review.exchange import Settings, exchange
 from screening.review.verdicts import FILE_NAME, Verdicts
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra test)")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, found none")
-CELLS = {"case-a/1.png": "+21", "case-a/2.png": "+21", "case-b/1.png": "", "<b>case</b>.png": ""}
-CALM = ("minor", "moderate")
+pytestmark = NEEDED
+HOSTILE = '"=cmd|"<script>alert(1)</script>\u05d0\u202e🧬.png'
+CELLS = {"case-a/1.png": "+21", "case-a/2.png": "+21", "case-b/1.png": "", HOSTILE: ""}
 
 
 class Server:
@@ -46,16 +45,6 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     write_run(folder / "out", folder / "in", CELLS)
@@ -70,16 +59,14 @@ def server(out):
 
 @pytest.fixture
 def page(browser, server):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    opened = context.new_page()
+    shown = opened(browser)
     wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    opened.goto(server.address)
-    opened.wait_for_selector("body[data-keys]")
-    yield opened
-    context.close()
+    shown.on("pageerror", lambda error: wrong.append(str(error)))
+    shown.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    shown.goto(server.address)
+    shown.wait_for_selector("body[data-keys]")
+    yield shown
+    shown.context.close()
     assert not wrong
 
 
@@ -176,37 +163,23 @@ def test_the_original_is_zoomed_moved_and_has_boxes(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_nothing_serious_stands_in_the_way_of_anyone(browser, server, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    context.set_default_timeout(60_000)
-    page = context.new_page()
+    page = opened(browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(server.address)
-    serious = _serious(axe, page)
+    found = serious(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("text=case-a")
     wait_for_cell(page)
     page.select_option("#choose", "21")
     page.wait_for_selector(".homolog")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    serious += _serious(axe, page)
-    context.close()
-    assert not serious
-
-
-def _serious(axe, page) -> list[str]:
-    found = axe.run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
-        for each in found
-        if each["impact"] not in CALM
-    ]
+    found += serious(page)
+    page.context.close()
+    assert not found
 
 
 def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser, tmp_path):
     write_run(tmp_path / "out", tmp_path / "in", {"case-a/1.png": ""})
-    context = browser.new_context()
-    context.set_default_timeout(60_000)
-    page = context.new_page()
+    page = opened(browser)
     with Server(tmp_path / "out") as first:
         page.goto(first.address)
         page.wait_for_selector("body[data-keys]")
@@ -222,7 +195,57 @@ def test_a_killed_server_loses_nothing_and_the_page_says_that_it_is_gone(browser
     with Server(tmp_path / "out") as second:
         page.goto(second.address)
         assert page.inner_text(".readers").strip() == "▽ AB"
-        tab = context.new_page()
+        tab = page.context.new_page()
         tab.goto(second.address)
         assert tab.inner_text(".readers").strip() == "▽ AB"
-        context.close()
+        page.context.close()
+
+
+def test_hostile_names_are_read_and_judged_as_any_other(page, out, tmp_path):
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.fill("#search", "cmd|")
+    playwright.expect(page.locator(".case-line")).to_have_count(1, timeout=60_000)
+    page.click(".open-case")
+    page.wait_for_selector("body[data-keys]")
+    assert page.inner_text("h1") == '"=cmd|"<script>alert(1)<'
+    assert "🧬" in page.inner_text("#cell h2 >> nth=0")
+    page.fill("input[name=initials]", "EF")
+    page.check("input[value=redo]")
+    page.fill("textarea[name=note]", "=HYPERLINK(<img src=x onerror=alert(2)>)")
+    page.click("text=Store the verdict")
+    page.wait_for_selector(".history .note")
+    assert "onerror" in page.inner_text(".history .note")
+    exchange(Settings(out, tmp_path / "labels.csv"))
+    assert "\n=" not in (tmp_path / "labels.csv").read_text("utf-8")
+
+
+def test_a_verdict_given_while_the_server_is_killed_is_whole_or_said_to_be_lost(browser, tmp_path):
+    """Each time a little later: before, while and after it is stored."""
+    names = [f"case-{number}/1.png" for number in range(3)]
+    keep_run(tmp_path / "out", tmp_path / "in", [Picture(name, name[:6]) for name in names])
+    page, confirmed = opened(browser), set()
+    for number, wait in enumerate((0, 15, 120)):
+        with Server(tmp_path / "out") as server:
+            page.goto(f"{server.address}?q=case-{number}")
+            page.wait_for_selector("body[data-keys] .case-line")
+            page.fill("input[name=initials]", "AB")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("text=given as AB")
+            page.keyboard.press("j")
+            page.keyboard.press("a")
+            page.wait_for_timeout(wait)
+        page.wait_for_selector(".reading.abnormal, .said.bad")
+        if page.locator(".reading.abnormal").count():
+            confirmed.add(f"case-{number}")
+    page.context.close()
+    with Verdicts(tmp_path / "out" / FILE_NAME) as store:
+        kept = [one.case for one in store.all()]
+    assert confirmed <= set(kept) and len(kept) == len(set(kept))
+
+
+def test_the_case_is_printed(page):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    assert page.pdf().startswith(b"%PDF")
+    page.emulate_media(media="print")
+    assert not page.locator("#verdict").is_visible() and page.locator("#relaid").is_visible()

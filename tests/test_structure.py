@@ -1,4 +1,4 @@
-"""The structure is the documentation: ranks, sizes, lazy TensorFlow, a README that names it all."""
+"""The structure is the documentation: ranks, sizes, lazy TensorFlow, a page that names it all."""
 
 from __future__ import annotations
 
@@ -164,10 +164,10 @@ def test_public_functions_say_first_what_they_do(path):
             assert verb in VERBS, f"line {node.lineno}: {node.name} opens with {verb!r}"
 
 
-def test_the_readme_names_every_part():
-    readme = (ROOT / "README.md").read_text("utf-8")
+def test_the_design_names_every_part():
+    page = (ROOT / "docs" / "design.md").read_text("utf-8")
     folders = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()]
-    missing = [name for name in folders if f"{name}/" not in readme]
+    missing = [name for name in folders if f"{name}/" not in page]
     assert not missing
 
 

@@ -55,21 +55,15 @@ def html_page(
     figures: Mapping[str, bytes],
 ) -> str:
     """Return one self-contained HTML page; `warnings` stand at its top."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from screening.report.work_list import environment  # Jinja2 is for this alone
 
-    environment = Environment(
-        loader=PackageLoader("screening", "assess"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = _text
+    made = environment("assess")
+    made.filters["cell"] = _text
     data = {
         name: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
         for name, png in figures.items()
     }
-    return environment.get_template("evaluation.html.jinja").render(
+    return made.get_template("evaluation.html.jinja").render(
         title=TITLE, research=RESEARCH, parts=parts, facts=facts, warnings=warnings, figures=data
     )
 

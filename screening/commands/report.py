@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from screening.errors import ScreeningError
@@ -30,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write HL7 FHIR R4 as JSON: a preliminary DiagnosticReport per case",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is in --out")
+    parser.add_argument(
+        "--pictures", action="store_true",
+        help="also WebP copies of all pictures, in OUT/pictures: the page leads to them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pdf", action="store_true",
+        help="also report.pdf: a line for each case, a page for those to look at (Chromium)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
 
@@ -48,7 +57,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         join(args.runs, args.out, args.overwrite)
     out = args.out or args.runs[0]
-    summary, rule = rebuild(out)
+    paper = None
+    if args.pdf:
+        from screening.report.pdf import browser, write_pdf
+
+        browser()  # before the work, not after it
+        paper = partial(write_pdf, target=out / "report.pdf")
+    summary, rule = rebuild(out, copies=args.pictures, paper=paper)
     if args.fhir is not None:
         _write_fhir(out, args.fhir)
     if not args.quiet:

@@ -15,6 +15,16 @@ LIMITS = (
 )
 """What the tool cannot see."""
 
+NEEDS_SCRIPTS = (
+    "Only the first rows are shown: the others need a browser of 2023 or later, with scripts "
+    "allowed. Every row is in triage.csv, every case in the table above."
+)
+NO_KARYOTYPE = "no karyotype probable enough to suggest"
+NO_ROOM = (
+    "Pictures of single chromosomes are left out of so long a page: the reading room has them."
+)
+PRINTED = "prints a line for each case, then a page for each one that is not of low priority"
+
 
 def limits(covers: float | None = None) -> tuple[str, ...]:
     """Return what the tool cannot see; `covers`: from which part of a chromosome structural changes

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
+from importlib.resources import files
+from itertools import islice
 
 import numpy as np
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from screening import promises, words
@@ -17,16 +21,25 @@ from screening.bundle_schema import StructureInfo
 from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
 from screening.record import Case, Picture, Reading
+from screening.report import packed
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
-from screening.report.glossary import LOOKED, LOOKED_MEANS, glossary, limits
+from screening.report.glossary import (
+    LOOKED,
+    LOOKED_MEANS,
+    NEEDS_SCRIPTS,
+    NO_KARYOTYPE,
+    NO_ROOM,
+    PRINTED,
+    glossary,
+    limits,
+)
 from screening.report.overlay import overlay
 from screening.triage.rule import Rule
 
 MOST_THUMBNAILS = 2000
-"""Low-priority pictures after this many rows come without a thumbnail, so that the page of a very
-large run still opens (about 8 kB a picture, up to 60 kB where its chromosomes were read, and up to
-40 kB more where homologs differ)."""
+"""Low-priority pictures after this many rows come without a thumbnail: so many are kept in memory
+until the page is written."""
 MOST_CROPS = 12
 CROP_BYTES = 18_000  # JPEG, all crops of one picture: a page of 1,000 pictures still opens
 MOST_PAIRS = 2
@@ -41,7 +54,8 @@ class WorkList:
 
     `rule`: by which they were judged. `facts` are (name, value) pairs about the run and the bundle;
     `certificate` and `structure`: what is promised and what is known of structural changes;
-    `warnings` stand at the top; `labels`: what people call each feature of the witnesses.
+    `warnings` stand at the top; `labels`: what people call each feature of the witnesses;
+    `originals`: addresses of pictures, by their names, where they are known.
     """
 
     title: str
@@ -54,6 +68,7 @@ class WorkList:
     structure: StructureInfo | None = None
     warnings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    originals: Mapping[str, str] = field(default_factory=dict)
 
     def routed(self, route: str) -> tuple[Case, ...]:
         """Return the cases with this route."""
@@ -67,6 +82,10 @@ class WorkList:
         """Return the picture's case where other cells make it more urgent than the picture."""
         case = self._by_name[picture.case]
         return case if ROUTES.index(case.route) < ROUTES.index(picture.judged.route) else None
+
+    def worth_a_page(self, picture: Picture) -> str:
+        """Return the picture's case where a print gives it a page of its own, else ""."""
+        return picture.case if self._by_name[picture.case].route != LOW_PRIORITY else ""
 
     @cached_property
     def _by_name(self) -> dict[str, Case]:
@@ -126,7 +145,51 @@ class WorkList:
 
 def render(work_list: WorkList) -> str:
     """Return the page, UTF-8 text; the same work list gives the same text."""
-    return _template().render(view=work_list, limits=limits(work_list.rule.covers), **components())
+    rows = cards(work_list)
+    inline = list(islice(rows, packed.INLINE))
+    script = _script()
+    sha256 = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    index = [
+        (one.judged.route, _searched(one), work_list.worth_a_page(one))
+        for one in work_list.pictures[packed.INLINE :]
+    ]
+    return environment().get_template("page.html.jinja").render(
+        view=work_list, title=work_list.title, limits=limits(work_list.rule.covers),
+        rows=inline, pieces=packed.pieces(rows), per_piece=packed.PACKED,
+        index=packed.packed(index) if index else "", script=Markup(script),
+        script_hash=f"sha256-{sha256}", **components(),
+    )  # fmt: skip
+
+
+def render_paper(work_list: WorkList) -> str:
+    """Return what is printed: a line for each case, then a page for each one worth it."""
+    worth = tuple(one for one in work_list.pictures if work_list.worth_a_page(one))
+    sections: dict[str, list[Markup]] = {}
+    for one, row in zip(worth, cards(replace(work_list, pictures=worth)), strict=True):
+        sections.setdefault(one.case, []).append(row)
+    return environment().get_template("paper.html.jinja").render(
+        view=work_list, title=work_list.title, limits=limits(work_list.rule.covers),
+        sections=sections.items(), **components(),
+    )  # fmt: skip
+
+
+def cards(work_list: WorkList) -> Iterator[Markup]:
+    """Yield every picture of a work list as a row of its page."""
+    template = environment().get_template("picture.html.jinja")
+    common = components()
+    whole, close = packed.with_room(work_list.pictures)
+    for one in work_list.pictures:
+        yield Markup(template.render(
+            view=work_list, picture=one, verdict=one.judged, reading=one.reading,
+            whole=one.image in whole, close=one.image in close, **common,
+        ))  # fmt: skip
+
+
+def _searched(picture: Picture) -> str:
+    """What the search looks at, as the row marks it."""
+    reading = picture.reading
+    named = [reading.iscn or NO_KARYOTYPE] if reading is not None else []
+    return "\n".join([picture.image, picture.case, *picture.judged.reasons, *named])
 
 
 def render_card(work_list: WorkList) -> str:
@@ -151,7 +214,10 @@ def components() -> dict[str, object]:
         "signed_bar": signed_bar,
         "size_of": size_of,
         "routes": ROUTES,
-        "most_thumbnails": MOST_THUMBNAILS,
+        "NEEDS_SCRIPTS": NEEDS_SCRIPTS,
+        "NO_KARYOTYPE": NO_KARYOTYPE,
+        "NO_ROOM": NO_ROOM,
+        "PRINTED": PRINTED,
         "karyotypes_shown": karyotypes_shown,
     }
 
@@ -204,6 +270,7 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return picture.size
 
 
+@cache
 def environment(*folders: str) -> Environment:
     """Return where templates are loaded from: `folders` of the package, then this one, with its
     components and base style."""
@@ -224,5 +291,5 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 @cache
-def _template() -> Template:
-    return environment().get_template("page.html.jinja")
+def _script() -> str:
+    return (files("screening") / "report" / "page.js").read_text("utf-8")

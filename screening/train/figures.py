@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
+from screening import words
+
 CURVES = {"loss": "loss", "auc": "AUC", "precision": "precision", "recall": "recall"}
 OBJECTIVES = {"val_auc": "validation AUC", "val_loss": "validation loss"}
 
@@ -112,19 +114,6 @@ def search_scatter(trials: Sequence[Mapping[str, Any]], objective: str, folder: 
     return files
 
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
-<style>body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-img{max-width:100%}td,th{padding:.2rem .8rem .2rem 0;text-align:left}</style>
-<h1>{{ title }}</h1><p>Research use only: suggestions for a person, not a diagnosis.</p>
-{% for line in lines %}<p>{{ line }}</p>{% endfor %}
-<table><tr>{% for name in header %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}
-</table>
-{% for name, data in pictures %}<h2>{{ name }}</h2>
-<img alt="{{ name }}" src="data:image/png;base64,{{ data }}">{% endfor %}</html>
-"""
-
-
 def page(
     path: Path,
     title: str,
@@ -134,9 +123,14 @@ def page(
     pictures: Sequence[Path],
 ) -> None:
     """Write one self-contained HTML page: text lines, a table, and the PNG files."""
-    template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+    # The template of the package's pages, by its place: the code that fills the others ranks above.
+    loader = jinja2.PackageLoader("screening", "report")
+    template = jinja2.Environment(loader=loader, autoescape=True).get_template("figures.html.jinja")
     embedded = [(_heading(p), base64.b64encode(p.read_bytes()).decode()) for p in pictures]
-    text = template.render(title=title, lines=lines, header=header, rows=rows, pictures=embedded)
+    text = template.render(
+        title=title, research=words.RESEARCH_USE, lines=lines, header=header, rows=rows,
+        pictures=embedded,
+    )  # fmt: skip
     path.write_text(text, "utf-8")
 
 

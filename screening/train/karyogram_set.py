@@ -265,7 +265,7 @@ def build_set(
     by_key = {(c.source, c.case, c.cell): c for c in cells}
     folder.mkdir(parents=True, exist_ok=True)
     progress = folder / "progress"
-    done = int(progress.read_text()) if progress.exists() else 0
+    done = int(progress.read_text("utf-8")) if progress.exists() else 0
     arrays = {}
     for size in sizes:
         shapes = {"images": (np.uint8, size), "states": (np.int8, size // STRIDE)}
@@ -275,7 +275,7 @@ def build_set(
             shape = (len(entries), side, side)
             arrays[name, size] = np.lib.format.open_memmap(path, mode, dtype, shape)
     index = folder / "index.jsonl"
-    lines = index.read_text().splitlines()[:done] if done else []
+    lines = index.read_text("utf-8").splitlines()[:done] if done else []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         todo = iter(entries[done:])

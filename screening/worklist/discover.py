@@ -25,6 +25,8 @@ from screening.worklist.ledger import FILE_NAME
 from screening.worklist.left_out import DICOM_DIRECTORY, UNREADABLE, LeftOut, kind_by_name
 from screening.worklist.printable import printable
 
+COPIES = "pictures"
+"""Where in an output folder `screening report --pictures` puts copies of the pictures."""
 CaseNamer = Callable[[str], str | None]
 _Identity = tuple[int, int]  # device and inode
 
@@ -315,6 +317,8 @@ class _Walk:
         elif path.name == FOLDER_NAME and (path.parent / FILE_NAME).is_file():
             # Left by --save-chromosomes: single chromosomes, named by this program.
             self.notes.append(f"{printable(name)}/ holds saved chromosomes and was not searched")
+        elif path.name == COPIES and (path.parent / FILE_NAME).is_file():
+            self.notes.append(f"{printable(name)}/ holds copies of pictures and was not searched")
         elif identity in above:
             self.notes.append(
                 f"{printable(name)}/ links back to a folder above and was not entered"

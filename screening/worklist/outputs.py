@@ -87,7 +87,7 @@ def write_outputs(
     the warnings on the page."""
     from screening.worklist.work_list_page import page_text  # Jinja2 is for this alone
 
-    pictures = sorted(judged_pictures(ledger, facts.rule), key=urgency)
+    pictures = in_order(ledger, facts.rule)
     statuses = dict(Counter(picture.status for picture in pictures))
     routes = dict(Counter(picture.judged.route for picture in pictures))
     lines = [triage_row(picture) for picture in pictures]
@@ -104,6 +104,11 @@ def write_outputs(
         },
     )
     return statuses, routes, trust.warnings
+
+
+def in_order(ledger: Ledger, rule: Rule) -> list[Picture]:
+    """Return the pictures of `judged_pictures` in the order of the work list."""
+    return sorted(judged_pictures(ledger, rule), key=urgency)
 
 
 def judged_pictures(ledger: Ledger, rule: Rule) -> list[Picture]:

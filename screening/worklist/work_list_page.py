@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening import __version__, words
@@ -13,6 +14,7 @@ from screening.record import Case, Picture, Verdict
 from screening.report.work_list import MOST_THUMBNAILS, WorkList, render
 from screening.worklist.guard import reason_of
 from screening.worklist.ledger import Ledger
+from screening.worklist.links import addresses
 
 if TYPE_CHECKING:
     from screening.worklist.outputs import RunFacts, Trust
@@ -24,8 +26,10 @@ def page_text(
     ledger: Ledger,
     facts: RunFacts,
     trust: Trust,
+    draw: Callable[[WorkList], str] = render,
 ) -> str:
-    """Return report.html for judged pictures, which are in the order of the work list."""
+    """Return report.html for judged pictures, which are in the order of the work list; `draw` makes
+    another page of the same work list."""
     # Those at the end of a very long list are never shown: only the others are kept in memory.
     shown = {
         picture.image: picture
@@ -49,11 +53,18 @@ def page_text(
         structure=trust.structure,
         warnings=trust.warnings,
         labels=labels_of(KNOWN),
+        originals=addresses(pictures, _folder_of(ledger), ledger.path.parent),
     )
     try:
-        return render(page)
+        return draw(page)
     except Exception:  # of one picture, as a rule: the decisions on all stand
-        return render(replace(page, pictures=tuple(_drawn(one, page) for one in page.pictures)))
+        return draw(replace(page, pictures=tuple(_drawn(one, page) for one in page.pictures)))
+
+
+def _folder_of(ledger: Ledger) -> Path | None:
+    """Where the pictures of the last run were."""
+    folder = ledger.last_run().get("pictures")
+    return Path(str(folder)) if folder else None
 
 
 def _drawn(picture: Picture, page: WorkList) -> Picture:
