@@ -13,14 +13,11 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test slow lint format docs bench mutants reports bundle lock clean
+.PHONY: demo test slow lint format docs bench mutants reports bundle lock sbom clean
 
 demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	@mkdir -p out
-	$(BIN)/screening screen $(DEMO) --out out/demo --overwrite || [ $$? -eq 3 ]
-	@echo
-	@echo "The work list of the demo: $(CURDIR)/out/demo/report.html"
-	@echo "To read it case by case in the browser: $(BIN)/screening review out/demo"
+	$(BIN)/screening screen $(DEMO) --out "$(CURDIR)/out/demo" --overwrite || [ $$? -eq 3 ]
 
 test: $(STAMP)  ## everything but the slow tests
 	$(BIN)/python -m pytest -q -m "not slow"
@@ -78,6 +75,14 @@ lock:
 	build/lock/bin/uv pip compile --group docs --constraint requirements/cpu.txt --universal \
 		--python-version 3.11 --generate-hashes --no-header --quiet \
 		--output-file requirements/docs.txt >/dev/null
+
+# A venv of its own: what lists the packages is none of them.
+sbom: $(STAMP)  ## every package that is used: build/sbom.json (CycloneDX), build/licences.md
+	"$(PYTHON)" -m venv build/sbom
+	build/sbom/bin/python -m pip install --quiet "cyclonedx-bom>=7,<8"
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.json $(BIN)/python
+	$(BIN)/python scripts/list_licences.py build/sbom.json --out build/licences.md
 
 clean:
 	rm -rf .venv out build .pytest_cache .ruff_cache *.egg-info

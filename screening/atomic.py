@@ -31,8 +31,7 @@ def replace_files(folder: Path, contents: Mapping[str, str]) -> None:
         for hidden, _ in prepared:
             with contextlib.suppress(OSError):
                 hidden.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        _sync(folder)
+    _sync_names(folder)
 
 
 @contextlib.contextmanager
@@ -50,16 +49,16 @@ def replaced_file(path: Path, writer: str = "") -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             hidden.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        _sync(path.parent)
+    _sync_names(path.parent)
 
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty hidden folder beside `folder`, to be filled; parents are made.
 
-    At the end of the block it takes the place of `folder`; after any error inside, `folder` is as
-    it was. What a killed process left is cleared away, or put back where it was caught between.
+    At the end of the block its files are on disk and it takes the place of `folder`; after any
+    error inside, `folder` is as it was. What a killed process left is cleared away, or put back
+    where it was caught between.
     """
     fresh, old = _hidden(folder), folder.with_name(f".old-{folder.name}")
     if old.exists() and not folder.exists():
@@ -67,9 +66,14 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     for left_over in (fresh, old):
         if left_over.exists():
             shutil.rmtree(left_over)
+    new = [parent for parent in folder.parents if not parent.exists()]
     fresh.mkdir(parents=True)
     try:
         yield fresh
+        for place, _, names in os.walk(fresh, topdown=False):
+            for name in names:
+                _sync(Path(place, name))
+            _sync_names(Path(place))
         if folder.exists():
             os.replace(folder, old)
         os.replace(fresh, folder)
@@ -78,7 +82,9 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             os.replace(old, folder)
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    for parent in (folder, *new):
+        _sync_names(parent.parent)
+    shutil.rmtree(old, ignore_errors=True)  # the new one is on disk by now
 
 
 def _hidden(path: Path, writer: str = "") -> Path:
@@ -86,8 +92,14 @@ def _hidden(path: Path, writer: str = "") -> Path:
     return path.with_name(f".part{writer}-{path.name}")
 
 
+def _sync_names(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power, where the system knows of that."""
+    with contextlib.suppress(OSError):
+        _sync(folder)
+
+
 def _sync(path: Path) -> None:
-    """Make what was written to a file, or the names in a folder, survive a loss of power."""
+    """Make what was written to a file survive a loss of power."""
     descriptor = os.open(path, _TO_SYNC)
     try:
         os.fsync(descriptor)

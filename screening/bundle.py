@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from screening import __version__
 from screening.atomic import replaced_folder
 from screening.bundle_schema import SCHEMA, BundleInfo, FilePart, PartInfo
 from screening.errors import BundleError
+from screening.json_text import parsed
 from screening.known_answers import answers_of
 
 if TYPE_CHECKING:
@@ -47,12 +48,25 @@ class Bundle:
         return known
 
     def load_model(self, part: str = "screener") -> keras.Model:
-        """Return the Keras model of `part` in float32; BundleError when there is no such part."""
+        """Return the Keras model of `part` in float32; BundleError when there is no such part or
+        it is none that this version can load safely."""
         import keras
 
         files = self.network(part)
-        model = keras.models.model_from_json((self.folder / files.config).read_text("utf-8"))
-        model.load_weights(self.folder / files.weights)
+        try:
+            text = (self.folder / files.config).read_text("utf-8")
+            foreign = sorted(set(_packages(parsed(text))) - {"keras", "screening"})
+            if foreign:
+                raise ValueError(f"it names code of {', '.join(foreign)}")
+            model = keras.models.model_from_json(text)
+            model.load_weights(self.folder / files.weights)
+        except (ImportError, MemoryError):
+            raise
+        except Exception as error:  # Keras and h5py fail with nearly every type there is
+            line = " ".join(str(error).split())[:200]
+            raise BundleError(
+                f"{self.folder}: the network {part!r} of this bundle cannot be loaded ({line})"
+            ) from error
         return model
 
     def read_part(self, part: str) -> bytes:
@@ -186,6 +200,20 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, info, found)
 
 
+def _packages(config: Any) -> Iterator[str]:
+    """The packages whose code a network's configuration asks for."""
+    pending = [config]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            module = one.get("module") if "class_name" in one else None
+            if module is not None:
+                yield str(module).partition(".")[0]
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
+
+
 def files_of(part: PartInfo | FilePart) -> tuple[str, ...]:
     """Return the names of a part's files."""
     return (part.config, part.weights) if isinstance(part, PartInfo) else (part.file,)
@@ -193,9 +221,9 @@ def files_of(part: PartInfo | FilePart) -> tuple[str, ...]:
 
 def _info_of(folder: Path) -> BundleInfo:
     """Return the checked content of bundle.json."""
-    text = (folder / "bundle.json").read_text("utf-8")
     try:
-        stored = json.loads(text)
+        text = (folder / "bundle.json").read_text("utf-8")
+        stored = parsed(text)
         written = stored.get("schema_version")
     except (ValueError, AttributeError):
         raise BundleError(f"{folder}/bundle.json: expected a JSON object") from None

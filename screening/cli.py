@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from screening import __version__
 from screening.errors import NotInstalled, ScreeningError
+from screening.events import log_to, note
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells expect it."""
@@ -32,12 +34,14 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Command:
-    """One sub-command: its module in `screening.commands`, one line of help, examples."""
+    """One sub-command: its module in `screening.commands`, one line of help, examples; `long`: it
+    may take hours, so it can keep a log for machines."""
 
     module: str
     help: str
     examples: tuple[str, ...]
     needs_tensorflow: bool = True
+    long: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -50,11 +54,26 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
         needs_tensorflow=False,  # it may, by its engine, which then says so
+        long=True,
+    ),
+    "watch": Command(
+        "watch",
+        "sort karyograms into a work list as they arrive in a folder",
+        (
+            "screening watch arriving --out result",
+            "screening watch arriving --out result --every 60",
+        ),
+        needs_tensorflow=False,
+        long=True,
     ),
     "report": Command(
         "report",
-        "write the outputs of a run again from its ledger, without networks",
-        ("screening report result",),
+        "write the outputs of a run again, or one list of all parts of a run",
+        (
+            "screening report result",
+            "screening report part1 part2 part3 --out result",
+            "screening report result --fhir result.json",
+        ),
         needs_tensorflow=False,
     ),
     "classify": Command(
@@ -65,6 +84,7 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result --no-cells",
         ),
         needs_tensorflow=False,
+        long=True,
     ),
     "compose": Command(
         "compose",
@@ -110,6 +130,7 @@ COMMANDS: dict[str, Command] = {
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
         needs_tensorflow=False,
+        long=True,
     ),
     "evaluate": Command(
         "evaluate",
@@ -119,6 +140,7 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
         needs_tensorflow=False,
+        long=True,
     ),
     "train": Command(
         "train",
@@ -127,11 +149,13 @@ COMMANDS: dict[str, Command] = {
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16",
             "screening train configs/thesis_vgg16.yaml --out runs/vgg16 --resume",
         ),
+        long=True,
     ),
     "search": Command(
         "search",
         "search learning rate, batch size and more; writes the best settings",
         ("screening search configs/search.yaml --out runs/search",),
+        long=True,
     ),
     "build": Command(
         "build",
@@ -140,6 +164,7 @@ COMMANDS: dict[str, Command] = {
             "screening build configs/default_bundle.yaml --data FOLDER --out runs/default",
             "screening build configs/default_bundle.yaml --smoke --out runs/trial",
         ),
+        long=True,
     ),
     "benchmark": Command(
         "benchmark",
@@ -149,6 +174,7 @@ COMMANDS: dict[str, Command] = {
             "screening benchmark configs/benchmark24.yaml --smoke --out runs/trial",
             "screening benchmark CONFIG --data FOLDER --out RUN --shard 3/8",
         ),
+        long=True,
     ),
     "doctor": Command(
         "doctor",
@@ -170,7 +196,7 @@ exit status:
   2    wrong usage
   3    screen finished, but some images were rejected or failed;
        tune: nothing could be certified, no bundle was written
-  130  stopped with Ctrl-C"""
+  130  stopped with Ctrl-C (watch ends by it as screen does)"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -194,9 +220,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             name, *rest = arguments
             module = import_module(f"screening.commands.{COMMANDS[name].module}")
             asked = command_parser(name, module).parse_args(rest)
-            if COMMANDS[name].needs_tensorflow and find_spec("tensorflow") is None:
-                raise NotInstalled(name)
-            return int(module.run(asked))
+            with log_to(getattr(asked, "log_json", None), name):
+                return _run(name, module, asked)
         main_parser().parse_args(arguments)
         main_parser().print_help()
         return 2
@@ -211,6 +236,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         # at exit must not fail on the closed pipe either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run(name: str, module: ModuleType, asked: argparse.Namespace) -> int:
+    """Run a command and note how it begins and ends."""
+    note("started", version=__version__, arguments=vars(asked))
+    try:
+        if COMMANDS[name].needs_tensorflow and find_spec("tensorflow") is None:
+            raise NotInstalled(name)
+        status = int(module.run(asked))
+    except ScreeningError as error:
+        note("error", message=str(error), status=error.exit_status)
+        raise
+    except BaseException as error:
+        note("error", message=f"{type(error).__name__}: {error}")
+        raise
+    note("finished", status=status)
+    return status
 
 
 def main_parser() -> argparse.ArgumentParser:
@@ -248,6 +290,13 @@ def command_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    if command.long:
+        parser.add_argument(
+            "--log-json",
+            type=Path,
+            metavar="FILE",
+            help="also append what happens to FILE, one JSON object a line",
+        )
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +24,9 @@ from screening.errors import ConfigError
 from screening.setting_types import PLAIN, View
 
 PART_NAMES = ("train", "validation", "calibration", "test")
+
+_SHORT = reprlib.Repr()  # a few lines of YAML can hold what would take gigabytes to write out
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 200, 200
 
 
 class Strict(BaseModel):
@@ -245,8 +249,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raw = yaml.safe_load(Path(path).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError: no UTF-8, a date or a number that is none.
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ConfigError(f"{path}: expected YAML in UTF-8, received {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: expected YAML, received what is nested too deep") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected keys and values, received {type(raw).__name__}")
     return raw
@@ -279,7 +286,7 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
             yield f"{where}: is missing"
         else:
             said = one["msg"].removeprefix("Value error, ")
-            yield f"{where}: {said}, received {one['input']!r}".removeprefix(": ")
+            yield f"{where}: {said}, received {_SHORT.repr(one['input'])}".removeprefix(": ")
 
 
 def _keys_beside(loc: Sequence[str | int], model: type[BaseModel]) -> list[str]:

@@ -8,8 +8,8 @@
 Pictures: the demo, drawn karyograms, and with a data folder composed and simulated ones of real
 chromosomes and its whole karyograms. Kept of each: its row of the work list, every dropout pass,
 and the reading chromosome by chromosome. A change of the structure must leave all equal to 1e-6.
-The drawn part stays as a test (`tests/golden_drawn.json`); `keep` writes it anew, which only a new
-bundle justifies.
+The drawn part stays as a test (`tests/golden_drawn.json`); `keep` writes it anew, and the answers
+of `screening doctor --self-test`, which only a new bundle justifies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from typing import Any
 from screening.bundle import default_bundle, load_bundle
 from screening.classes import ENGINES
 from screening.cli import main as screening
-from screening.demo import demo_folder
+from screening.commands import self_test
+from screening.demo import demo_folder, known_answers
 from screening.record import Picture
 from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
@@ -175,7 +176,9 @@ def main() -> int:
             draw(Path(scratch))
             kept = rounded(screen(Path(scratch)))
         KEPT.write_text(json.dumps(kept, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
-        print(KEPT)
+        bundle = load_bundle(default_bundle())
+        self_test.keep(bundle.folder, bundle.hash)
+        print(KEPT, known_answers())
     else:
         old, new = (json.loads(path.read_text("utf-8")) for path in (args.old, args.new))
         found = differences(old, new, args.tolerance)

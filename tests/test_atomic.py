@@ -91,6 +91,65 @@ def test_what_a_kill_between_two_renames_left_is_put_back(tmp_path):
     assert content(tmp_path) == {"result/a.txt": "old"}
 
 
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """What reaches the disk, in order: ("sync", name) and ("rename", from, to)."""
+    noted: list[tuple[str, ...]] = []
+    sync, rename = os.fsync, os.replace
+
+    def name(path: object) -> str:
+        return os.path.relpath(str(path), tmp_path)
+
+    def noted_sync(descriptor: int) -> None:
+        noted.append(("sync", name(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        sync(descriptor)
+
+    def noted_rename(old: object, new: object) -> None:
+        noted.append(("rename", name(old), name(new)))
+        rename(old, new)
+
+    monkeypatch.setattr(atomic.os, "fsync", noted_sync)
+    monkeypatch.setattr(atomic.os, "replace", noted_rename)
+    return noted
+
+
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+
+
+@needs_proc
+def test_a_folder_outlives_a_loss_of_power_from_the_moment_it_has_its_name(tmp_path, calls):
+    with replaced_folder(tmp_path / "new" / "cell") as fresh:
+        (fresh / "inner").mkdir()
+        for each in ("1.png", "inner/2.png"):
+            (fresh / each).write_text(each)
+    moved = calls.index(("rename", "new/.part-cell", "new/cell"))
+    before, after = calls[:moved], calls[moved + 1 :]
+    for each in ("1.png", "inner/2.png", "inner", ""):
+        assert ("sync", f"new/.part-cell/{each}".rstrip("/")) in before
+    assert after == [("sync", "new"), ("sync", ".")]
+    calls.clear()
+    with replaced_folder(tmp_path / "new" / "cell") as fresh:
+        (fresh / "3.png").write_text("3")
+    assert calls == [
+        ("sync", "new/.part-cell/3.png"), ("sync", "new/.part-cell"),
+        ("rename", "new/cell", "new/.old-cell"), ("rename", "new/.part-cell", "new/cell"),
+        ("sync", "new"),
+    ]  # fmt: skip
+
+
+@needs_proc
+def test_files_outlive_a_loss_of_power_before_they_have_their_names(tmp_path, calls):
+    replace_files(tmp_path, {"a": "a", "b": "b"})
+    assert calls == [
+        ("sync", ".part-a"), ("sync", ".part-b"),
+        ("rename", ".part-a", "a"), ("rename", ".part-b", "b"), ("sync", "."),
+    ]  # fmt: skip
+    calls.clear()
+    with replaced_file(tmp_path / "c") as hidden:
+        hidden.write_text("c")
+    assert calls == [("sync", ".part-c"), ("rename", ".part-c", "c"), ("sync", ".")]
+
+
 def test_on_windows_a_file_is_opened_for_writing_to_be_made_safe(tmp_path, monkeypatch):
     opened = []
     usual = os.open

@@ -258,7 +258,7 @@ OLDER = "substr(record, 1, instr(record, char(10)) - 1)"
 
 @pytest.mark.parametrize(
     "damage",
-    ["'{'", "'[1]'", """'{"version": 2}'""", f"json_set({OLDER}, '$.p', 'x')",
+    ["""'{"version": 2}'""", f"json_set({OLDER}, '$.p', 'x')",
      f"json_set({OLDER}, '$.warnings', 7)", f"json_set({OLDER}, '$.reading.chromosomes', 7)"],
 )  # fmt: skip
 def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
@@ -271,7 +271,7 @@ def test_a_damaged_result_of_the_ledger(folder, tmp_path, damage):
     assert (summary.new, summary.exit_status) == (1, 0)
 
 
-@pytest.mark.parametrize("damage", ["x'0000'", "replace(record, '1', '2')"])
+@pytest.mark.parametrize("damage", ["x'0000'", "replace(record, '1', '2')", "'{'", "'[1]'"])
 def test_a_result_whose_bytes_have_changed_is_made_anew_at_once(folder, tmp_path, damage):
     assert screen(folder, tmp_path, reader=reader()).exit_status == 0
     keep_as(tmp_path, damage)

@@ -14,6 +14,7 @@ import pytest
 
 from pictures import jpeg, reading
 from screening.record import VERSION, Picture, RecordError, Verdict
+from screening.worklist.kept_record import is_intact, text_of
 from screening.worklist.ledger import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -337,3 +338,11 @@ def test_a_ledger_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
     (tmp_path / f"{FILE_NAME}-journal").mkdir()
     with pytest.raises(LedgerError, match="cannot replace the ledger"):
         discard(tmp_path / FILE_NAME)
+
+
+def test_a_record_whose_end_is_zeros_is_not_known(tmp_path: Path) -> None:
+    """What SQLite gives when the last page of the file is gone: the checksum is lost as well."""
+    text = text_of(result("a"))
+    assert is_intact(text) and is_intact(text.partition("\n")[0])
+    for kept in range(1, len(text) - 1, 7):
+        assert not is_intact(text[:kept] + "\0" * (len(text) - kept))

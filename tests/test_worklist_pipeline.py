@@ -213,7 +213,7 @@ def files(count: int, problem: str = "", first: int = 0) -> Drawn:
 def prepared(monkeypatch: pytest.MonkeyPatch) -> Callable[[PictureFile], Prepared]:
     """Pictures are prepared without a file: each has the tensor of its number."""
 
-    def prepare(found, size, known, locator, view="plain"):  # type: ignore[no-untyped-def]
+    def prepare(found, size, known, locator, view="plain", digests=None):  # type: ignore
         blank = Picture(found.name, found.case, f"{int(found.name):064x}"[::-1], "ok")
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from screening.events import note
 from screening.train.durations import in_words
 
 EVERY = 15.0
@@ -42,6 +43,7 @@ class BuildProgress:
         if now - self._last < EVERY:
             return
         self._last = now
+        note("progress", stage=self._title, done=done, total=total)
         rate = (done - self._first) / (now - self._since)
         left = f", about {in_words((total - done) / rate)} left" if rate > 0 else ""
         if not self.quiet:
@@ -49,7 +51,8 @@ class BuildProgress:
             self.console.print(text, markup=False)
 
     def say(self, text: str) -> None:
-        """Print a line unless quiet, and keep it in the log."""
+        """Print a line unless quiet, and keep it in the logs."""
+        note("message", text=text)
         if self.log is not None:
             stamp = datetime.now().astimezone().isoformat(timespec="seconds")
             with self.log.open("a", encoding="utf-8") as file:

@@ -20,6 +20,11 @@ from screening.native_log import native_log_filtered
 GIB = 2**30
 NEEDED_MEMORY = 2.0
 """GiB: TensorFlow, the VGG16 screener and one batch at 150×150 stay under this."""
+PEAK, KEPT = 14, 4
+"""Bytes a pixel of a page: while a thread finds its chromosomes, and until it is scored. Measured
+on pages of 25 to 100 million pixels: 13.1 and 3.6 at most."""
+LARGEST = 100_000_000
+"""Pixels of a page; a larger one is refused."""
 NEEDED_DISK = 1.0
 """GiB for the results; a page with some hundred thumbnails is far smaller."""
 PACKAGES = (
@@ -51,11 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("."), help="folder whose disk is checked (default: here)"
     )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="also screen two demo pictures and compare with the answers that are known",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return 0 when screening can run here and 1 when not."""
     findings = list(examine(args.bundle, args.out))
+    if args.self_test and all(finding.state != "bad" for finding in findings):
+        findings.append(self_test_finding(args.bundle))
     show(findings)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
@@ -68,6 +80,7 @@ def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
     yield from package_findings(version)
     yield Finding("CPU cores", str(usable_cores()))
     yield memory_finding(available_memory())
+    yield bound_finding(available_memory(), min(4, usable_cores()))
     yield disk_finding(out)
     yield bundle_finding(bundle)
     yield engine_finding(bundle)
@@ -144,6 +157,24 @@ def memory_finding(free: float | None) -> Finding:
     return Finding("Memory free", f"{free:.1f} GiB", "note", advice)
 
 
+def memory_bound(pixels: int, workers: int, batch_size: int) -> float:
+    """Return how many GiB `screen` takes at most where no page has more than `pixels`."""
+    ahead = 2 * batch_size + workers + batch_size  # begun, and waiting for their batch
+    return NEEDED_MEMORY + pixels * (workers * PEAK + ahead * KEPT) / GIB
+
+
+def bound_finding(free: float | None, workers: int) -> Finding:
+    """Return the most memory that `screen` takes with `workers` threads and its usual batches,
+    however many pictures there are."""
+    usual, most = memory_bound(LARGEST // 50, workers, 8), memory_bound(LARGEST, workers, 8)
+    found = f"{usual:.1f} GiB for pages of 2 million pixels, {most:.1f} GiB for 100 million"
+    if free is None or most <= free:
+        return Finding("Memory at most", found)
+    least = memory_bound(LARGEST, 1, 1)
+    advice = f"for very large pages: --workers 1 --batch-size 1 takes {least:.1f} GiB at most"
+    return Finding("Memory at most", found, "note", advice)
+
+
 def disk_finding(out: Path) -> Finding:
     """Return whether the disk of `out` (or of its nearest existing parent) has room."""
     folder = out.absolute()
@@ -192,6 +223,28 @@ def engine_finding(folder: Path | None) -> Finding:
     if chosen.why:
         return Finding("Engine", str(chosen), "note")
     return Finding("Engine", f"{chosen}, gives the known answers of every network")
+
+
+def self_test_finding(folder: Path | None) -> Finding:
+    """Return whether the bundle at `folder` (None: the shipped one) says here what it said of the
+    demo pictures when it was made."""
+    from screening.bundle import default_bundle, load_bundle
+    from screening.commands import self_test
+
+    bundle = load_bundle(folder or default_bundle())
+    expected = self_test.known(bundle.hash)
+    if expected is None:
+        return Finding("Self-test", "no answers are known of this bundle", "note")
+    try:
+        wrong = self_test.differences(self_test.measure(bundle.folder), expected)
+    except ScreeningError as error:
+        wrong = [str(error)]
+    if wrong:
+        advice = "install the locked versions anew (make clean, make demo); if it stays, report it"
+        return Finding("Self-test", "; ".join(wrong), "bad", advice)
+    count = len(expected)
+    said = f"{count} pictures say what is known, within {self_test.TOLERANCE:g}"
+    return Finding("Self-test", said)
 
 
 def show(findings: list[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""`screening report`: the outputs of a run written again from its ledger."""
+"""`screening report`: the outputs of a run written again from its ledger, or of all its parts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,31 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from screening.errors import ScreeningError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
-    parser.add_argument("out", type=Path, help="the --out of a run of `screening screen`")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="out",
+        help="the --out of a run of `screening screen`, or those of all its parts (--shard)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the one list of all parts, as a run without --shard would have written "
+        "it; saved chromosomes stay where they are",
+    )
+    parser.add_argument(
+        "--fhir",
+        type=Path,
+        metavar="FILE",
+        help="also write HL7 FHIR R4 as JSON: a preliminary DiagnosticReport per case",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     parser.add_argument(
         "--pictures", action="store_true",
         help="also WebP copies of all pictures, in OUT/pictures: the page leads to them",
@@ -24,18 +45,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0: every picture was scored, 3: some rejected or failed, 1: none could be read.
 
-    Raises ScreeningError when the folder holds no results, or those of another version.
+    Raises ScreeningError when a folder holds no results, those of another version, or not all parts
+    of a run.
     """
+    if args.out is None and len(args.runs) > 1:
+        raise ScreeningError("several runs expect --out, the folder for the list of them all")
     from screening.commands.screen import show
+    from screening.worklist.join import join
     from screening.worklist.rebuild import rebuild
 
+    if args.out is not None:
+        join(args.runs, args.out, args.overwrite)
+    out = args.out or args.runs[0]
     paper = None
     if args.pdf:
         from screening.report.pdf import browser, write_pdf
 
         browser()  # before the work, not after it
-        paper = partial(write_pdf, target=args.out / "report.pdf")
-    summary, rule = rebuild(args.out, copies=args.pictures, paper=paper)
+        paper = partial(write_pdf, target=out / "report.pdf")
+    summary, rule = rebuild(out, copies=args.pictures, paper=paper)
+    if args.fhir is not None:
+        _write_fhir(out, args.fhir)
     if not args.quiet:
-        show(summary, rule, args.out)
+        show(summary, rule, out)
     return summary.exit_status
+
+
+def _write_fhir(out: Path, path: Path) -> None:
+    from screening.atomic import replace_files
+    from screening.worklist.fhir import fhir_text
+    from screening.worklist.kept import read_run
+
+    text = fhir_text(read_run(out))
+    try:
+        replace_files(path.parent, {path.name: text})
+    except OSError as error:
+        raise ScreeningError(
+            f"cannot write --fhir {path} ({error.strerror}): choose another file"
+        ) from error

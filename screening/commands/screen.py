@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +21,11 @@ from screening.commands.scoring_arguments import (
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
+    from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
-    from screening.worklist.run import Summary
+    from screening.worklist.reader import BundleReader
+    from screening.worklist.run import Settings, Summary
+    from screening.worklist.scorer import BundleScorer
 
 
 class Interrupted(ScreeningError):
@@ -36,6 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of karyograms, sub-folders too; each "
         "frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the second on",
     )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", help="go on with earlier results in --out, if any"
+    )
+    again.add_argument("--overwrite", action="store_true", help="replace earlier results in --out")
+    parser.add_argument(
+        "--shard",
+        metavar="N/M",
+        help="screen only the Nth of M parts, whole cases each, into an --out of its own; "
+        "`screening report` joins them",
+    )
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `screen` and `watch` ask for alike."""
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--bundle", type=Path, help="trained model to use (default: the one that ships with it)"
@@ -47,11 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what names the case: the sub-folder, the file name without suffix, or a pattern "
         "found in the relative name (default: the sub-folder, else the file name)",
     )
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument(
-        "--resume", action="store_true", help="go on with earlier results in --out, if any"
-    )
-    again.add_argument("--overwrite", action="store_true", help="replace earlier results in --out")
     parser.add_argument(
         "--save-chromosomes",
         action="store_true",
@@ -65,15 +82,35 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
+    settings, scorer, locator, reader = prepared(args)
+    from screening.worklist.run import screen_folder
+
+    try:
+        summary = screen_folder(settings, scorer, locator, reader)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
+        ) from None
+    if not args.quiet:
+        show(summary, settings.rule, args.out)
+    return summary.exit_status
+
+
+def prepared(
+    args: argparse.Namespace,
+) -> tuple[Settings, BundleScorer, Locator, BundleReader | None]:
+    """Return the run that is asked for, and what scores, finds and reads in it; ScreeningError for
+    wrong values or an unusable bundle."""
     check_passes(args)
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.reader import reader_of
-    from screening.worklist.run import Settings, screen_folder
+    from screening.worklist.run import Settings
     from screening.worklist.scorer import BundleScorer
+    from screening.worklist.shard import Shard
 
+    shard = Shard.of(args.shard) if args.shard is not None else None
     bundle = chosen_bundle(args.bundle)
-    rule = Rule.of(bundle.info, args.min_confidence, args.rule)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     settings = Settings(
@@ -81,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         bundle_hash=bundle.hash,
         bundle_name=bundle.info.name,
-        rule=rule,
+        rule=Rule.of(bundle.info, args.min_confidence, args.rule),
         info=bundle.info,
         case_from=args.case_from,
         resume=args.resume,
@@ -93,16 +130,9 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         quiet=args.quiet,
         save_chromosomes=args.save_chromosomes,
+        shard=shard,
     )
-    try:
-        summary = screen_folder(settings, scorer, Locator.of(bundle), reader)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
-        ) from None
-    if not args.quiet:
-        show(summary, rule, args.out)
-    return summary.exit_status
+    return settings, scorer, Locator.of(bundle), reader
 
 
 def show(summary: Summary, rule: Rule, out: Path) -> None:
@@ -129,5 +159,13 @@ def show(summary: Summary, rule: Rule, out: Path) -> None:
     if summary.left_out:
         console.print(escape(words.left_out(summary.left_out)))
     console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
-    console.print(f"Case by case, with verdicts: screening review {escape(str(out))}")
+    review = f"{_called()} review {shlex.quote(str(out))}"
+    console.print(f"Case by case in the browser, with verdicts: {escape(review)}")
     console.print(words.RESEARCH_USE)
+
+
+def _called() -> str:
+    """How this program is called from here: as it was, when no shell finds it by its name."""
+    asked = sys.argv[0]
+    found = shutil.which("screening") or Path(asked).name != "screening"
+    return "screening" if found else shlex.quote(asked)

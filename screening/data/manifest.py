@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,15 +76,16 @@ def _from_table(table: Path) -> list[ManifestPicture]:
             problems.add(
                 f"line {line}: expected the label {' or '.join(LABELS)}, received {row['label']!r}"
             )
-        if not path.is_file():
+        if not os.path.isfile(path):  # never raises, whatever a path may hold
             problems.add(f"line {line}: the file {row['path']} does not exist")
+            continue
         first = seen.setdefault((path.resolve(), frame), line)
         if first != line:
             problems.add(f"line {line}: {row['path']} is listed twice, first in line {first}")
         items.append(
             ManifestPicture(Path(row["path"]).as_posix(), path, row["label"], row["case"], frame)
         )
-    if not items:
+    if not items and not problems.found:
         problems.add("it lists no image")
     problems.raise_if_any()
     return items
@@ -92,7 +94,7 @@ def _from_table(table: Path) -> list[ManifestPicture]:
 def file_and_frame(path: Path) -> tuple[Path, int]:
     """Return `x.tif#2` as x.tif and 2, unless there is a file of that very name."""
     name, _, number = path.name.rpartition("#")
-    if not name or not re.fullmatch(r"[1-9][0-9]{0,8}", number) or path.is_file():
+    if not name or not re.fullmatch(r"[1-9][0-9]{0,8}", number) or os.path.isfile(path):
         return path, 1
     return path.with_name(name), int(number)
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from screening.classes import ABNORMAL
 from screening.data.tables import Problems, read_table
 from screening.errors import ManifestError
+from screening.json_text import parsed
 
 TRAIN, VALIDATION, CALIBRATION, TEST = PARTS = ("train", "validation", "calibration", "test")
 FRACTIONS = {TRAIN: 0.6, VALIDATION: 0.1, CALIBRATION: 0.15, TEST: 0.15}
@@ -80,7 +81,7 @@ class Split:
             return found
 
         try:
-            content = json.loads(text, object_pairs_hook=once)
+            content = parsed(text, once)
             assignments = {
                 (source, case): part
                 for source, cases in content["cases"].items()

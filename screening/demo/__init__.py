@@ -16,3 +16,8 @@ def demo_folder() -> Path:
 def demo_truth() -> Path:
     """Return the CSV with path, label, case, iscn and note of every demo file."""
     return Path(__file__).resolve().parent / "truth.csv"
+
+
+def known_answers() -> Path:
+    """Return what the shipped bundle says of some demo pictures, see `commands.self_test`."""
+    return Path(__file__).resolve().parent / "known_answers.json"

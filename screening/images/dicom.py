@@ -12,14 +12,20 @@ import pydicom
 from PIL import Image
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from screening.errors import ImageError
+from screening.images.inflate import inflates_beyond
 from screening.images.read import check_size, to_uint8
+
+_LONG = (b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN")  # kinds whose length has four bytes
+_MOST_INFLATED = 512 << 20
 
 
 def count_dicom(file: BinaryIO) -> tuple[int, str]:
     """Return how many frames the header tells of (1 when it does not), and why there may be more,
     "" when there are none. Raises what pydicom raises for a damaged header."""
+    _check_deflated(file)
     dataset = pydicom.dcmread(file, stop_before_pixels=True)
     count = max(1, int(dataset.get("NumberOfFrames") or 1))
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -67,6 +73,7 @@ def read_dicom(path: Path, file: BinaryIO, max_pixels: int, frame: int = 1) -> n
 def _opened(file: BinaryIO) -> tuple[pydicom.Dataset, pydicom.Dataset | BinaryIO | None]:
     """Return the header, and from where pydicom takes a frame, None where there is none: the file
     itself, so that the other frames stay on disk, or all of a deflated one."""
+    _check_deflated(file)
     dataset = pydicom.dcmread(file, stop_before_pixels=True)
     if dataset.file_meta.TransferSyntaxUID.is_deflated:
         file.seek(0)
@@ -74,6 +81,23 @@ def _opened(file: BinaryIO) -> tuple[pydicom.Dataset, pydicom.Dataset | BinaryIO
         return dataset, dataset if "PixelData" in dataset else None
     tag = file.read(4)
     return dataset, file if tag in (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10") else None
+
+
+def _check_deflated(file: BinaryIO) -> None:
+    """Raise ValueError for a deflated file that would fill the memory: pydicom takes all of it."""
+    file.seek(132)
+    while (head := file.read(8))[:2] == b"\x02\0":  # the elements of the file's own header
+        long = head[4:6] in _LONG
+        size = int.from_bytes(file.read(4) if long else head[6:8], "little")
+        if head[2:4] != b"\x10\0":  # not the transfer syntax
+            file.seek(size, io.SEEK_CUR)
+        elif file.read(size).rstrip(b"\0 ") != DeflatedExplicitVRLittleEndian.encode():
+            break
+    else:
+        file.seek(-len(head), io.SEEK_CUR)
+        if inflates_beyond(file.read(), _MOST_INFLATED, raw=True):
+            raise ValueError("far more is compressed in it than a picture needs")
+    file.seek(0)
 
 
 def _luma(frame: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ its bytes. The size is read from the header and judged before anything is decode
 from __future__ import annotations
 
 import io
+import math
 import os
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
@@ -20,6 +21,7 @@ from PIL import TiffImagePlugin as TiffPlugin
 from PIL import WebPImagePlugin as WebPPlugin
 
 from screening.errors import ImageError
+from screening.images.inflate import inflates_beyond, unpacks_beyond
 from screening.images.kinds import (
     BMP,
     DICOM,
@@ -35,6 +37,9 @@ from screening.images.kinds import (
 from screening.images.quiet import quiet
 from screening.images.tiff_pages import tiff_pages
 
+if TYPE_CHECKING:
+    import tifffile
+
 MIN_SIDE = 64
 """Pixels: below this no chromosome of a karyogram could be told from another."""
 
@@ -42,6 +47,7 @@ _MAX_BYTES = 2 << 30
 _MOST_KEPT_BYTES = 256 << 20
 _ANIMATED = (GIF, WEBP, PNG)
 _animation = threading.local()
+_BEYOND = {8: inflates_beyond, 32946: inflates_beyond, 34925: unpacks_beyond}  # TIFF compressions
 
 
 # The plugins are called directly: Image.open would judge the size by a process-wide limit and
@@ -277,6 +283,7 @@ def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int, index: in
         samples = page.samplesperpixel
         if samples > 5 or page.size > 5 * max_pixels:
             raise ImageError(path, "a TIFF that is not a single picture (too many channels)")
+        _check_segments(path, file, page)
         values = np.squeeze(page.asarray())
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
@@ -289,6 +296,18 @@ def _decode_with_tifffile(path: Path, file: BinaryIO, max_pixels: int, index: in
     if grey.ndim == 3:
         grey = np.asarray(Image.fromarray(grey).convert("L")) if samples > 2 else grey[..., 0]
     return 255 - grey if inverted else grey
+
+
+def _check_segments(path: Path, file: BinaryIO, page: tifffile.TiffPage) -> None:
+    """Raise ImageError when a strip or tile makes more than its size: tifffile takes all of it."""
+    beyond = _BEYOND.get(int(page.compression))
+    most = math.prod(page.chunks) * page.dtype.itemsize if page.dtype is not None else 0
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if beyond is None:
+            return
+        file.seek(offset)
+        if beyond(file.read(count), most):
+            raise ImageError(path, "its compressed pixels are more than its size tells")
 
 
 def _damage(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from screening import words
 from screening.atomic import replace_files
 from screening.data.tables import Problems, read_table
 from screening.errors import ScreeningError
+from screening.json_text import parsed
 from screening.review import sentences
 from screening.review.agreement import agreements, disagreements
 from screening.review.labels import LABEL_COLUMNS, labels_of
@@ -108,7 +108,7 @@ def _verdict(row: dict[str, str]) -> PersonVerdict:
         raise ValueError(f"expected an id of 32 hexadecimal digits, received {plain['id']!r}")
     if datetime.fromisoformat(plain["given"]).tzinfo is None:
         raise ValueError(f"expected a time with its zone, received {plain['given']!r}")
-    classes = json.loads(plain["classes"]) if plain["classes"] else {}
+    classes = parsed(plain["classes"]) if plain["classes"] else {}
     if not isinstance(classes, dict):
         raise ValueError("expected the classes as a JSON object")
     pairs = {str(place): str(name) for place, name in classes.items()}

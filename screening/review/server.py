@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -19,6 +18,7 @@ from starlette.routing import Route
 
 from screening.errors import ScreeningError
 from screening.iscn import problem_of
+from screening.json_text import parsed
 from screening.record import Picture
 from screening.report.relay import Relaid
 from screening.review import drawings, pages, sentences
@@ -254,7 +254,7 @@ async def _posted(
     call: Callable[[Request, dict[str, Any]], Response], request: Request
 ) -> Response:
     try:
-        asked = json.loads(await request.body())
+        asked = parsed(await request.body())
     except ValueError:
         asked = None
     if not isinstance(asked, dict):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from screening.config import TrainConfig
+from screening.events import note
 from screening.train.durations import in_words
 
 SHOWN = ("loss", "auc", "val_loss", "val_auc", "val_precision", "val_recall")
@@ -38,6 +39,7 @@ class TrainProgress:
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Tell of one finished epoch, a row of the history."""
+        note("epoch", **row)
         if self._writer is not None:
             # By the epoch of the stage: a resumed run then goes on where its curves ended.
             with _disk_errors(), self._writer.as_default(step=row["epoch"]):
@@ -63,6 +65,7 @@ class TrainProgress:
 
     def say(self, text: str) -> None:
         """Print a line unless quiet."""
+        note("message", text=text)
         if not self.quiet:
             self.console.print(text, markup=False)
 

@@ -39,6 +39,10 @@ class NothingToScreen(ScreeningError):
     exit_status = 1
 
 
+class NoFolder(ScreeningError):
+    """Says that there is no folder to read from."""
+
+
 @dataclass(frozen=True)
 class PictureFile:
     """One entry of the work list: `problem` is empty for what can be tried; `frame` of `frames` in
@@ -102,18 +106,20 @@ def discover(
     case_from: str | None = None,
     out: Path | None = None,
     frames: bool = False,
+    choose: Callable[[PictureFile], bool] | None = None,
 ) -> Discovery:
     """Return all pictures of `folder` and its sub-folders, sorted by name.
 
     `suffixes` are lower case with their dot; `out` is left out when it lies inside the folder. With
     `frames`, every frame of a file is listed: the first as the file, the others behind it as
     `name#2` and so on, in the file's case. A file that is itself named so keeps its name; the frame
-    is then `name#2 (2)`, and a note says so.
+    is then `name#2 (2)`, and a note says so. With `choose`, only files for which it is true are
+    listed, none perhaps, under the names that they have in the whole folder.
     Raises ScreeningError when the folder cannot be opened or the case rule fits no picture, and
     NothingToScreen when there is no picture.
     """
     namer = case_namer(case_from)
-    _check_folder(folder)
+    check_folder(folder)
     walk = _Walk(frozenset(suffixes), _identity(out) if out is not None else None)
     entries = sorted(walk.entries(folder), key=lambda entry: entry[0])
     left_out = LeftOut.of(walk.left_out)
@@ -128,25 +134,29 @@ def discover(
             f"--case-from {case_from!r} fits no picture: expected a pattern found in names such "
             f"as {images[0].name!r}"
         )
-    notes = sorted(walk.notes)
+    notes = walk.notes
     if unmatched:
         notes.append(
             f"--case-from {case_from!r} does not fit {unmatched} of {len(images)} names: their "
             "case is the sub-folder, else the file stem"
         )
+    used = {found.name for found in images}
+    if choose is not None:
+        images = [found for found in images if choose(found)]
     if frames:
-        images, renamed = _each_frame(images)
+        images, renamed = _each_frame(images, used)
         notes += renamed
-    return Discovery(tuple(images), left_out, tuple(notes))
+    return Discovery(tuple(images), left_out, tuple(sorted(notes)))
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raise NoFolder unless `folder` can be read from."""
     if not folder.exists():
-        raise ScreeningError(f"expected a folder of pictures, but {folder} does not exist")
+        raise NoFolder(f"expected a folder of pictures, but {folder} does not exist")
     if not folder.is_dir():
-        raise ScreeningError(f"expected a folder of pictures, but {folder} is a file")
+        raise NoFolder(f"expected a folder of pictures, but {folder} is a file")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise ScreeningError(f"no permission to read the folder {folder}")
+        raise NoFolder(f"no permission to read the folder {folder}")
 
 
 def _parent_or_stem(name: str) -> str:
@@ -184,12 +194,13 @@ def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[
     return images, unmatched
 
 
-def _each_frame(files: Sequence[PictureFile]) -> tuple[list[PictureFile], list[str]]:
+def _each_frame(
+    files: Sequence[PictureFile], used: set[str]
+) -> tuple[list[PictureFile], list[str]]:
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="frames") as pool:
         counted = list(
             pool.map(lambda found: Frames() if found.problem else count_frames(found.path), files)
         )
-    used = {found.name for found in files}
     images: list[PictureFile] = []
     notes: list[str] = []
     for found, frames in zip(files, counted, strict=True):

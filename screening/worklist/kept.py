@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.bundle_schema import BundleInfo
+from screening.json_text import parsed
 from screening.record import Case, Picture
 from screening.triage.rule import Rule, judge
 from screening.worklist.kept_record import picture_in
@@ -30,7 +31,7 @@ from screening.worklist.ledger import (
 )
 from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS
 
-_NEEDED = ("triage.jsonl", "cases.csv", "run.json")
+_TEXTS = ("image", "case", "status", "route", "prediction", "karyotype", "reasons", "sha256")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class KeptRun:
     def pictures(self, images: Sequence[str]) -> list[KeptPicture]:
         """Return what the ledger holds of pictures, in the order asked for; LedgerError when one is
         not there or the folder holds another run by now."""
-        with _reading(self.out / FILE_NAME) as connection:
+        with reading(self.out / FILE_NAME) as connection:
             if _stamp(connection) != self.stamp:
                 raise LedgerError(f"{self.out} was screened again: load the list anew")
             return [self._picture(connection, image) for image in images]
@@ -92,7 +93,7 @@ def read_run(out: Path) -> KeptRun:
         raise LedgerError(
             f"expected the output folder of `screening screen`, but {out} holds no {FILE_NAME}"
         )
-    with _reading(path) as connection:
+    with reading(path) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             raise LedgerError(
@@ -103,7 +104,7 @@ def read_run(out: Path) -> KeptRun:
         settings = json.loads(
             connection.execute("SELECT settings FROM runs ORDER BY id DESC LIMIT 1").fetchone()[0]
         )
-        told = json.loads(_text(out, "run.json"))
+        told = _told(out)
         lines = _lines(out)
         infos = _infos(connection)
     bundle = str(told.get("bundle_hash", ""))
@@ -116,7 +117,7 @@ def read_run(out: Path) -> KeptRun:
 
 def stamp_of(out: Path) -> str:
     """Return the stamp of the run that lies in `out` now; LedgerError while one is written."""
-    with _reading(out / FILE_NAME) as connection:
+    with reading(out / FILE_NAME) as connection:
         return _stamp(connection)
 
 
@@ -146,10 +147,24 @@ def _text(out: Path, name: str) -> str:
         raise LedgerError(f"{out / name} cannot be read ({error}): {AGAIN}") from error
 
 
+def _told(out: Path) -> Mapping[str, Any]:
+    try:
+        told = parsed(_text(out, "run.json"))
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise LedgerError(f"{out / 'run.json'} is damaged: {AGAIN}")
+    return told
+
+
 def _lines(out: Path) -> tuple[Mapping[str, Any], ...]:
     try:
-        lines = tuple(map(json.loads, _text(out, "triage.jsonl").rstrip("\n").split("\n")))
-        whole = all(set(TRIAGE_COLUMNS) <= line.keys() for line in lines)
+        text = _text(out, "triage.jsonl")
+        lines = tuple(map(parsed, text.rstrip("\n").split("\n") if text else ()))
+        whole = all(
+            set(TRIAGE_COLUMNS) <= line.keys() and all(isinstance(line[n], str) for n in _TEXTS)
+            for line in lines
+        )
     except (ValueError, AttributeError):
         whole = False
     if not whole:
@@ -161,10 +176,13 @@ def _cases(out: Path, lines: Sequence[Mapping[str, Any]]) -> tuple[Case, ...]:
     """The cases of cases.csv, whose names are taken from the list: a table may have changed one
     that a spreadsheet would run as a formula."""
     names = list(dict.fromkeys(line["case"] for line in lines))
-    rows = list(csv.DictReader(io.StringIO(_text(out, "cases.csv"), newline="")))
-    if len(rows) != len(names) or not all(set(CASE_COLUMNS) <= row.keys() for row in rows):
-        raise LedgerError(f"cases.csv and triage.jsonl of {out} do not fit each other: {AGAIN}")
-    return tuple(_case(name, row) for name, row in zip(names, rows, strict=True))
+    try:
+        rows = list(csv.DictReader(io.StringIO(_text(out, "cases.csv"), newline="")))
+        if all(set(CASE_COLUMNS) <= row.keys() for row in rows):
+            return tuple(_case(name, row) for name, row in zip(names, rows, strict=True))
+    except (ValueError, csv.Error):
+        pass
+    raise LedgerError(f"cases.csv and triage.jsonl of {out} do not fit each other: {AGAIN}")
 
 
 def _case(name: str, row: Mapping[str, str]) -> Case:
@@ -176,7 +194,8 @@ def _case(name: str, row: Mapping[str, str]) -> Case:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the ledger at `path`; LedgerError while a run writes to it."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)
     try:
         yield connection

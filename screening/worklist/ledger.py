@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS listed (
     image TEXT PRIMARY KEY, sha256 TEXT NOT NULL, patient_case TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bundles (hash TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
 """
-
+_SEVEN = "VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 AGAIN = "run `screening screen` on it again with --resume, which computes nothing twice"
 """What mends a run that an older version wrote."""
@@ -200,13 +200,19 @@ class Ledger:
         """
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO results {_SEVEN}",
                 [self._row_of_any(result) for result in results],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
                 [(r.image, r.sha256, r.case) for r in (*results, *kept)],
             )
+
+    def copy(self, results: Iterable[tuple], listed: Iterable[tuple]) -> None:
+        """Store and list rows of another ledger as they are, all or nothing."""
+        with self._transaction() as connection:
+            connection.executemany(f"INSERT OR REPLACE INTO results {_SEVEN}", results)
+            connection.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", listed)
 
     def results(self) -> Iterator[Picture]:
         """Return the pictures of the current run, by name, one at a time, without verdicts.

@@ -82,6 +82,9 @@ class CellReader(Protocol):
 Keeper = Callable[[Picture, Page, Sequence[FoundChromosome]], None]
 """An output of single pictures: called once the chromosomes of one were read."""
 
+Digests = dict[tuple[int, ...], str]
+"""The sha256 of files that stayed the same, by device, inode, size and time of change."""
+
 
 class OutOfMemory(ScreeningError):
     """Says that a batch did not fit into memory and what to try."""
@@ -115,13 +118,17 @@ def run_pipeline(
     workers: int = 2,
     advance: Callable[[int], None] = lambda count: None,
     keep: Callable[[str], bool] = lambda name: True,
+    stop: Callable[[], bool] = lambda: False,
+    digests: Digests | None = None,
 ) -> int:
     """Return the number of pictures that needed a new result; `ledger` gets each when it is made.
 
     `advance` is told how many pictures have been finished since it was last called. Earlier results
-    of pictures for whose name `keep` is false are made anew. One bad picture becomes a failed
-    result, whichever stage it is odd to (see `guard`). Raises OutOfMemory when the model cannot
-    take a batch, and what `keeper` raises about the run.
+    of pictures for whose name `keep` is false are made anew. Once `stop` is true nothing further is
+    begun; what is done is in the ledger. A file that is as it was when it went into `digests` is
+    not read again to know its content. One bad picture becomes a failed result, whichever stage it
+    is odd to (see `guard`). Raises OutOfMemory when the model cannot take a batch, and what
+    `keeper` raises about the run.
     """
     known = {name: sha256 for name, sha256 in ledger.known().items() if keep(name)}
     waiting: list[Prepared] = []
@@ -134,7 +141,7 @@ def run_pipeline(
         settled.clear()
 
     def work(found: PictureFile) -> Prepared:
-        return prepare(found, scorer.size, known, locator, scorer.view)
+        return prepare(found, scorer.size, known, locator, scorer.view, digests)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
@@ -146,6 +153,10 @@ def run_pipeline(
             commit(scored)
         elif len(settled) >= _FLUSH:
             commit(())
+        if stop():
+            new -= len(waiting)
+            waiting.clear()
+            break
     commit(score(waiting, scorer, reader, keeper) if waiting else ())
     return new
 
@@ -156,6 +167,7 @@ def prepare(
     known: Mapping[str, str],
     locator: Locator,
     view: str = PLAIN,
+    digests: Digests | None = None,
 ) -> Prepared:
     """Return `found` read, judged and made ready for a model of `size` px that sees the `view`.
 
@@ -165,7 +177,7 @@ def prepare(
     if found.problem:
         return Prepared(blank)
     try:
-        blank = replace(blank, sha256=content_hash(found))
+        blank = replace(blank, sha256=content_hash(found, digests))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
         return inspected(read_image(found.path, frame=found.frame), blank, size, locator, view)
@@ -228,14 +240,18 @@ def key_of(sha256: str) -> int:
     return int(sha256[:16], 16) >> 1
 
 
-def content_hash(found: PictureFile) -> str:
+def content_hash(found: PictureFile, digests: Digests | None = None) -> str:
     """Return the identity of a picture's content: of its file, and of its frame from the second
-    on."""
-    if found.frames == 1 and found.frame == 1:
+    on; what is in `digests` is taken from there, what is not is put there."""
+    if digests is None and found.frames == 1 and found.frame == 1:
         return _digest(found.path)
     status = found.path.stat()
     same = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    return frame_hash(_digest_of_all(found.path, same), found.frame)
+    if digests is None:
+        return frame_hash(_digest_of_all(found.path, same), found.frame)
+    if same not in digests:
+        digests[same] = _digest(found.path)
+    return frame_hash(digests[same], found.frame)
 
 
 @lru_cache(maxsize=16)

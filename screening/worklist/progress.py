@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from screening.events import note
+
 LINE_SECONDS = 30.0  # between two lines where there is no terminal, e.g. in a log file
 
 
@@ -43,6 +45,7 @@ class RunProgress:
     def advance(self, count: int) -> None:
         """Note that `count` more pictures are done."""
         self.done += count
+        note("progress", done=self.done, total=self.total)
         self._bar.advance(self._task, count)
         if self._lines and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()

@@ -17,7 +17,7 @@ from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.left_out import LeftOut
 from screening.worklist.links import write_copies
 from screening.worklist.outputs import RunFacts, in_order, trust_in
-from screening.worklist.run import Summary, options_hash, put_in_place
+from screening.worklist.run import Summary, broken_off, options_hash, put_in_place
 
 _OF_THE_RUN = (
     "bundle", "bundle_name", "options_hash", "pictures", "images", "notes", "ignored_kinds",
@@ -47,7 +47,7 @@ def rebuild(
                 "them anew with `screening screen` and --resume"
             )
         count = ledger.count()
-        if not count:
+        if not count and told["images"]:
             raise LedgerError(f"{out} holds no result yet: use `screening screen` with --resume")
         rule = Rule.of(info, told["min_confidence"], told["rule"])
         seconds = time.perf_counter() - clock
@@ -90,11 +90,6 @@ def _facts(
     told: Mapping[str, Any], rule: Rule, info: BundleInfo, count: int, seconds: float
 ) -> RunFacts:
     """What the outputs tell of the run; of one that was broken off the times are those of now."""
-    missing = told["images"] - count
-    warnings = (
-        f"the run was broken off: {count} of {told['images']} pictures are judged, the others are "
-        "not listed; the same command with --resume goes on",
-    )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return RunFacts(
         bundle_hash=told["bundle"],
@@ -111,5 +106,5 @@ def _facts(
         left_out=LeftOut(told["ignored_kinds"], tuple(told["ignored_names"])),
         notes=tuple(told["notes"]),
         info=info,
-        warnings=warnings if missing > 0 else (),
+        warnings=(broken_off(count, told["images"]),) if count < told["images"] else (),
     )

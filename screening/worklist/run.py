@@ -19,11 +19,12 @@ from screening.images.normalise import VERSION
 from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
-from screening.worklist.discover import Discovery, discover
+from screening.worklist.discover import Discovery, PictureFile, discover
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard, set_aside
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
-from screening.worklist.pipeline import CellReader, Scorer, run_pipeline
+from screening.worklist.pipeline import CellReader, Digests, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
+from screening.worklist.shard import Shard
 
 
 class OutputsNotWritten(ScreeningError):
@@ -37,7 +38,8 @@ class Settings:
     """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
     `bundle_name` say whose numbers these are; `device` and `engine` are as asked for;
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
-    bundle's certificate and calibration are taken from it (None: it has none)."""
+    bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
+    cases of this part are screened (None: all)."""
 
     folder: Path
     out: Path
@@ -55,6 +57,7 @@ class Settings:
     quiet: bool = False
     save_chromosomes: bool = False
     info: BundleInfo | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,26 @@ class Summary:
     def exit_status(self) -> int:
         """Return 0: every picture scored; 3: some rejected or failed; 1: not one could be read."""
         total = sum(self.statuses.values())
-        if self.statuses.get("failed", 0) == total:
+        if total and self.statuses.get("failed", 0) == total:
             return 1
         return 0 if self.statuses.get("ok", 0) == total else 3
 
 
 def screen_folder(
-    settings: Settings, scorer: Scorer, locator: Locator, reader: CellReader | None = None
+    settings: Settings,
+    scorer: Scorer,
+    locator: Locator,
+    reader: CellReader | None = None,
+    *,
+    ready: Callable[[PictureFile], bool] = lambda found: True,
+    stop: Callable[[], bool] = lambda: False,
+    digests: Digests | None = None,
 ) -> Summary:
     """Screen every picture of `settings.folder` and write the outputs into `settings.out`.
 
-    With a `reader`, the chromosomes of each are found and read one by one.
+    With a `reader`, the chromosomes of each are found and read one by one. Files that are not
+    `ready` are left for a later run; once `stop` is true the outputs are written with what is
+    known, and say so. `digests`: see `run_pipeline`.
 
     Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
     holds earlier results and neither resume nor overwrite is asked for.
@@ -98,8 +110,14 @@ def screen_folder(
     keeper = None
     if settings.save_chromosomes:
         keeper = partial(keep_chromosomes, settings.out / FOLDER_NAME)
+    shard = settings.shard
     discovery = discover(
-        settings.folder, SUPPORTED_SUFFIXES, settings.case_from, settings.out, frames=True
+        settings.folder,
+        SUPPORTED_SUFFIXES,
+        settings.case_from,
+        settings.out,
+        frames=True,
+        choose=lambda found: ready(found) and (shard is None or shard.holds(found.case)),
     )
     ledger, warnings = _open_ledger(settings, scorer.passes)
     with ledger:
@@ -118,9 +136,14 @@ def screen_folder(
                 workers=settings.workers,
                 advance=progress.advance,
                 keep=_keep(settings, ledger),
+                stop=stop,
+                digests=digests,
             )
         ledger.add(())  # a folder that was deleted since the last batch is told
-        if ledger.count() != len(found):
+        count = ledger.count()
+        if count < len(found) and stop():
+            warnings += (broken_off(count, len(found)),)
+        elif count != len(found):
             raise LedgerDamaged(
                 f"the ledger in {settings.out} lost results while it was written: check the disk, "
                 "then use --resume"
@@ -133,6 +156,14 @@ def screen_folder(
         ledger.finish(facts.finished, how)
     left_out = str(discovery.left_out) if discovery.ignored else ""
     return Summary(statuses, routes, new, seconds, warnings, left_out)
+
+
+def broken_off(count: int, images: int) -> str:
+    """Return the warning of a run that judged `count` of its pictures."""
+    return (
+        f"the run was broken off: {count} of {images} pictures are judged, the others are not "
+        "listed; the same command with --resume goes on"
+    )
 
 
 def put_in_place(
@@ -159,7 +190,7 @@ def _open_ledger(settings: Settings, passes: int) -> tuple[Ledger, tuple[str, ..
     """The ledger of the output folder, locked, and what has to be said of it."""
     out = settings.out
     path = out / FILE_NAME
-    _make_folder(out)
+    make_folder(out)
     earlier = [name for name in OUTPUT_NAMES if (out / name).exists()]
     if earlier and not path.exists() and not settings.overwrite:
         raise ScreeningError(
@@ -190,7 +221,8 @@ def _open_ledger(settings: Settings, passes: int) -> tuple[Ledger, tuple[str, ..
     return ledger, warnings
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Make the output folder; ScreeningError when it cannot be one."""
     if out.exists() and not out.is_dir():
         raise ScreeningError(f"--out expects a folder to write to, but {out} is a file")
     try:
@@ -224,6 +256,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "resume": settings.resume,
         "overwrite": settings.overwrite,
         "save_chromosomes": settings.save_chromosomes,
+        "shard": str(settings.shard) if settings.shard is not None else "",
     }
 
 
