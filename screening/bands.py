@@ -5,8 +5,11 @@ Source: UCSC's cytoBand table of hg38 (ISCN bands at 850 resolution), as package
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -38,19 +41,21 @@ class Bands:
 @lru_cache(maxsize=1)
 def band_table() -> dict[str, Bands]:
     """Return the bands of the 24 chromosomes by name; read from the installed package, offline."""
-    # bioframe imports pandas: only those who draw chromosomes pay for it.
-    import bioframe
-
-    table = bioframe.assembly_info("hg38").cytobands
+    # The table alone: bioframe itself takes half a second to import, with pandas and matplotlib.
+    package = find_spec("bioframe")
+    assert package is not None and package.origin is not None
+    table = Path(package.origin).parent / "io" / "data" / "hg38.cytoband.tsv"
+    with table.open(encoding="utf-8", newline="") as file:
+        every = list(csv.DictReader(file, delimiter="\t"))
     found = {}
     for name in CHROMOSOMES:
-        rows = table[table["chrom"] == f"chr{name}"].sort_values("start")
-        total = float(rows["end"].max())
-        edges = np.append(rows["start"].to_numpy(float), total) / total
-        acen = rows[rows["stain"] == "acen"]
+        rows = [row for row in every if row["chrom"] == f"chr{name}"]
+        rows.sort(key=lambda row: int(row["start"]))
+        total = float(rows[-1]["end"])
+        edges = np.array([*(float(row["start"]) for row in rows), total]) / total
         # Where the two centromeric bands meet: the end of the short arm's one.
-        centromere = float(acen["end"].min()) / total
-        stains, names = (tuple(map(str, rows[column])) for column in ("stain", "band"))
+        centromere = min(float(row["end"]) for row in rows if row["stain"] == "acen") / total
+        stains, names = (tuple(row[column] for row in rows) for column in ("stain", "band"))
         found[name] = Bands(edges, stains, centromere, total / 1e6, names)
     return found
 

@@ -23,6 +23,7 @@ from screening.atomic import replaced_folder
 from screening.bundle_schema import SCHEMA, BundleInfo, FilePart, PartInfo
 from screening.errors import BundleError
 from screening.json_text import parsed
+from screening.known_answers import answers_of
 
 if TYPE_CHECKING:
     import h5py
@@ -109,14 +110,15 @@ def write_bundle(
     if {*models, *files} != set(info.parts):
         raise ValueError(f"expected {sorted(info.parts)}, received {sorted([*models, *files])}")
     with replaced_folder(folder) as building:
+        parts = dict(info.parts)
         for name, part in info.parts.items():
             if isinstance(part, PartInfo):
-                _write_network(building, models[name], part)
+                parts[name] = _write_network(building, models[name], part)
             else:
                 (building / part.file).write_bytes(files[name])
         # The card is left out: it reports measurements that name the hash of what was measured.
         hashes = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
-        _finish(building, info.model_copy(update={"files": hashes}), card)
+        _finish(building, info.model_copy(update={"parts": parts, "files": hashes}), card)
     return load_bundle(folder)
 
 
@@ -143,25 +145,26 @@ def rewrite_bundle(
     leave_out = shutil.ignore_patterns("DONE")
     with replaced_folder(folder) as building:
         shutil.copytree(bundle.folder, building, ignore=leave_out, dirs_exist_ok=True)
-        hashes = dict(info.files)
+        hashes, parts = dict(info.files), dict(info.parts)
         for name, part in info.parts.items():
             if name in more and isinstance(part, PartInfo):
-                written = _write_network(building, more[name], part)
-                hashes |= {path.name: sha256_of(path) for path in written}
+                parts[name] = _write_network(building, more[name], part)
+                hashes |= {each: sha256_of(building / each) for each in files_of(part)}
             elif files and name in files and isinstance(part, FilePart):
                 (building / part.file).write_bytes(files[name])
                 hashes[part.file] = sha256_of(building / part.file)
-        _finish(building, info.model_copy(update={"files": hashes}), card)
+        _finish(building, info.model_copy(update={"parts": parts, "files": hashes}), card)
         load_bundle(building)
     return load_bundle(folder)
 
 
-def _write_network(folder: Path, model: keras.Model, part: PartInfo) -> tuple[Path, Path]:
-    """Write a network's configuration and weights; return their paths."""
-    config, weights = folder / part.config, folder / part.weights
-    config.write_text(model.to_json(), "utf-8")
-    _save_half(model, weights)
-    return config, weights
+def _write_network(folder: Path, model: keras.Model, part: PartInfo) -> PartInfo:
+    """Write a network's configuration and weights; return the part with its known answers, which
+    are those of the weights as they are stored."""
+    (folder / part.config).write_text(model.to_json(), "utf-8")
+    _save_half(model, folder / part.weights)
+    config = (folder / part.config).read_text("utf-8")
+    return part.model_copy(update={"answers": answers_of(config, folder / part.weights)})
 
 
 def _finish(folder: Path, info: BundleInfo, card: str | None) -> None:

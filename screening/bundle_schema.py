@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from screening import __version__
 from screening.classes import LABELS
+from screening.known_answers import Answers
 from screening.reading_settings import ReadingSettings
 from screening.setting_types import PLAIN, View
 from screening.words import OF_A_TRIAL
@@ -31,7 +32,8 @@ class PartInfo(_Strict):
 
     `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
     its dropout; `temperature` what its logits are divided by before they are probabilities;
-    `view` how a network of whole karyograms is shown them.
+    `view` how a network of whole karyograms is shown them; `answers` what Keras made of known
+    inputs (see `known_answers`; of older bundles none).
     """
 
     backbone: str
@@ -43,6 +45,7 @@ class PartInfo(_Strict):
     view: View = PLAIN
     config: str
     weights: str
+    answers: Answers = {}
 
 
 class FilePart(_Strict):

@@ -18,6 +18,9 @@ OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
 FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
 """Where a picture goes in the work list, most urgent first."""
 
+ENGINES = ("auto", "tensorflow", "onnxruntime")
+"""What may run the networks, see `predict.engine`."""
+
 CALIBRATED, VOTES = RULES = ("calibrated", "votes")
 """Whose confidence decides, see `triage.rule`."""
 

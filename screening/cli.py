@@ -53,6 +53,7 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result --resume",
             "screening screen karyograms --out result --case-from stem --passes 50",
         ),
+        needs_tensorflow=False,  # it may, by its engine, which then says so
         long=True,
     ),
     "watch": Command(
@@ -63,6 +64,7 @@ COMMANDS: dict[str, Command] = {
             "screening watch arriving --out result --every 60",
         ),
         long=True,
+        needs_tensorflow=False,  # it may, by its engine, which then says so
     ),
     "report": Command(
         "report",
@@ -82,6 +84,7 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result --no-cells",
         ),
         long=True,
+        needs_tensorflow=False,
     ),
     "compose": Command(
         "compose",
@@ -127,6 +130,7 @@ COMMANDS: dict[str, Command] = {
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
         long=True,
+        needs_tensorflow=False,
     ),
     "evaluate": Command(
         "evaluate",
@@ -136,6 +140,7 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
         long=True,
+        needs_tensorflow=False,
     ),
     "train": Command(
         "train",

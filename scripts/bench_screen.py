@@ -1,13 +1,15 @@
 """Time the whole of `screen` against the network alone on the same tensors, in one run.
 
-    python scripts/bench_screen.py [--bundle B] [--images 48] [--against CHECKOUT]
+    python scripts/bench_screen.py [--bundle B] [--images 48] [--engine E] [--against CHECKOUT]
 
 Draws karyograms into a temporary folder, screens them end to end (reading, chromosomes, ledger,
-page), then runs the bundle's network once forward on the very tensors that the run made, and prints
-where the time of one picture goes. Memory: peak resident size after a run and after a run of four
-times as many pictures. From command to result: help, one picture and all of them in processes of
-their own, with --against in turns with those of another checkout (such as `git worktree add`
-makes), since only then the ratio hangs on no other work of the machine. Writes reports/screen.md.
+page), then runs the bundle's network in the same engine with a single pass on the very tensors that
+the run made, and prints where the time of one picture goes. Seconds hang on what else the machine
+does; processor seconds, taken beside them, hardly do. Memory: peak resident size after a run and
+after a run of four times as many pictures. From command to result: help, one picture and all of
+them in processes of their own, with --against in turns with those of another checkout (such as
+`git worktree add` makes), since only then the ratio hangs on no other work of the machine. Writes
+reports/screen.md.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from PIL import Image
 from report_header import add_report_arguments, begin, write
 
 from screening.bundle import default_bundle, load_bundle
+from screening.classes import ENGINES
 from screening.evidence.witness import hear
 from screening.images.normalise import crop_margins, letterbox, normalise
 from screening.images.page import Page
@@ -40,10 +43,12 @@ from screening.images.quality import assess
 from screening.images.read import read_image
 from screening.karyogram.locate import Locator
 from screening.metrics import markdown_table
+from screening.predict.engine import engine_of
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import clinical_style
-from screening.worklist.reader import reader_of, sight_of
+from screening.worklist.pairs import compare_homologs
+from screening.worklist.reader import STRUCTURE, reader_of, sight_of
 from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
 
@@ -116,26 +121,36 @@ def commands(scratch: Path, paths: list[Path], checkouts: list[Path], turns: int
     return markdown_table(tuple(columns), rows)
 
 
+def clocked(work: Callable[[], None]) -> tuple[float, float]:
+    """Return seconds and processor seconds of the work."""
+    start = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
 def tensors_of(paths: list[Path], size: int) -> np.ndarray:
     """Return what the network sees of the pictures."""
     return np.stack([letterbox(crop_margins(normalise(read_image(path))), size) for path in paths])
 
 
-def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict[str, float]:
-    """Return median seconds a picture of each step but the network, on one core.
+def seconds_of_stages(
+    paths: list[Path], size: int, bundle_folder: Path, engine: str
+) -> dict[str, float]:
+    """Return median processor seconds a picture of each step but the network, on one core.
 
-    To be called in a process of its own: pins itself to one core before TensorFlow starts.
+    To be called in a process of its own: pins itself to one core before the engine starts.
     """
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     bundle = load_bundle(bundle_folder)
-    reader, locator, settings = reader_of(bundle), Locator.of(bundle), bundle.info.reading
+    reader, locator = reader_of(bundle, device="cpu", engine=engine), Locator.of(bundle)
+    settings = bundle.info.reading
     spent: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         result = work()
-        spent.setdefault(name, []).append(time.perf_counter() - start)
+        spent.setdefault(name, []).append(time.process_time() - start)
         return result
 
     for number, path in enumerate(paths):
@@ -155,6 +170,14 @@ def seconds_of_stages(paths: list[Path], size: int, bundle_folder: Path) -> dict
                 "reading of the cell",
                 lambda page=page, chosen=chosen, said=said: sight_of(page, chosen, said, settings),
             )
+            if STRUCTURE in bundle.info.parts and sight.reading.whole:
+                timed(
+                    "compare homologs, 100 passes",
+                    lambda sight=sight, chosen=chosen, page=page: compare_homologs(
+                        reader.structure, sight.reading, chosen.chromosomes, page.paper,
+                        settings.structure,
+                    ),
+                )  # fmt: skip
             timed("witnesses", lambda sight=sight: hear(reader.witnesses, sight, settings))
     return {name: float(np.median(seconds)) for name, seconds in spent.items()}
 
@@ -164,6 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
     parser.add_argument("--against", type=Path, help="another checkout, for the ratios")
     parser.add_argument("--turns", type=int, default=3)
     add_report_arguments(parser)
@@ -177,18 +201,22 @@ def main() -> None:
         draw(folder, args.images)
         paths = sorted(folder.iterdir())
         waited = commands(Path(scratch), paths, checkouts, args.turns)
-        scorer = BundleScorer(bundle, passes=100, batch_size=BATCH)
+        scorer = BundleScorer(bundle, passes=100, batch_size=BATCH, engine=args.engine)
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-            stages = alone.submit(seconds_of_stages, paths, scorer.size, bundle.folder).result()
+            asked = (paths, scorer.size, bundle.folder, args.engine)
+            stages = alone.submit(seconds_of_stages, *asked).result()
         tensors = tensors_of(paths, scorer.size)
-        reader = reader_of(bundle)
+        reader = reader_of(bundle, engine=args.engine)
         rgb = np.repeat(tensors[..., None].astype(np.float32), 3, axis=-1)
-        model = bundle.load_model("screener")
-        groups = [rgb[i : i + BATCH] for i in range(0, len(rgb), BATCH)]
-        model.predict_on_batch(groups[0])
-        scorer.score(list(tensors[:BATCH]), list(range(BATCH)))  # compile outside the clock
+        scorer.score(
+            list(tensors[:BATCH]), range(len(tensors[:BATCH]))
+        )  # compile outside the clock
+        engine = engine_of(bundle, args.engine).engine
+        network, at_once = engine.screener(passes=1, seed=0), engine.at_once(BATCH)
+        groups = [rgb[i : i + at_once] for i in range(0, len(rgb), at_once)]
+        network.predict(groups[0], [0] * len(groups[0]))
 
-        def screen(out: str) -> float:
+        def screen(out: str) -> None:
             settings = Settings(
                 folder=folder,
                 out=Path(scratch) / out,
@@ -197,15 +225,16 @@ def main() -> None:
                 quiet=True,
                 batch_size=BATCH,
             )
-            return screen_folder(settings, scorer, Locator.of(bundle), reader).seconds
+            screen_folder(settings, scorer, Locator.of(bundle), reader)
+
+        def bare() -> None:
+            for group in groups:
+                network.predict(group, [0] * len(group))
 
         forward, whole = [], []
         for turn in range(args.turns):  # alternately, so that other work on the machine hits both
-            start = time.perf_counter()
-            for group in groups:
-                model.predict_on_batch(group)
-            forward.append(time.perf_counter() - start)
-            whole.append(screen(f"run{turn}"))
+            forward.append(clocked(bare))
+            whole.append(clocked(lambda turn=turn: screen(f"run{turn}")))
         before = peak_mib()
         for path in paths:
             for copy in range(3):
@@ -213,7 +242,8 @@ def main() -> None:
         screen("four times")
         after = peak_mib()
     title = "`screen` against the network alone"
-    body = report(args.images, scorer.size, stages, forward, whole, (before, after), waited)
+    ran = scorer.engine
+    body = report(args.images, scorer.size, stages, forward, whole, (before, after), waited, ran)
     if args.against:
         git = ["git", "rev-parse", "--short=12", "HEAD"]
         other = subprocess.run(git, cwd=checkouts[1], capture_output=True, text=True, check=True)
@@ -225,27 +255,30 @@ def report(
     images: int,
     size: int,
     stages: dict[str, float],
-    forward: list[float],
-    whole: list[float],
+    forward: list[tuple[float, float]],
+    whole: list[tuple[float, float]],
     memory: tuple[float, float],
     waited: str,
+    engine: str,
 ) -> str:
     """Return the tables of reports/screen.md."""
-    ratio = float(np.median(np.array(whole) / np.array(forward)))
-    speeds = [
-        ("network, one forward, tensors ready", f"{images / np.median(forward):.2f}"),
-        ("`screen`, files to report, 100 passes", f"{images / np.median(whole):.2f}"),
-        ("time of `screen` over the network alone", f"{ratio:.2f} ×"),
-    ]
+    ratios = np.median(np.array(whole) / np.array(forward), axis=0)
+    medians = (np.median(each, axis=0) for each in (forward, whole))
+    rows = zip(
+        ("network, one forward, tensors ready", "`screen`, files to report, 100 passes"), medians,
+        strict=True,
+    )  # fmt: skip
+    speeds = [(name, f"{images / s:.2f}", f"{cpu / images:.3f}") for name, (s, cpu) in rows]
+    speeds.append(("`screen` over the network alone", *(f"{ratio:.2f} ×" for ratio in ratios)))
     steps = [(name, f"{1000 * seconds:.1f}") for name, seconds in stages.items()]
     both = 1000 * (stages[FIND] + stages.get(CLASSIFY, 0.0))
     steps.append(("finding and classifying together", f"{both:.0f}"))
     return f"""{images} drawn karyograms, network input {size} × {size}, 100 dropout passes, batch
-{BATCH}; medians of alternating turns.
+{BATCH}, engine {engine}; medians of alternating turns.
 
 {waited}
-{markdown_table(("what", "images/s"), speeds)}
-{markdown_table(("step beside the network, one core", "ms a picture (median)"), steps)}
+{markdown_table(("what", "images/s, ratio of the times", "processor s a picture"), speeds)}
+{markdown_table(("step beside the network, one core", "processor ms a picture (median)"), steps)}
 Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of
 {4 * images}.
 """

@@ -49,7 +49,8 @@ Act = Callable[[], None]
 class StandIn:
     """Scores by the content of a picture; notes in the file `scored` whose turn it was."""
 
-    size, device, view, looked, passes = 32, "stand-in", "plain", None, 20
+    size, device, engine, passes = 32, "stand-in", "stand-in", 20
+    view, looked = "plain", None
 
     def __init__(self, scored: Path, during: Callable[[int], None] = lambda batch: None) -> None:
         self.scored, self.during, self.batches = scored, during, 0

@@ -25,6 +25,7 @@ from screening.evidence.in_cell import classes_in_cell
 from screening.karyogram.locate import Locator
 from screening.metrics import Proportion, calibration_error, markdown_table, proportion
 from screening.predict.chromosomes import ChromosomeClassifier
+from screening.predict.engine import engine_of
 from screening.reading_settings import ReadingSettings
 from screening.synthesis.metaphase import Metaphase
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
@@ -139,7 +140,7 @@ def main() -> None:
     bundle, config, records = people.bundle, people.config, people.records
     sources = config.sources
     test = people.split.select(taught(records, sources), "test")
-    classifier = ChromosomeClassifier(bundle, args.passes)
+    classifier = ChromosomeClassifier(bundle, engine_of(bundle).engine, args.passes)
     rng = np.random.default_rng(7)
     locator = Locator.of(bundle)
     sets = {f"{s}, held-out patients": plain_crops(_cells(test, s))

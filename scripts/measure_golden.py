@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.bundle import default_bundle, load_bundle
+from screening.classes import ENGINES
 from screening.cli import main as screening
 from screening.commands import self_test
 from screening.demo import demo_folder, known_answers
@@ -52,12 +53,22 @@ def make(folder: Path, data: Path | None) -> None:
     shutil.copytree(data / "karyograms", folder / "karyograms", dirs_exist_ok=True)
 
 
-def screen(folder: Path, bundle: Path | None = None) -> dict[str, Any]:
+def screen(folder: Path, bundle: Path | None = None, engine: str = "auto") -> dict[str, Any]:
     """Return what screening `folder` measures, by picture."""
     bundle = bundle or default_bundle()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out"
-        where = ["--out", out, "--bundle", bundle, "--passes", PASSES, "--quiet"]
+        where = [
+            "--out",
+            out,
+            "--bundle",
+            bundle,
+            "--passes",
+            PASSES,
+            "--engine",
+            engine,
+            "--quiet",
+        ]
         _call("screen", folder, *where)
         rows = [json.loads(line) for line in (out / "triage.jsonl").read_text("utf-8").splitlines()]
         measured = {row["image"]: {"row": row} for row in rows}
@@ -147,6 +158,7 @@ def main() -> int:
     screening_.add_argument("folder", type=Path)
     screening_.add_argument("--to", type=Path, required=True)
     screening_.add_argument("--bundle", type=Path, help="default: the shipped one")
+    screening_.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
     steps.add_parser("keep", help="write the drawn part of the tests anew")
     comparing = steps.add_parser("compare", help="compare two runs")
     comparing.add_argument("old", type=Path)
@@ -156,7 +168,7 @@ def main() -> int:
     if args.step == "make":
         make(args.folder, args.data)
     elif args.step == "screen":
-        measured = screen(args.folder, args.bundle)
+        measured = screen(args.folder, args.bundle, args.engine)
         args.to.write_text(json.dumps(measured, indent=0, sort_keys=True) + "\n", "utf-8")
         print(f"{len(measured)} pictures")
     elif args.step == "keep":

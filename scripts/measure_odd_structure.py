@@ -29,6 +29,7 @@ from screening.errors import ScreeningError
 from screening.images.single import single_chromosome
 from screening.metrics import markdown_table
 from screening.predict.chromosomes import ChromosomeClassifier
+from screening.predict.engine import engine_of
 from screening.predict.structure import StructureReader
 from screening.record import Picture
 from screening.synthesis.compose import compose
@@ -248,7 +249,9 @@ def main() -> int:
     for what in (*CELLS, *PAGES) if args.only is None else args.only:
         rows.append(row(what, judged(cells, what, scorer, args), bundle))
         print(*rows[-1], flush=True)
-    classifier, reader = ChromosomeClassifier(bundle, 20), StructureReader(bundle, passes=1)
+    engine = engine_of(bundle).engine
+    classifier = ChromosomeClassifier(bundle, engine, 20)
+    reader = StructureReader(engine, passes=1)
     alone = []
     for what in SINGLES:
         alone.append(singles_row(what, cells[:8], classifier, reader, bundle))

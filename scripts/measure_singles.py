@@ -32,6 +32,7 @@ from screening.karyogram.strip import cell_strips
 from screening.karyogram.whole import ink_mask
 from screening.metrics import auroc, markdown_table
 from screening.predict.chromosomes import ChromosomeClassifier
+from screening.predict.engine import engine_of
 from screening.predict.structure import StructureReader
 from screening.synthesis.metaphase import Metaphase
 from screening.train.structure_pages import SHAM, UNTOUCHED, changed_cell
@@ -174,8 +175,9 @@ def main() -> int:
     commit = begin(given)
     cv2.setNumThreads(1)
     bundle = load_bundle(given.bundle)
-    classifier = ChromosomeClassifier(bundle, 20)
-    reader = StructureReader(bundle, passes=1)
+    engine = engine_of(bundle).engine
+    classifier = ChromosomeClassifier(bundle, engine, 20)
+    reader = StructureReader(engine, passes=1)
     text = ["`told`: p_changed is at least 0.5. Of unseen people the laboratory is known.", ""]
     for where, cells in test_cells(given.data, bundle).items():
         chosen = np.random.default_rng(3).permutation(len(cells))[: given.cells]

@@ -70,7 +70,7 @@ def accepted(page: Page, locator: object) -> Inspection:
 class KnowingScorer:
     """p(abnormal) around 0.9 for pictures that a manifest calls abnormal, around 0.1 for others."""
 
-    size, device, view, looked = 64, "fake", "plain", None
+    size, device, engine, view, looked = 64, "fake", "fake", "plain", None
 
     def __init__(self, manifest: Path, passes: int = 20, noise: float = 0.02) -> None:
         self.passes, self.noise = passes, noise

@@ -21,6 +21,7 @@ from screening.record import Picture, Reading, Seen
 from screening.triage.rule import Rule
 from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.left_out import LeftOut
+from screening.worklist.looked import heat, plain_place
 from screening.worklist.outputs import RunFacts, write_outputs
 
 INFO = BundleInfo(name="fake", created="2026-11-24", parts={})
@@ -51,7 +52,7 @@ def keep_run(out: Path, folder: Path, pictures: Sequence[Picture]) -> None:
         ledger.add(pictures)
         facts = RunFacts(
             bundle_hash=BUNDLE, bundle_name="fake", options={}, rule=Rule.of(INFO), passes=20,
-            device="fake", started="", finished="", seconds=1.0, new=len(pictures),
+            device="fake", engine="fake", started="", finished="", seconds=1.0, new=len(pictures),
             left_out=LeftOut({}, ()), notes=(),
         )  # fmt: skip
         write_outputs(out, ledger, facts)
@@ -75,6 +76,7 @@ def _written(folder: Path, name: str, change: str) -> Picture:
         name, _case(name), hashlib.sha256(path.read_bytes()).hexdigest(), "ok",
         objects=len(drawn.names), p=np.full(20, around, np.float32),
         reading=_read(drawn, Page.of(read_image(path))), thumbnail=thumbnail.getvalue(),
+        heat=heat(np.eye(2, dtype=np.uint8) * 255, 416, [plain_place((64, 64), 416)], (64, 64)),
     )  # fmt: skip
 
 

@@ -66,7 +66,6 @@ def test_tiles_depend_on_seed_epoch_and_number_alone(pages):
 
 
 def test_opencv_runs_the_file_as_keras_runs_the_network():
-    pytest.importorskip("onnx")
     from screening.train.onnx_file import onnx_model
 
     keras.utils.set_random_seed(0)

@@ -30,6 +30,7 @@ def classifier():
 
     from screening.models.classifier import build_classifier
     from screening.predict.chromosomes import ChromosomeClassifier
+    from screening.predict.tensorflow_engine import TensorFlowEngine
 
     keras.utils.set_random_seed(3)
     model = build_classifier()
@@ -39,11 +40,12 @@ def classifier():
         network=lambda name: part,
         info=SimpleNamespace(reading=ReadingSettings()),
     )
-    return ChromosomeClassifier(bundle, passes=12)
+    return ChromosomeClassifier(bundle, TensorFlowEngine(bundle), passes=12)
 
 
 def test_the_network_is_compact_and_takes_an_unknown_length():
-    from screening.models.classifier import LENGTH_FEATURES, build_classifier, length_features
+    from screening.models.classifier import build_classifier
+    from screening.models.length_features import LENGTH_FEATURES, length_features
 
     model = build_classifier()
     assert model.count_params() * 2 < 10e6  # bytes at half precision
@@ -138,9 +140,10 @@ def test_a_pass_draws_one_network_for_the_whole_cell(classifier, cell):
     np.testing.assert_array_equal(same[:, 0], same[:, 1])
     assert np.abs(same[:, 0] - first).max() > 1e-4
     keys = []
-    predict = classifier._mc.predict
+    head = classifier._network.head
+    predict = head.predict
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier._mc, "predict", lambda x, k: keys.append(k) or predict(x, k))
+        patch.setattr(head, "predict", lambda x, k: keys.append(k) or predict(x, k))
         classifier.classify(pictures, lengths, cell=True)
         classifier.classify(pictures, lengths)
     together, apart = keys
@@ -183,17 +186,17 @@ def test_adapting_takes_back_what_a_whole_cell_has_in_common():
 
 
 def test_the_settings_of_the_bundle_say_how_much_is_adapted():
+    import keras
+
     from screening.models.classifier import build_classifier
-    from screening.predict.adapt import CellNormalization
-    from screening.predict.chromosomes import ChromosomeClassifier
+    from screening.predict.adapt import adapted
+    from screening.predict.tensorflow_engine import TensorFlowEngine
 
     model = build_classifier()
     settings = ReadingSettings(chromosomes=ChromosomeReading(adapted=0.25))
-    bundle = SimpleNamespace(
-        load_model=lambda name: model,
-        network=lambda name: SimpleNamespace(temperature=1.0),
-        info=SimpleNamespace(reading=settings),
-    )
-    layers = ChromosomeClassifier(bundle, passes=2)._adapted.layers
-    shares = {layer.share for layer in layers if isinstance(layer, CellNormalization)}
-    assert shares == {0.25}
+    bundle = SimpleNamespace(load_model=lambda name: model, info=SimpleNamespace(reading=settings))
+    pictures = np.random.default_rng(0).uniform(0, 255, (3, *CANVAS, 1)).astype(np.float32)
+    bands = keras.Model(model.inputs[0], model.get_layer("pool").output)
+    expected = adapted(bands, 0.25)(pictures)
+    said = TensorFlowEngine(bundle).classifier(2, 0).bands_in_cell(pictures)
+    np.testing.assert_allclose(said, expected, atol=1e-5)

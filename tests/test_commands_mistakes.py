@@ -84,21 +84,20 @@ def test_without_tensorflow_one_sentence_tells_which_extra_to_install(tmp_path):
         return done.returncode, done.stdout, done.stderr
 
     out = str(tmp_path / "out")
-    status, _, error = told("screen", "screening/demo/karyograms", "--out", out)
+    asked = ("screen", "screening/demo/karyograms", "--out", out, "--engine", "tensorflow")
+    status, _, error = told(*asked)
     assert status == 1 and len(error.splitlines()) == 1 and "Traceback" not in error
-    assert "screen needs TensorFlow" in error and "pip install '.[cpu]'" in error
+    assert "--engine tensorflow needs TensorFlow" in error and "pip install '.[cpu]'" in error
     status, said, _ = told("doctor")
-    assert status == 1 and ".[cpu]" in said
+    assert status == 0 and ".[cpu]" in said and "onnxruntime" in said
     assert told("compose", "drawn", "--count", "1", "--out", out, "--quiet")[0] == 0
 
 
-def test_every_command_that_computes_asks_for_tensorflow(monkeypatch, capsys, tmp_path):
+def test_every_command_that_trains_asks_for_tensorflow(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     out = ("--out", str(tmp_path / "out"))
     words = {
-        "screen": ("tests", *out), "watch": ("tests", *out), "classify": ("tests", *out),
         "train": (CONFIG, *out), "search": (CONFIG, *out), "build": (BUILD, "--smoke", *out),
-        "tune": (SHIPPED, "--data", "tests"), "evaluate": ("--data", "tests", *out),
         "benchmark": (BENCHMARK, "--smoke", *out),
     }  # fmt: skip
     assert set(words) == {name for name, each in COMMANDS.items() if each.needs_tensorflow}

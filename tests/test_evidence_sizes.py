@@ -4,7 +4,7 @@ import numpy as np
 
 from evidence_pages import chromosomes
 from screening.classes import RELATIVE_LENGTH
-from screening.evidence.sizes import excesses, size_doubts
+from screening.evidence.sizes import _line, excesses, size_doubts
 from screening.reading_settings import Sizes
 from screening.record import Chromosome
 
@@ -64,3 +64,14 @@ def test_too_few_chromosomes_have_no_line():
     assert size_doubts(objects[:12], areas[:12], Sizes()) == ()
     assert size_doubts([], np.zeros(0), Sizes()) == ()
     assert size_doubts([Chromosome("?", 1.0, "")] * 46, areas, Sizes()) == ()
+
+
+def test_the_line_is_that_of_repeated_medians():
+    from scipy.stats import siegelslopes
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x = rng.integers(0, 20, 46) / 7
+        y = 2 * x + rng.normal(0, 1, 46)
+        expected = siegelslopes(y, x)
+        assert _line(x, y) == (expected.slope, expected.intercept)

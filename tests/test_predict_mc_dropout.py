@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from screening.errors import ScreeningError
-from screening.predict import masks, mc_dropout
+from screening.predict import coins, masks, mc_dropout
 from screening.predict.mc_dropout import McDropout
 from screening.predict.prefix import cut
 
@@ -134,7 +134,7 @@ def full_passes_reference(mc: McDropout, images: np.ndarray, keys: list[int]) ->
     chunks or the compiled arithmetic is used.
     """
     steps = {step.site: step for step in mc.cut.head if step.site}
-    streams = masks.stream_keys(mc.seed, keys, mc.cut.sites)
+    streams = coins.stream_keys(mc.seed, keys, mc.cut.sites)
     results = []
     for row, image in enumerate(images):
         noises = {
@@ -277,14 +277,14 @@ def test_models_that_cannot_be_cut_are_named() -> None:
 @pytest.mark.parametrize("shape", [(40,), (3, 3, 8), (7, 7, 4)])
 def test_masks_drop_at_the_asked_rate_and_independently(rate, shape) -> None:
     key = tf.constant(11, tf.uint64)
-    mask = masks.Layout(shape, 1 - rate).mask(key, tf.constant(0), 4000).numpy()
+    mask = masks.TensorLayout(shape, 1 - rate).mask(key, tf.constant(0), 4000).numpy()
     assert mask.shape == (4000, *shape)
     units = mask.reshape(4000, -1).astype(float)
     limit = 5 * np.sqrt(rate * (1 - rate) / len(units))
     np.testing.assert_allclose(units.mean(axis=0), 1 - rate, atol=limit)
     correlation = np.corrcoef(units.T) - np.eye(units.shape[1])
     assert np.abs(correlation).max() < 5.5 / np.sqrt(len(units))
-    later = masks.Layout(shape, 1 - rate).mask(key, tf.constant(1000), 3).numpy()
+    later = masks.TensorLayout(shape, 1 - rate).mask(key, tf.constant(1000), 3).numpy()
     np.testing.assert_array_equal(later, mask[1000:1003])
 
 

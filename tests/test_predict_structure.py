@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS, CellStrips
-from screening.models.structure import DENSE, PAIR, ROW, SINGLE, build_structure_reader, pair_head
+from screening.models.structure import build_structure_reader, pair_head
+from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.structure import StructureReader
+from screening.predict.tensorflow_engine import TensorFlowEngine
 
 PASSES = 6
 
@@ -24,7 +26,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def reader(model) -> StructureReader:
-    return StructureReader(SimpleNamespace(load_model=lambda part: model), PASSES)
+    bundle = SimpleNamespace(load_model=lambda part: model)
+    return StructureReader(TensorFlowEngine(bundle), PASSES)
 
 
 def strips(n: int) -> CellStrips:

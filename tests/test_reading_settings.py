@@ -374,8 +374,10 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
     how = s.chromosomes
     reader = object.__new__(module.ChromosomeClassifier)
     reader.how = how
-    reader._bands = lambda images, training: images.mean((1, 2))
-    reader._adapted = lambda images, training: images.mean((1, 2)) + 1
+    reader._network = SimpleNamespace(
+        bands=lambda images: images.mean((1, 2)),
+        bands_in_cell=lambda images: images.mean((1, 2)) + 1,
+    )
     images = np.full((36, 8, 4), 100, np.uint8)
     yield from (reader.bands(images[:n], cell=True) for n in (34, 35, 36))
     names = chromosomes()

@@ -13,6 +13,7 @@ from screening.classes import CHROMOSOMES
 from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Chromosome, Reading
+from screening.report.glossary import LOOKED, LOOKED_MEANS
 from screening.report.overlay import change_of, described, overlay
 from screening.report.work_list import CROP_BYTES, MOST_CROPS, MOST_KARYOTYPES, crops_shown, render
 from screening.triage.rule import Rule
@@ -130,6 +131,16 @@ def test_only_the_urgent_ones_are_open():
     assert '<details class="evidence" open>' in page(evidence(), "review")
     assert '<details class="evidence">' in page(evidence(), "low-priority")
     assert "no karyotype probable enough" in page(evidence(iscn=""))
+
+
+def test_where_the_network_looked_is_shown_of_urgent_pictures_alone():
+    one = judged(reading=evidence(), heat=b"\x89PNG")
+    text = render(view(one))
+    parsed(text)
+    assert text.count('<img class="heat" alt="" src="data:image/png;base64,') == 1
+    assert LOOKED in text and LOOKED_MEANS in text
+    for other in (judged("a.png", "low-priority", heat=b"\x89PNG"), judged()):
+        assert 'class="heat"' not in render(view(other)) and LOOKED not in render(view(other))
 
 
 def test_nothing_read_shows_no_legend_and_no_boxes():

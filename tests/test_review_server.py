@@ -16,6 +16,7 @@ from screening.data.chromosomes import read_chromosomes
 from screening.data.manifest import read_manifest
 from screening.errors import ScreeningError
 from screening.record import Picture
+from screening.report.glossary import LOOKED_MEANS
 from screening.review.exchange import Settings, exchange
 from screening.review.room import Room, key_of
 from screening.review.server import application
@@ -113,6 +114,8 @@ def test_a_case_shows_its_cells_and_leads_on(client):
     assert "case-a/2.png" in text and "cell 2" in text and "1 of 4" in text
     assert f"case/{key_of('case-b')}?sort=case" in text
     assert "47,XX,+21" in text and "What this tool cannot see" in text
+    assert text.count('<image class="heat"') == 1 and LOOKED_MEANS in text
+    assert 'class="heat"' not in client.get(f"/{TOKEN}/case/{key_of('case-b')}").text
     assert client.get(f"/{TOKEN}/case/{'0' * 16}").status_code == 404
     failed = client.get(f"/{TOKEN}/case/{key_of('case-d')}")
     assert failed.status_code == 200 and "cut short" in failed.text
@@ -186,7 +189,8 @@ def test_readers_who_differ_are_listed_unless_they_read_blind(written, room):
     blinded = visitor(blind)
     blinded.post(f"/{TOKEN}/reader", json={"initials": "AB"}, headers={"origin": HOME})
     for path in ("", "agreement", f"case/{key_of('case-a')}"):
-        assert "CD" not in blinded.get(f"/{TOKEN}/{path}").text
+        shown = blinded.get(f"/{TOKEN}/{path}").text
+        assert "CD" not in re.sub(r'"data:[^"]*"', "", shown)
     assert "▲ abnormal</b>" in blinded.get(f"/{TOKEN}/case/{key_of('case-a')}").text
     assert "▲ abnormal</b>" not in visitor(blind).get(f"/{TOKEN}/case/{key_of('case-a')}").text
     blind.close()

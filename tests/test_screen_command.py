@@ -32,8 +32,10 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     read_part = finder_files().__getitem__
     bundle = SimpleNamespace(hash="b" * 64, info=info, read_part=read_part)
 
-    def scorer(bundle: object, passes: int, seed: int, device: str, batch: int) -> FakeScorer:
-        asked.update(passes=passes, seed=seed, device=device)
+    def scorer(
+        bundle: object, passes: int, seed: int, device: str, batch: int, engine: str
+    ) -> FakeScorer:
+        asked.update(passes=passes, seed=seed, device=device, engine=engine)
         return FakeScorer(passes)
 
     monkeypatch.setattr("screening.bundle.load_bundle", lambda folder: bundle)
@@ -73,7 +75,7 @@ def test_a_run_ends_with_counts_the_page_and_the_research_line(
     write_karyograms(tmp_path / "in", 4)
     status = screen.run(parse(tmp_path / "in", "--out", tmp_path / "out", "--passes", 9))
     assert status == 0
-    assert fake_model == {"passes": 9, "seed": 0, "device": "auto"}
+    assert fake_model == {"passes": 9, "seed": 0, "device": "auto", "engine": "auto"}
     text = capsys.readouterr().out
     assert str(tmp_path / "out" / "report.html") in text
     assert "Research use only" in text and "low-priority" in text

@@ -17,7 +17,7 @@ RANKS = {
     "json_text": 0, "events": 0,
     "config": 0, "setting_types": 0,
     "page_settings": 0, "reading_settings": 0, "atomic": 0, "record": 0, "bundle": 0,
-    "bundle_schema": 0, "metrics": 0,
+    "bundle_schema": 0, "known_answers": 0, "metrics": 0,
     "native_log": 0, "demo": 0, "words": 0, "images": 1, "karyogram": 2, "synthesis": 3, "data": 4,
     "models": 5, "train": 6, "predict": 7, "evidence": 8, "uncertainty": 8, "triage": 9,
     "report": 10, "worklist": 11, "assess": 12, "review": 12, "api": 12, "build": 13,

@@ -213,7 +213,11 @@ def test_out_of_memory_still_ends_the_run_with_its_advice(folder, tmp_path):
     class ResourceExhaustedError(Exception):
         pass
 
-    for number, error in enumerate((MemoryError(), ResourceExhaustedError())):
+    class RuntimeException(Exception):  # of ONNX Runtime
+        pass
+
+    ours = RuntimeException("Failed to allocate memory for requested buffer of size 1")
+    for number, error in enumerate((MemoryError(), ResourceExhaustedError(), ours)):
         with pytest.raises(OutOfMemory, match="--batch-size 1"):
             screen(folder, tmp_path / str(number), OddScorer(folder, error))
 

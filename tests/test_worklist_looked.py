@@ -12,8 +12,8 @@ from PIL import Image
 
 from screening.models.backbones import BACKBONES
 from screening.models.screener import HEAD_START, build_screener
-from screening.predict.attention import Attention
 from screening.predict.mc_dropout import McDropout
+from screening.predict.tensorflow_engine import attention_of
 from screening.record import Picture, Verdict
 from screening.report.glossary import LOOKED, LOOKED_MEANS
 from screening.report.work_list import heat_shown
@@ -49,7 +49,7 @@ def test_the_map_is_grad_cam_of_the_log_odds(model):
     gradient = tape.gradient(log_odds, features).numpy().mean((1, 2), keepdims=True)
     expected = np.maximum((gradient * features.numpy()).sum(-1), 0)
     expected = 255 * expected / np.maximum(expected.max((1, 2), keepdims=True), 1e-12)
-    attention = Attention.of(model)
+    attention = attention_of(model)
     assert attention is not None and (expected.max((1, 2)) > 0).any()
     assert np.abs(attention.maps(features.numpy()).astype(float) - expected).max() <= 1
     mc = McDropout(model, passes=3)
@@ -61,7 +61,7 @@ def test_the_map_is_grad_cam_of_the_log_odds(model):
 def test_another_head_is_not_asked():
     image = keras.Input((8, 8, 3))
     other = keras.Model(image, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(image)))
-    assert Attention.of(other) is None
+    assert attention_of(other) is None
 
 
 def alpha(png: bytes) -> np.ndarray:

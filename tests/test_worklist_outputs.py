@@ -36,7 +36,8 @@ from screening.worklist.outputs import (
 
 FACTS = RunFacts(
     bundle_hash="b" * 64, bundle_name="fake", options={"seed": 3}, rule=Rule(), passes=20,
-    device="fake", started="2026-11-24T10:00:00+00:00", finished="2026-11-24T10:01:00+00:00",
+    device="fake", engine="fake", started="2026-11-24T10:00:00+00:00",
+    finished="2026-11-24T10:01:00+00:00",
     seconds=2.0006, new=5, left_out=LeftOut({".csv": 2}, ("a.csv", "b.csv")), notes=("ę",),
 )  # fmt: skip
 CERTIFICATE = CertificateInfo(
@@ -280,7 +281,7 @@ def test_run_json_tells_who_computed_what_and_how_it_went():
     assert run == {
         "tool": "screening", "version": __version__, "intended_use": "research use only",
         "bundle_hash": "b" * 64, "bundle_name": "fake", "options": {"seed": 3}, "passes": 20,
-        "device": "fake", "started": FACTS.started, "finished": FACTS.finished,
+        "device": "fake", "engine": "fake", "started": FACTS.started, "finished": FACTS.finished,
         "seconds": 2.001, "new": 5, "notes": ["ę"], "images": 3, "images_per_second": 2.499,
         "status": {"ok": 2}, "route": {"review": 3},
         "failures": [{"image": "x", "status": "failed", "reasons": [TORN]}],

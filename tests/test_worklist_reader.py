@@ -39,6 +39,7 @@ def bundle():
     model = build_classifier()
     part = SimpleNamespace(temperature=1.0)
     return SimpleNamespace(
+        hash="of the reader's tests",
         load_model=lambda name: model,
         network=lambda name: part,
         info=SimpleNamespace(reading=ReadingSettings(), witnesses=NAMES, parts={}),
@@ -58,7 +59,7 @@ def located(page):
 
 @pytest.fixture(scope="module")
 def cell(bundle, page, located):
-    return BundleReader(bundle, 5).read(page, located, P)
+    return BundleReader(bundle, 5, engine="tensorflow").read(page, located, P)
 
 
 def test_a_page_becomes_evidence_that_survives_the_ledger(cell, page, tmp_path):
@@ -98,7 +99,7 @@ def test_boxes_are_where_the_chromosomes_stand_on_the_thumbnail(cell, page):
 def test_only_the_witnesses_of_the_bundle_are_heard(bundle, page, located, cell):
     info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count",), parts={})
     few = SimpleNamespace(**(vars(bundle) | {"info": info}))
-    said = BundleReader(few, 5).read(page, located, P)
+    said = BundleReader(few, 5, engine="tensorflow").read(page, located, P)
     assert set(said.testimony.features) == {"count"} and said.testimony.doubts == ()
     assert said.reading == cell.reading
 
@@ -113,7 +114,7 @@ def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
     monkeypatch.setattr(reader, "compare_homologs", lambda *_: compared)
     settings = ReadingSettings(structure=StructureReading(doubt=0.0))
     info = SimpleNamespace(reading=settings, witnesses=("structure",), parts={"structure": None})
-    own = BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})), 5)
+    own = BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})), 5, engine="tensorflow")
     own.structure = SimpleNamespace()
     said = own.read(page, located, P)
     assert said.reading.whole
@@ -137,7 +138,7 @@ def test_an_untrained_classifier_clears_nobody(cell):
 
 def test_a_page_without_chromosomes_is_read_as_none(bundle):
     blank = Page(np.full((300, 400), 255, np.uint8))
-    cell = BundleReader(bundle, 5).read(blank, locator().locate(blank), P)
+    cell = BundleReader(bundle, 5, engine="tensorflow").read(blank, locator().locate(blank), P)
     assert not cell.reading.chromosomes and not cell.found
     assert cell.testimony.doubts and cell.reading.p_normal == 0
     assert noteworthy(cell.reading, blank, cell.found) == ()

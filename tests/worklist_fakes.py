@@ -26,7 +26,7 @@ class FakeScorer:
     """
 
     size = 64
-    device = "fake"
+    device = engine = "fake"
     view = "plain"
     looked = None
 

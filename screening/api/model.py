@@ -1,7 +1,7 @@
 """A bundle that reads pictures one by one, the way of `screening screen`: the same decoding, gate,
 networks, reading and rule, so that bundle, file, passes and seed alone decide every number.
 
-TensorFlow loads with the first picture that needs it.
+The networks load with the first picture that needs them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias, overload
 
@@ -20,9 +19,9 @@ import numpy as np
 from screening.api.checks import check
 from screening.api.results import ChromosomeResult, PictureResult
 from screening.bundle import default_bundle, load_bundle
-from screening.classes import FAILED, RULES
+from screening.classes import ENGINES, FAILED, RULES
 from screening.data.manifest import file_and_frame
-from screening.errors import ImageError, NotInstalled
+from screening.errors import ImageError
 from screening.images.page import Page
 from screening.images.read import open_picture, read_array
 from screening.karyogram.locate import FoundChromosome, Locator
@@ -128,19 +127,19 @@ def load(
     passes: int = 100,
     seed: int = 0,
     device: str = "auto",
+    engine: str = "auto",
     min_confidence: float | None = None,
     rule: str | None = None,
 ) -> Model:
     """Return the model of a bundle's folder (None: the one that ships with the package).
 
     `passes`: Monte Carlo dropout passes, 1 or more; `seed`: 0 to 2**31 - 1; `device`: "auto",
-    "cpu", "gpu" or "gpu:N"; `min_confidence`, 0.5 to 1, and `rule`, "calibrated" or "votes", are
-    the bundle's own where None. The defaults are those of `screening screen`. Warns of a bundle
-    that comes from a trial. ScreeningError for a bad value, BundleError for a bundle that is
-    missing, incomplete or altered, NotInstalled without TensorFlow.
+    "cpu", "gpu" or "gpu:N"; `engine`: "auto", "tensorflow" or "onnxruntime"; `min_confidence`, 0.5
+    to 1, and `rule`, "calibrated" or "votes", are the bundle's own where None. The defaults are
+    those of `screening screen`. Warns of a bundle that comes from a trial. ScreeningError for a bad
+    value, BundleError for a bundle that is missing, incomplete or altered. What needs TensorFlow,
+    and finds none, says so with the first picture.
     """
-    if find_spec("tensorflow") is None:
-        raise NotInstalled("screening.load")
     check(
         (passes >= 1, f"passes of 1 or more, received {passes}"),
         (0 <= seed < 2**31, f"seed of 0 to {2**31 - 1}, received {seed}"),
@@ -154,14 +153,15 @@ def load(
             or (device.startswith("gpu:") and device[4:].isdecimal()),
             f"device of auto, cpu, gpu or gpu:N, received {device!r}",
         ),
+        (engine in ENGINES, f"engine of {', '.join(ENGINES)}, received {engine!r}"),
     )
     loaded = load_bundle(Path(bundle) if bundle is not None else default_bundle())
     if loaded.info.trial_warning:
         warnings.warn(loaded.info.trial_warning, stacklevel=2)
     return Model(
-        BundleScorer(loaded, passes, seed, device),
+        BundleScorer(loaded, passes, seed, device, engine=engine),
         Locator.of(loaded),
-        reader_of(loaded, passes, seed),
+        reader_of(loaded, passes, seed, device, engine),
         Rule.of(loaded.info, min_confidence, rule),
     )
 

@@ -81,6 +81,7 @@ class Terms:
     passes: int = 100
     seed: int = 0
     device: str = "auto"
+    engine: str = "auto"
     batch_size: int = 8
     workers: int | None = None
     quiet: bool = True
@@ -172,7 +173,7 @@ def _scored(
 ) -> dict[str, Picture]:
     from screening.worklist.scorer import BundleScorer
 
-    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
     return score_pictures(pictures, bundle, scorer, folder, args)
 
 

@@ -58,6 +58,12 @@ class Scoring(Protocol):
     def workers(self) -> int | None: ...
 
     @property
+    def device(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
     def quiet(self) -> bool: ...
 
 
@@ -220,7 +226,7 @@ def score_pictures(
                 scorer,
                 ledger,
                 Locator.of(bundle),
-                reader=reader_of(bundle, scorer.passes, args.seed),
+                reader=reader_of(bundle, scorer.passes, args.seed, args.device, args.engine),
                 batch_size=args.batch_size,
                 workers=args.workers or min(4, os.cpu_count() or 1),
                 advance=progress.advance,

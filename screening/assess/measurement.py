@@ -78,6 +78,7 @@ class Settings:
     passes: int = 100
     seed: int = 0
     device: str = "auto"
+    engine: str = "auto"
     batch_size: int = 8
     workers: int | None = None
     prevalence: float = 0.1
@@ -98,8 +99,9 @@ def measure(bundle: Bundle, settings: Settings) -> Evaluation:
     sightings = seen_before(bundle, pictures, settings.force)
     rule = Rule.of(bundle.info, settings.min_confidence, settings.rule)
     scorer = BundleScorer(
-        bundle, settings.passes, settings.seed, settings.device, settings.batch_size
-    )
+        bundle, settings.passes, settings.seed, settings.device, settings.batch_size,
+        settings.engine,
+    )  # fmt: skip
     results = score_pictures(pictures, bundle, scorer, settings.out, settings)
     shown, cases = records(units, results, rule)
     last, _ = routes_along(units, results, rule)

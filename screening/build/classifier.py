@@ -16,6 +16,7 @@ from screening.build.segmenter import locator_of
 from screening.build.workers import each
 from screening.data.chromosomes import CellRecord, load_cell
 from screening.data.split import TRAIN, VALIDATION
+from screening.karyogram.crops import toned
 from screening.karyogram.locate import Locator
 from screening.page_settings import ChromosomeReading
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
@@ -98,8 +99,8 @@ def adapted_logits(
     model: keras.Model, crops: Crops, how: ChromosomeReading
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (logits (n, 25), labels (n,)), every cell's crops seen together and adapted to."""
-    from screening.models.classifier import length_features
-    from screening.predict.adapt import adapted, toned
+    from screening.models.length_features import length_features
+    from screening.predict.adapt import adapted
 
     adapting = adapted(model, how.adapted)
     logits, labels = [], []

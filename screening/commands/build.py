@@ -78,10 +78,6 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.progress import BuildProgress
         from screening.build.runner import Runner
         from screening.build.stages import LAST, STAGES, stages_of
-        from screening.train.onnx_file import check_onnx
-
-        if given is None or args.new_finder:
-            check_onnx()
     stages = STAGES if given is None else stages_of(given, args.keep_score, args.new_finder)
     try:
         args.out.mkdir(parents=True, exist_ok=True)

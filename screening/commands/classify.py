@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from screening.commands.scoring_arguments import chosen_bundle
+from screening.commands.scoring_arguments import add_engine, chosen_bundle
 from screening.errors import ScreeningError
 
 FILE_NAME = "chromosomes.csv"
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the pictures of a case are not one cell at one scale: judge each by itself",
     )
+    add_engine(parser)
     add("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     add("--overwrite", action="store_true", help="replace an earlier chromosomes.csv")
     add("--quiet", action="store_true", help="no progress bar, no summary")
@@ -61,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
         raise ScreeningError(f"{target} exists: use --overwrite to replace it, or another --out")
     from screening.atomic import replace_files
     from screening.images.kinds import SUPPORTED_SUFFIXES
-    from screening.native_log import native_log_filtered
+    from screening.predict.chromosomes import ChromosomeClassifier
+    from screening.predict.engine import engine_of
+    from screening.predict.structure import StructureReader
     from screening.worklist.discover import discover
     from screening.worklist.progress import RunProgress
     from screening.worklist.singles import COLUMNS, name_singles
@@ -75,15 +78,11 @@ def run(args: argparse.Namespace) -> int:
         raise ScreeningError(
             f"cannot create the output folder {args.out} ({error.strerror}): choose another --out"
         ) from error
-    with native_log_filtered():
-        from screening.predict.chromosomes import ChromosomeClassifier
-
-        classifier = ChromosomeClassifier(bundle, args.passes, args.seed)
-        structure = None
-        if STRUCTURE in bundle.info.parts:
-            from screening.predict.structure import StructureReader
-
-            structure = StructureReader(bundle, passes=1, seed=args.seed)  # only pairs take passes
+    engine = engine_of(bundle, args.engine).engine
+    classifier = ChromosomeClassifier(bundle, engine, args.passes, args.seed)
+    structure = None
+    if STRUCTURE in bundle.info.parts:
+        structure = StructureReader(engine, passes=1, seed=args.seed)  # only pairs take passes
     rows = []
     named = name_singles(
         found.images, classifier, bundle.info.reading, not args.no_cells, structure

@@ -27,7 +27,15 @@ LARGEST = 100_000_000
 """Pixels of a page; a larger one is refused."""
 NEEDED_DISK = 1.0
 """GiB for the results; a page with some hundred thumbnails is far smaller."""
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "pydicom")
+PACKAGES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-image",
+    "pydicom",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
     yield bound_finding(available_memory(), min(4, usable_cores()))
     yield disk_finding(out)
     yield bundle_finding(bundle)
+    yield engine_finding(bundle)
 
 
 def python_finding(found: tuple[int, int]) -> Finding:
@@ -86,7 +95,7 @@ def python_finding(found: tuple[int, int]) -> Finding:
 
 
 def tensorflow_findings() -> Iterator[Finding]:
-    """Yield TensorFlow, Keras and the GPUs; a missing or broken TensorFlow is a finding."""
+    """Yield TensorFlow, Keras and the GPUs; most of what is here runs without them."""
     try:
         with native_log_filtered():
             import keras
@@ -94,7 +103,8 @@ def tensorflow_findings() -> Iterator[Finding]:
 
             gpus = tensorflow.config.list_physical_devices("GPU")
     except ImportError as error:
-        yield Finding("TensorFlow", f"cannot be imported: {error}", "bad", NotInstalled.advice)
+        advice = f"train, search and build need it: {NotInstalled.advice}"
+        yield Finding("TensorFlow", f"cannot be imported: {error}", "note", advice)
         return
     yield Finding("TensorFlow", tensorflow.__version__)
     backend = keras.backend.backend()
@@ -220,6 +230,21 @@ def self_test_finding(folder: Path | None) -> Finding:
     count = len(expected)
     said = f"{count} pictures say what is known, within {self_test.TOLERANCE:g}"
     return Finding("Self-test", said)
+
+
+def engine_finding(folder: Path | None) -> Finding:
+    """Return what runs the networks of the bundle at `folder` here, after it was tried on inputs
+    whose answers are known."""
+    from screening.bundle import default_bundle, load_bundle
+    from screening.predict.engine import engine_of
+
+    try:
+        chosen = engine_of(load_bundle(folder or default_bundle()))
+    except ScreeningError as error:
+        return Finding("Engine", str(error), "bad")
+    if chosen.why:
+        return Finding("Engine", str(chosen), "note")
+    return Finding("Engine", f"{chosen}, gives the known answers of every network")
 
 
 def show(findings: list[Finding]) -> None:

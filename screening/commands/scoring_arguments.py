@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.classes import RULES
+from screening.classes import ENGINES, RULES
 from screening.errors import ScreeningError
 
 if TYPE_CHECKING:
@@ -58,8 +58,21 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
+    add_engine(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the passes (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --engine."""
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="what runs the networks: onnxruntime starts at once, tensorflow can use a GPU; both "
+        "say the same (%(default)s: onnxruntime where it gives the known answers of every "
+        "network of the bundle)",
+    )
 
 
 def check_passes(args: argparse.Namespace, *problems: str) -> None:

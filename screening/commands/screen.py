@@ -111,7 +111,7 @@ def prepared(
 
     shard = Shard.of(args.shard) if args.shard is not None else None
     bundle = chosen_bundle(args.bundle)
-    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size)
+    scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
     settings = Settings(
         folder=args.folder,
         out=args.out,
@@ -126,11 +126,13 @@ def prepared(
         workers=args.workers or min(4, os.cpu_count() or 1),
         seed=args.seed,
         device=args.device,
+        engine=args.engine,
         quiet=args.quiet,
         save_chromosomes=args.save_chromosomes,
         shard=shard,
     )
-    return settings, scorer, Locator.of(bundle), reader_of(bundle, args.passes, args.seed)
+    reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
+    return settings, scorer, Locator.of(bundle), reader
 
 
 def show(summary: Summary, rule: Rule, out: Path) -> None:

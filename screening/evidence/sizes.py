@@ -51,8 +51,6 @@ def excesses(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) -> 
 
     The class is the one read; for objects that are none, that of their slot or, outside, 21.
     """
-    from scipy.stats import siegelslopes  # half a second, which the reading room does not need
-
     table = {name: np.log(length) for name, length in RELATIVE_LENGTH.items()}
     x = np.array([table.get(one.name, table.get(one.position, table["21"])) for one in objects])
     named = np.array([one.name in table for one in objects], bool)
@@ -60,8 +58,20 @@ def excesses(objects: Sequence[Chromosome], areas: np.ndarray, sizes: Sizes) -> 
     if named.sum() < sizes.fewest or np.ptp(x[named]) < sizes.least_range:
         return np.zeros(0)
     y = np.log(np.maximum(areas, 1.0))
-    slope, level = siegelslopes(y[named], x[named])
+    slope, level = _line(x[named], y[named])
     return y - level - slope * x
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and level by repeated medians (Siegel 1982), as scipy.stats.siegelslopes gives them,
+    which takes a third of a second to import."""
+    slopes = []
+    for one, level in zip(x, y, strict=True):
+        apart = one - x
+        other = apart != 0
+        slopes.append(np.median((level - y[other]) / apart[other]))
+    slope = float(np.median(slopes))
+    return slope, float(np.median(y - slope * x))
 
 
 def _holds_two(

@@ -82,6 +82,13 @@ def standardised(
     return images, lengths, widths
 
 
+def toned(images: np.ndarray, tone: float) -> np.ndarray:
+    """Return float32 (n, h, w, 1) of standardised crops uint8 (n, h, w), their ink (0-1) to the
+    power of `tone`."""
+    curve = 255 * (np.arange(256, dtype=np.float32) / 255) ** np.float32(tone)
+    return curve[images][..., None]
+
+
 def outline_of(crop: np.ndarray) -> Outline | None:
     """Return the outline of the largest object of `crop`, uint8 dark on white; None when blank."""
     ink = 255 - crop

@@ -15,16 +15,7 @@ from keras import ops
 
 from screening.classes import CHROMOSOMES
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
-
-STEPS = ROWS // 2
-"""Rows of the encoder's output, two rows of the strip each."""
-
-PARTS = 12
-"""Parts of each chromosome's length among which a row chooses its place."""
-
-PLACES = len(CHROMOSOMES) * PARTS
-DENSE, ROW, SINGLE, PAIR = "dense", "row", "single", "pair"
-"""Names of the outputs."""
+from screening.models.structure_outputs import DENSE, PAIR, PARTS, PLACES, ROW, SINGLE, STEPS
 
 
 @keras.saving.register_keras_serializable(package="screening")

@@ -52,10 +52,3 @@ def adapted(model: keras.Model, share: float) -> keras.Model:
         if layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())
     return copy
-
-
-def toned(images: np.ndarray, tone: float) -> np.ndarray:
-    """Return float32 (n, h, w, 1) of standardised crops uint8 (n, h, w), their ink (0-1) to the
-    power of `tone`."""
-    curve = 255 * (np.arange(256, dtype=np.float32) / 255) ** np.float32(tone)
-    return curve[images][..., None]

@@ -7,15 +7,13 @@ closed form, and no second pass through the base is needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import keras
-
-_LAYERS = ("hidden", "hidden_norm", "p_abnormal")
+NORM = "hidden_norm"
+HEAD = ("hidden", NORM, "p_abnormal")
 """The head of `models.screener` behind the mean of the last map."""
 
 
@@ -29,16 +27,13 @@ class Attention:
     pull: np.ndarray
 
     @staticmethod
-    def of(model: keras.Model) -> Attention | None:
-        """Return the attention of a screener, None when its head is another than ours."""
-        names = {layer.name for layer in model.layers}
-        if not names.issuperset(_LAYERS):
+    def of(weights: Mapping[str, Sequence[np.ndarray]], epsilon: float) -> Attention | None:
+        """Return the attention of a screener by the `weights` of its layers, in Keras' order, and
+        the `epsilon` of its normalisation; None when its head is another than ours."""
+        if any(name not in weights for name in HEAD):
             return None
-        hidden, norm, last = (model.get_layer(name) for name in _LAYERS)
-        kernel, bias = hidden.get_weights()
-        gamma, _, _, variance = norm.get_weights()
-        pull = gamma / np.sqrt(variance + norm.epsilon) * last.get_weights()[0][:, 0]
-        return Attention(kernel, bias, pull)
+        (kernel, bias), (gamma, _, _, variance), (last, _) = (weights[name] for name in HEAD)
+        return Attention(kernel, bias, gamma / np.sqrt(variance + epsilon) * last[:, 0])
 
     def maps(self, features: np.ndarray) -> np.ndarray:
         """Return uint8 (n, m, m), 255 where the network found most that speaks for abnormal in

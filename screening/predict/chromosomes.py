@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 from scipy.special import softmax
 
@@ -25,12 +24,12 @@ from screening.karyogram.crops import (
     scale_between,
     scaled_by_class,
     standardised,
+    toned,
 )
 from screening.karyogram.locate import Located
-from screening.models.classifier import length_features
+from screening.models.length_features import length_features
 from screening.page_settings import ChromosomeReading
-from screening.predict.adapt import adapted, toned
-from screening.predict.mc_dropout import McDropout
+from screening.predict.networks import Engine
 
 PART = "classifier"
 
@@ -55,21 +54,17 @@ class Classified:
 
 
 class ChromosomeClassifier:
-    """The classifier of `bundle` with `passes` Monte Carlo dropout passes, read by its settings.
+    """The classifier of `bundle`, which `engine` runs, with `passes` Monte Carlo dropout passes,
+    read by its settings.
 
     Same seed, bundle and pictures: same answers. BundleError when the bundle has no classifier.
     """
 
-    def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
-        model = bundle.load_model(PART)
+    def __init__(self, bundle: Bundle, engine: Engine, passes: int = 100, seed: int = 0) -> None:
         self.temperature = bundle.network(PART).temperature
         self.passes = passes
-        pooled = model.get_layer("pool").output
-        self._bands = keras.Model(model.inputs[0], pooled)
         self.how: ChromosomeReading = bundle.info.reading.chromosomes
-        self._adapted = adapted(self._bands, self.how.adapted)
-        self._head = _head_of(model)
-        self._mc = McDropout(self._head, passes=passes, seed=seed)
+        self._network = engine.classifier(passes, seed)
 
     def classify(
         self, crops: Sequence[np.ndarray], relative: np.ndarray, cell: bool = False
@@ -89,17 +84,17 @@ class ChromosomeClassifier:
     def bands(self, images: np.ndarray, cell: bool = False) -> np.ndarray:
         """Return what the convolutions say of standardised crops uint8 (n, h, w): (n, width)."""
         if not len(images):
-            return np.zeros((0, self._bands.output_shape[-1]), np.float32)
+            return np.zeros((0, self._network.width), np.float32)
         adapting = cell and len(images) >= self.how.fewest_to_adapt
-        model = self._adapted if adapting else self._bands
-        return np.asarray(model(toned(images, self.how.tone), training=False))
+        said = self._network.bands_in_cell if adapting else self._network.bands
+        return said(toned(images, self.how.tone))
 
     def quick(self, bands: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Return p (n, 25) of one pass without dropout."""
         if not len(bands):
             return np.zeros((0, NOT_A_CHROMOSOME_INDEX + 1), np.float32)
-        logits = self._head([bands, length_features(relative)], training=False)
-        return softmax(np.asarray(logits) / self.temperature, axis=-1)
+        logits = self._network.quick(bands, length_features(relative))
+        return softmax(logits / self.temperature, axis=-1)
 
     def read(self, located: Located, paper: np.ndarray) -> tuple[Located, Classified]:
         """Return the page with its doubtful cuttings chosen, and the classes of its chromosomes.
@@ -151,7 +146,7 @@ class ChromosomeClassifier:
         keys = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
         if cell:
             keys = [hashlib.sha256(b"".join(keys)).digest()] * count
-        logits = self._mc.predict([bands, length_features(relative)], keys)
+        logits = self._network.head.predict([bands, length_features(relative)], keys)
         each = softmax(logits / self.temperature, axis=-1)
         p = each.mean(1)
         best = p.argmax(1)
@@ -177,16 +172,6 @@ def _with_width(p: np.ndarray, single: np.ndarray) -> np.ndarray:
     p = p * single[:, None]
     p[..., NOT_A_CHROMOSOME_INDEX] += 1 - single  # never below 0, whatever the rounding
     return p
-
-
-def _head_of(model: keras.Model) -> keras.Model:
-    """The layers behind the pooling as a model of their own, with the same weights."""
-    bands = keras.Input(model.get_layer("pool").output.shape[1:], name="bands")
-    length = keras.Input(model.inputs[1].shape[1:], name="length")
-    x = model.get_layer("joined")([bands, model.get_layer("size")(length)])
-    for name in ("drop_features", "hidden", "drop_hidden", "chromosome"):
-        x = model.get_layer(name)(x)
-    return keras.Model([bands, length], x, name="classifier_head")
 
 
 def _choose(

@@ -1,17 +1,8 @@
-"""Dropout noise that depends on (seed, image key, dropout call, pass) and on nothing else.
-
-Masks are made 32 at a time: bit j of a random word is the coin of position j of a channel. A keep
-probability m / 2^k is made of k random words combined by AND and OR (k = 1 for rate 0.5, at most
-16: rates are rounded to 1/65536). The words come from TensorFlow's Philox generator; pass t starts
-at a fixed place of its stream, so neither batch size, order, nor the number of passes matter.
-"""
+"""The noise of `coins` drawn by TensorFlow, and what each kind of dropout layer does with it."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,75 +10,18 @@ import numpy as np
 import tensorflow as tf
 
 from screening.errors import ScreeningError
+from screening.predict.coins import Layout
 
-RATE_BITS = 16
 _PHILOX = 1
 _ALPHA_PRIME = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
 
 
-def stream_keys(seed: int, keys: Sequence[int | str | bytes], sites: Sequence[str]) -> np.ndarray:
-    """Return uint64 (images, sites): the Philox key of every image and dropout call."""
-    table = np.empty((len(keys), len(sites)), np.uint64)
-    for row, key in enumerate(keys):
-        for column, site in enumerate(sites):
-            text = repr((int(seed), key if isinstance(key, str | bytes) else int(key), site))
-            digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-            table[row, column] = int.from_bytes(digest, "little")
-    return table
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the coins of a mask of shape (..., channels) lie in the words of one pass.
-
-    Position s = bit * groups + group of channel c is that bit of word group * channels + c.
-    `planes` words are combined into the coin; several planes share a word where bits are free.
-    """
-
-    shape: tuple[int, ...]
-    keep: float
-
-    @property
-    def channels(self) -> int:
-        """Return the number of units at one position."""
-        return self.shape[-1] if self.shape else 1
-
-    @property
-    def positions(self) -> int:
-        """Return the number of positions, the product of all axes but the last."""
-        return math.prod(self.shape[:-1])
-
-    @property
-    def groups(self) -> int:
-        """Return how many words of 32 bits hold one channel's positions."""
-        return -(-self.positions // 32)
-
-    @property
-    def bits(self) -> int:
-        """Return how many bits of each word are used, 1 to 32."""
-        return -(-self.positions // self.groups)
-
-    @property
-    def width(self) -> int:
-        """Return the number of words that hold all units."""
-        return self.groups * self.channels
-
-    @property
-    def odds(self) -> tuple[int, int]:
-        """Return (m, k) with m odd and m / 2^k the keep probability, never 0 or 1."""
-        m = min(max(round(self.keep * 2**RATE_BITS), 1), 2**RATE_BITS - 1)
-        k = RATE_BITS
-        while m % 2 == 0:
-            m, k = m // 2, k - 1
-        return m, k
+class TensorLayout(Layout):
+    """A layout whose coins TensorFlow draws: the same as those of `coins`."""
 
     def coins(self, key: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
         """Return uint32 (count, width): the coins of passes start ... start + count - 1."""
-        m, k = self.odds
-        per_word = 32 // self.bits
-        words = -(-k // per_word)
-        # Philox makes four words at a step: whole steps per pass let any pass be found again.
-        steps = -(-words * self.width // 4)
+        (m, k), per_word, words, steps = self.odds, self.per_word, self.words, self.steps
         counter = tf.stack([tf.cast(start, tf.uint64) * tf.constant(steps, tf.uint64), 0])
         drawn = tf.raw_ops.StatelessRandomUniformFullIntV2(
             shape=[count, 4 * steps], key=key[None], counter=counter, alg=_PHILOX, dtype=tf.uint32
@@ -170,7 +104,7 @@ def sample(
         )
         spread = math.sqrt(layer.rate / (1 - layer.rate))
         return 1 + spread * tf.reshape(normal[:, :size], (count, *own))
-    return Layout(own, 1 - layer.rate).mask(key, start, count)
+    return TensorLayout(own, 1 - layer.rate).mask(key, start, count)
 
 
 def apply(layer: Any, x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:

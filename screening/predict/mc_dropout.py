@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from screening.errors import ScreeningError
 from screening.predict import masks
+from screening.predict.coins import stream_keys
 from screening.predict.prefix import Cut, Step, cut
 
 # Largest tensor, in elements, that one chunk of passes of one image may need (64 MiB float32).
@@ -84,7 +85,7 @@ class McDropout:
             raise ScreeningError(f"expected one key per image, {count}; received {len(keys)}")
         if count == 0:
             return np.zeros((0, self.passes), np.float32), ()
-        streams = masks.stream_keys(self.seed, keys, self.cut.sites)
+        streams = stream_keys(self.seed, keys, self.cut.sites)
         arrays = [tf.cast(a, t.dtype) for a, t in zip(arrays, self.model.inputs, strict=True)]
         said, crossing = self._run(arrays, tf.constant(streams))
         p, features = said.numpy(), tuple(each.numpy() for each in crossing)
@@ -169,7 +170,7 @@ class McDropout:
     ) -> tf.Tensor:
         """Dropout and the GlobalAveragePooling2D behind it in one: exact, as both are linear."""
         layer = drop.operation
-        layout = masks.Layout(tuple(x.shape), 1 - layer.rate)
+        layout = masks.TensorLayout(tuple(x.shape), 1 - layer.rate)
         means = self._compiled(
             lambda x, key, start: layout.masked_mean(x, key, start, count), wanted=True
         )(x, key, start)

@@ -5,39 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
-from screening.predict.attention import Attention
-from screening.predict.mc_dropout import McDropout
+from screening.predict.networks import Engine
 
 PART = "screener"
 
 
 class Predictor:
-    """Scores karyograms with the screener of `bundle`.
+    """Scores karyograms with the screener of `bundle`, which `engine` runs.
 
     Args:
         passes: Monte Carlo dropout passes per picture.
         seed: same seed, bundle and picture: same votes.
-        batch_size: pictures per run of the network on a GPU, which shorter batches are filled up
-            to with blank paper. A processor takes them one by one: no slower for networks of this
-            kind, a fraction of the memory, and one picture waits for no other. Either way the
-            network runs at one shape, so that results do not hang on how pictures were grouped.
+        batch_size: pictures per run of the network where the engine takes several, which shorter
+            batches are filled up to with blank paper: the network always runs at one shape, so that
+            results do not hang on how pictures were grouped.
     """
 
     def __init__(
-        self, bundle: Bundle, passes: int = 100, seed: int = 0, batch_size: int = 8
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        passes: int = 100,
+        seed: int = 0,
+        batch_size: int = 8,
     ) -> None:
         if batch_size < 1:
             raise ScreeningError(f"batch_size must be at least 1, received {batch_size}")
-        model = bundle.load_model(PART)
-        self.size: int = model.input_shape[1]
+        self.size = bundle.network(PART).size
         self.passes = passes
-        self.at_once = batch_size if tf.config.get_visible_devices("GPU") else 1
-        self._mc = McDropout(model, passes=passes, seed=seed)
-        self._attention = Attention.of(model)
+        self.at_once = engine.at_once(batch_size)
+        self._network = engine.screener(passes, seed)
         self.looked: np.ndarray | None = None
 
     def passes_of(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
@@ -73,7 +73,7 @@ class Predictor:
         for row, image in enumerate(images):
             batch[row] = image[..., None]
         keys += [0] * (self.at_once - len(images))
-        p, features = self._mc.predict_with_features(batch, keys)
-        count = len(images)
-        seen = self._attention.maps(features[0][:count]) if self._attention else None
+        p, features = self._network.predict(batch, keys)
+        count, attention = len(images), self._network.attention
+        seen = attention.maps(features[:count]) if attention is not None else None
         return p[:count], seen

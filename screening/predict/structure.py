@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import tensorflow as tf
 from scipy.special import log_softmax
 
-from screening.bundle import Bundle
 from screening.classes import CHROMOSOMES
 from screening.karyogram.strip import QUALITY, CellStrips
-from screening.models.structure import DENSE, PAIR, PARTS, ROW, SINGLE, STEPS, pair_head
-from screening.predict.mc_dropout import McDropout
+from screening.models.structure_outputs import DENSE, PAIR, PARTS, ROW, SINGLE, STEPS
+from screening.predict.networks import Engine
 from screening.predict.pairs import PairsSaid
 
-PART = "structure"
 _AT_ONCE = 24
 """Pairs of a run of the network: one shape, one compilation."""
 _INKED = 20
@@ -27,17 +24,15 @@ _INKED = 20
 
 
 class StructureReader:
-    """The reader of structure of `bundle` with `passes` Monte Carlo dropout passes.
+    """A bundle's reader of structure, which `engine` runs, with `passes` Monte Carlo dropout
+    passes.
 
     Same seed, bundle and strips: same answers. BundleError when the bundle has none.
     """
 
-    def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
-        model = bundle.load_model(PART)
-        body, head = pair_head(model)
+    def __init__(self, engine: Engine, passes: int = 100, seed: int = 0) -> None:
         self.passes = passes
-        self._body = tf.function(lambda inputs: body(inputs, training=False))
-        self._mc = McDropout(head, passes=passes, seed=seed)
+        self._network = engine.structure(passes, seed)
 
     def read(self, strips: CellStrips, pairs: np.ndarray, classes: np.ndarray) -> PairsSaid:
         """Return what is said of the pairs int (m, 2) of places in `strips`; `classes` int (n,):
@@ -55,10 +50,11 @@ class StructureReader:
             }
             ink = strips.strips[padded].astype(np.float32)
             # A chromosome may lie on either side: both are asked, the mean is steadier.
-            both = [self._body(inputs | {"strips": one}) for one in (ink, ink[..., ::-1])]
+            both = [self._network.body(inputs | {"strips": one}) for one in (ink, ink[..., ::-1])]
             keys = [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
-            parts = [self._mc.predict(made[PAIR][: len(own)], keys) for made in both]
-            heard.append(np.mean(parts, 0))
+            features = np.concatenate([made[PAIR][: len(own)] for made in both])
+            parts = self._network.head.predict([features], keys * 2)
+            heard.append(parts.reshape(2, len(own), -1).mean(0))
             for name, kept in found.items():
                 kept.append(np.mean([made[name][: len(own)] for made in both], 0))
         if not count:

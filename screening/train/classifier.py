@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from screening.atomic import replaced_file
 from screening.classes import NOT_A_CHROMOSOME_INDEX
-from screening.models.classifier import OUTPUTS, build_classifier, length_features
+from screening.models.classifier import OUTPUTS, build_classifier
+from screening.models.length_features import length_features
 from screening.train.classifier_crops import Crops
 from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history

@@ -1,4 +1,4 @@
-"""The segmenter as ONNX, which OpenCV runs; needs the package `onnx` (the extra `build`).
+"""The segmenter as ONNX, which OpenCV runs.
 
 Keras' own export goes through a second package and another order of the axes; this network has six
 kinds of layers.
@@ -8,27 +8,14 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 
-from screening.errors import ScreeningError
 from screening.karyogram.locate.segments import KINDS
-
-
-def check_onnx() -> None:
-    """Raise ScreeningError when the package that writes the file is missing."""
-    try:
-        import onnx  # noqa: F401
-    except ImportError:
-        raise ScreeningError(
-            "building a bundle needs the package onnx: install it with pip install onnx, or "
-            "screening with the extra build"
-        ) from None
 
 
 def onnx_model(model: keras.Model) -> bytes:
     """Return the network as ONNX: (1, 1, h, w) to (1, 16, h / 2, w / 2); batch normalisation is
-    folded into the convolutions. Needs the package `onnx`."""
-    from onnx import TensorProto, helper, numpy_helper
-
+    folded into the convolutions."""
     nodes, weights = [], []
     names: dict[str, str] = {}
     pads: dict[str, int] = {}

@@ -22,7 +22,7 @@ from screening.images.page import Page
 from screening.karyogram.locate import Locator
 from screening.karyogram.strip import ROWS, cell_strips
 from screening.karyogram.whole import ink_mask
-from screening.models.structure import PARTS, PLACES
+from screening.models.structure_outputs import PARTS, PLACES
 from screening.synthesis.compose import compose
 from screening.synthesis.metaphase import Chromosome, Metaphase
 from screening.synthesis.rearrangements import (

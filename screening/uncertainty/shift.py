@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import fisher_exact, kstwobign
+from scipy.special import kolmogorov
 
 from screening.bundle_schema import CalibrationInfo
 
@@ -100,7 +100,7 @@ def drift(
     size = 1 / (1 / len(batch) + spread)
     # Stephens' correction brings the asymptotic distribution close for samples from 10 on.
     root = np.sqrt(size)
-    p_value = float(kstwobign.sf((root + 0.12 + 0.11 / root) * distance))
+    p_value = float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
     return Drift(score, len(batch), distance, p_value, p_value < level and distance >= effect)
 
 
@@ -165,6 +165,8 @@ def _unread(here: tuple[int, int], there: tuple[int, int], level: float) -> Drif
     if here[1] < LEAST:
         return Drift(UNREAD, here[1], float("nan"), None, False)
     table = [[here[0], here[1] - here[0]], [there[0], there[1] - there[0]]]
+    from scipy.stats import fisher_exact  # slow to import, and not for a few pictures
+
     p_value = float(fisher_exact(table).pvalue)
     distance = abs(here[0] / here[1] - there[0] / max(1, there[1]))
     return Drift(UNREAD, here[1], distance, p_value, p_value < level and distance >= EFFECT)

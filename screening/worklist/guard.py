@@ -34,8 +34,11 @@ def reason_of(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether memory ran out, of the machine or (TensorFlow's own error) of its device."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    """Return whether memory ran out, of the machine or of its device: the engines have errors of
+    their own for it."""
+    own = type(error).__name__ == "RuntimeException" and "alloc" in str(error)  # ONNX Runtime
+    tensorflow = type(error).__name__ == "ResourceExhaustedError"
+    return isinstance(error, MemoryError) or own or tensorflow
 
 
 def shared_fault(reasons: Iterable[str]) -> str:

@@ -33,7 +33,10 @@ from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS, case_row, tria
 from screening.worklist.tables import csv_text, jsonl_text
 
 OUTPUT_NAMES = ("triage.csv", "triage.jsonl", "cases.csv", "report.html", "run.json")
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pillow")
+_PACKAGES = (
+    "tensorflow", "tensorflow-cpu", "keras", "onnxruntime", "numpy", "opencv-python-headless",
+    "pillow",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class RunFacts:
     rule: Rule
     passes: int
     device: str
+    engine: str
     started: str
     finished: str
     seconds: float

@@ -47,9 +47,9 @@ _FLUSH = 64  # results without the model that are committed at once
 
 class Scorer(Protocol):
     """Anything that scores pictures: `size` is the side of its input in px, `view` how pages are
-    laid out for it, `device` the one in use, in words; `score` gives p(abnormal) of each pass,
-    float32 (passes,), for each picture, and `looked` then where it looked in each, uint8
-    (n, m, m), None when it cannot tell."""
+    laid out for it, `device` the one in use and `engine` what runs it, in words; `score` gives
+    p(abnormal) of each pass, float32 (passes,), for each picture, and `looked` then where it looked
+    in each, uint8 (n, m, m), None when it cannot tell."""
 
     @property
     def passes(self) -> int: ...
@@ -62,6 +62,9 @@ class Scorer(Protocol):
 
     @property
     def device(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
 
     @property
     def looked(self) -> np.ndarray | None: ...

@@ -19,7 +19,7 @@ from screening.images.page import Page
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.marks import toned_marks
 from screening.karyogram.softness import softness
-from screening.native_log import native_log_filtered
+from screening.predict.engine import AUTO, engine_of
 from screening.reading_settings import ReadingSettings
 from screening.record import Reading
 from screening.worklist.outlines import placed
@@ -27,6 +27,7 @@ from screening.worklist.pairs import compare_homologs
 
 if TYPE_CHECKING:
     from screening.predict.chromosomes import ChromosomeClassifier, Classified
+    from screening.predict.networks import Engine
     from screening.predict.structure import StructureReader
 
 PART, STRUCTURE = "classifier", "structure"
@@ -47,12 +48,20 @@ class ReadCell:
 class BundleReader:
     """Reads pictures with a bundle's chromosome classifier: `passes` dropout passes per chromosome.
 
-    The classifier, and TensorFlow with it, loads with the first picture. BundleError when the
-    bundle names a witness that this version does not know.
+    The classifier loads with the first picture, by `engine` (auto, tensorflow or onnxruntime) on
+    `device`. BundleError when the bundle names a witness that this version does not know.
     """
 
-    def __init__(self, bundle: Bundle, passes: int = 100, seed: int = 0) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        passes: int = 100,
+        seed: int = 0,
+        device: str = AUTO,
+        engine: str = AUTO,
+    ) -> None:
         self.bundle, self.passes, self.seed = bundle, passes, seed
+        self.device, self.engine = device, engine
         self.witnesses = witnesses_of(bundle.info.witnesses)
 
     def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
@@ -83,23 +92,29 @@ class BundleReader:
     @cached_property
     def structure(self) -> StructureReader:
         """Return the bundle's reader of structure, loaded."""
-        with native_log_filtered():
-            from screening.predict.structure import StructureReader
+        from screening.predict.structure import StructureReader
 
-            return StructureReader(self.bundle, self.passes, self.seed)
+        return StructureReader(self._chosen, self.passes, self.seed)
 
     @cached_property
     def classifier(self) -> ChromosomeClassifier:
         """Return the bundle's classifier, loaded."""
-        with native_log_filtered():
-            from screening.predict.chromosomes import ChromosomeClassifier
+        from screening.predict.chromosomes import ChromosomeClassifier
 
-            return ChromosomeClassifier(self.bundle, self.passes, self.seed)
+        return ChromosomeClassifier(self.bundle, self._chosen, self.passes, self.seed)
+
+    @property
+    def _chosen(self) -> Engine:
+        return engine_of(self.bundle, self.engine, self.device).engine
 
 
-def reader_of(bundle: Bundle, passes: int = 100, seed: int = 0) -> BundleReader | None:
+def reader_of(
+    bundle: Bundle, passes: int = 100, seed: int = 0, device: str = AUTO, engine: str = AUTO
+) -> BundleReader | None:
     """Return the reader of a bundle, None when the bundle has no classifier."""
-    return BundleReader(bundle, passes, seed) if PART in bundle.info.parts else None
+    if PART not in bundle.info.parts:
+        return None
+    return BundleReader(bundle, passes, seed, device, engine)
 
 
 def sight_of(

@@ -22,6 +22,7 @@ from screening.worklist.run import Summary, broken_off, options_hash, put_in_pla
 _OF_THE_RUN = (
     "bundle", "bundle_name", "options_hash", "pictures", "images", "notes", "ignored_kinds",
     "ignored_names", "started", "finished", "new", "seconds", "device_used",
+    "engine_used",
 )  # fmt: skip
 """What a ledger notes of a run beside the options that were asked for."""
 
@@ -97,6 +98,7 @@ def _facts(
         rule=rule,
         passes=told["passes"],
         device=told.get("device_used", told["device"]),
+        engine=told.get("engine_used", told["engine"]),
         started=told["started"],
         finished=told["finished"] or now,
         seconds=told.get("seconds", seconds),

@@ -36,7 +36,7 @@ class OutputsNotWritten(ScreeningError):
 @dataclass(frozen=True)
 class Settings:
     """What a run is asked to do. `rule`: how pictures are routed; `bundle_hash` and
-    `bundle_name` say whose numbers these are; `device` is as asked for (auto, cpu, gpu, gpu:N);
+    `bundle_name` say whose numbers these are; `device` and `engine` are as asked for;
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
     bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
     cases of this part are screened (None: all)."""
@@ -53,6 +53,7 @@ class Settings:
     workers: int = 2
     seed: int = 0
     device: str = "auto"
+    engine: str = "auto"
     quiet: bool = False
     save_chromosomes: bool = False
     info: BundleInfo | None = None
@@ -150,7 +151,8 @@ def screen_folder(
         seconds = time.perf_counter() - clock
         facts = _facts(settings, scorer, discovery, new, seconds, started, warnings)
         statuses, routes, warnings = put_in_place(settings.out, ledger, facts)
-        how = {"device_used": facts.device, "new": new, "seconds": seconds}
+        how: dict[str, object] = {"device_used": facts.device, "engine_used": facts.engine}
+        how |= {"new": new, "seconds": seconds}
         ledger.finish(facts.finished, how)
     left_out = str(discovery.left_out) if discovery.ignored else ""
     return Summary(statuses, routes, new, seconds, warnings, left_out)
@@ -250,6 +252,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "batch_size": settings.batch_size,
         "workers": settings.workers,
         "device": settings.device,
+        "engine": settings.engine,
         "resume": settings.resume,
         "overwrite": settings.overwrite,
         "save_chromosomes": settings.save_chromosomes,
@@ -287,6 +290,7 @@ def _facts(
         rule=settings.rule,
         passes=scorer.passes,
         device=scorer.device,
+        engine=scorer.engine,
         started=started,
         finished=_now(),
         seconds=seconds,

@@ -93,6 +93,7 @@ def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
         ("passes", str(facts.passes)),
         ("seed", str(facts.options.get("seed", ""))),
         ("device", facts.device),
+        ("engine", facts.engine),
         ("started, finished (UTC)", f"{facts.started}, {facts.finished}"),
         ("other files ignored", str(facts.left_out)),
     )

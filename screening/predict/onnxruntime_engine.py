@@ -1,0 +1,215 @@
+"""The bundle's networks run by ONNX Runtime and NumPy: no TensorFlow, a start in under a second.
+
+What no dropout reaches becomes an ONNX graph, made of the stored networks when they are loaded; the
+heads behind it run in NumPy, with the masks that TensorFlow would draw.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import onnxruntime
+
+from screening.bundle import Bundle
+from screening.known_answers import known_input, shipped, tried_shape, worst
+from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
+from screening.predict.attention import HEAD, NORM, Attention
+from screening.predict.heads import Head
+from screening.predict.networks import ClassifierNetwork, ScreenerNetwork, StructureNetwork
+from screening.predict.onnx_graph import onnx_model
+from screening.predict.onnx_operations import TABLE
+from screening.predict.stored import Network, NotTranslated, before, stored_network
+
+SCREENER, CLASSIFIER, STRUCTURE = "screener", "classifier", "structure"
+
+
+class OnnxRuntimeEngine:
+    """Runs `bundle` on the processor. NotTranslated names what of it ONNX does not know."""
+
+    name = "onnxruntime"
+    version = onnxruntime.__version__
+    device = "cpu"
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._parts = {part: _made(bundle, part) for part in _PARTS if part in bundle.info.parts}
+
+    def at_once(self, batch_size: int) -> int:
+        """Return 1, as on any processor."""
+        return 1
+
+    def screener(self, passes: int, seed: int) -> ScreenerNetwork:
+        """Return the screener in passes."""
+        part, head = self._parts[SCREENER], self._head(SCREENER, passes, seed)
+        layers = part.network.layers
+        epsilon = layers[NORM].config["epsilon"] if NORM in layers else 0.0
+        weights = {name: layers[name].weights for name in HEAD if name in layers}
+
+        def predict(
+            images: np.ndarray, keys: Sequence[int | str | bytes]
+        ) -> tuple[np.ndarray, np.ndarray]:
+            (features,) = part.body([images])
+            return head.predict([features], keys), features
+
+        return ScreenerNetwork(predict, Attention.of(weights, epsilon))
+
+    def classifier(self, passes: int, seed: int) -> ClassifierNetwork:
+        """Return the classifier in parts."""
+        part, head = self._parts[CLASSIFIER], self._head(CLASSIFIER, passes, seed)
+        assert isinstance(part, _Classifier)
+        return ClassifierNetwork(
+            width=part.width,
+            bands=lambda images: part.body([images])[0],
+            bands_in_cell=lambda images: part.in_cell([images])[0],
+            quick=lambda said, length: head.quick([said, length]),
+            head=head,
+        )
+
+    def structure(self, passes: int, seed: int) -> StructureNetwork:
+        """Return the reader of structure in parts."""
+        part = self._parts[STRUCTURE]
+        names = part.network.inputs
+
+        def said(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            made = part.body([inputs[name] for name in names])
+            return dict(zip(_OF_PAIRS, made, strict=True))
+
+        return StructureNetwork(said, self._head(STRUCTURE, passes, seed))
+
+    def off(self) -> dict[str, float | None]:
+        """Return by how much the answers of each part to the known inputs differ from Keras', as a
+        share of the largest number; None where Keras' answers are not known. NotTranslated when a
+        part cannot be run."""
+        found: dict[str, float | None] = {}
+        for name, part in self._parts.items():
+            files = self.bundle.network(name)
+            answers = files.answers or shipped().get(self.bundle.info.files[files.weights])
+            try:
+                said = part.answers()
+            except Exception as error:  # as in _Session: no class in common
+                raise NotTranslated(f"a {name} that ONNX Runtime cannot run ({error})") from error
+            found[name] = worst(answers, said) if answers else None
+        return found
+
+    def _head(self, part: str, passes: int, seed: int) -> Head:
+        return self._parts[part].head(passes, seed)
+
+
+class _Session:
+    """A part of a network that no dropout reaches."""
+
+    def __init__(self, network: Network, outputs: Sequence[str], **options: object) -> None:
+        how = onnxruntime.SessionOptions()
+        how.log_severity_level = 3  # errors
+        # Said outright, or it would bind its threads to processors that may not be ours.
+        how.intra_op_num_threads = _usable_cores()
+        # Threads that wait in a loop would take the processor from those that read pictures.
+        how.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = onnx_model(network, outputs, TABLE, **options)  # type: ignore[arg-type]
+        try:
+            self._session = onnxruntime.InferenceSession(model, how, ["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no class of their own in common
+            raise NotTranslated(f"a network that ONNX Runtime refuses ({error})") from error
+        self._names = [each.name for each in self._session.get_inputs()]
+        self._order = [network.inputs.index(name) for name in self._names]
+
+    def __call__(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for the network's first inputs, in Keras' order."""
+        read = {name: given[place] for name, place in zip(self._names, self._order, strict=True)}
+        made: list[np.ndarray] = self._session.run(None, read)
+        return made
+
+
+class _Part:
+    """A screener: the pictures' one input, a body up to the first dropout, the head behind it."""
+
+    def __init__(self, network: Network, bundle: Bundle) -> None:
+        self.network = network
+        self.ends = self._ends()
+        self.body = _Session(network, self.ends)
+        self.head(1, 0)
+
+    def _ends(self) -> list[str]:
+        """The names of the layers that the body gives, of which the head reads the last."""
+        (output,) = self.network.outputs.values()
+        layers = before(self.network, [output], ())
+        dropouts = [layer.tensors[0].name for layer in layers if layer.drops]
+        return [dropouts[0] if dropouts else output]
+
+    def head(self, passes: int, seed: int) -> Head:
+        """Return what follows."""
+        (output,) = self.network.outputs.values()
+        return Head(self.network, (self.ends[-1],), output, passes, seed)
+
+    def answers(self) -> dict[str, np.ndarray]:
+        """Return what it says of the known inputs, by layer."""
+        said = self.body(self.known)
+        return self.head(1, 0).values(said[-1:]) | dict(zip(self.ends, said, strict=True))
+
+    @cached_property
+    def known(self) -> list[np.ndarray]:
+        """Return the known inputs."""
+        configs = [self.network.layers[name].config for name in self.network.inputs]
+        return [
+            known_input(tried_shape(each["batch_shape"][1:]), each["dtype"]) for each in configs
+        ]
+
+
+class _Classifier(_Part):
+    """Its head also reads the length, which the convolutions do not see."""
+
+    def __init__(self, network: Network, bundle: Bundle) -> None:
+        super().__init__(network, bundle)
+        share = bundle.info.reading.chromosomes.adapted
+        self.in_cell = _Session(network, self.ends, share=share)
+        self.width = int(network.layers["joined"].tensors[0].shape[-1] or 0)
+
+    def _ends(self) -> list[str]:
+        if "pool" not in self.network.layers or len(self.network.inputs) != 2:
+            raise NotTranslated("a classifier of another build")
+        return ["pool"]
+
+    def head(self, passes: int, seed: int) -> Head:
+        """Return what follows, for the bands and the lengths."""
+        (output,) = self.network.outputs.values()
+        return Head(self.network, ("pool", self.network.inputs[1]), output, passes, seed)
+
+    def answers(self) -> dict[str, np.ndarray]:
+        """Return what it says of the known inputs, by layer."""
+        return self.head(1, 0).values([*self.body(self.known[:1]), self.known[1]])
+
+
+class _Structure(_Part):
+    """Only the head that judges a pair takes passes."""
+
+    def _ends(self) -> list[str]:
+        layers = self.network.layers
+        if "drop_pair" not in layers or "pair_out" not in layers:
+            raise NotTranslated("a reader of structure of another build")
+        named = [self.network.outputs[name] for name in _OF_PAIRS[:-1]]
+        return [*named, layers["drop_pair"].tensors[0].name]
+
+    def head(self, passes: int, seed: int) -> Head:
+        """Return what judges a pair."""
+        return Head(self.network, (self.ends[-1],), "pair_out", passes, seed)
+
+
+def _usable_cores() -> int:
+    """The processors that this process may use: results are the same with any number."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _made(bundle: Bundle, part: str) -> _Part:
+    try:
+        return _PARTS[part](stored_network(bundle, part), bundle)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NotTranslated(f"a {part} stored in a way that is not known ({error!r})") from error
+
+
+_OF_PAIRS = (DENSE, ROW, SINGLE, PAIR)
+_PARTS = {SCREENER: _Part, CLASSIFIER: _Classifier, STRUCTURE: _Structure}

@@ -1,0 +1,346 @@
+"""ONNX Runtime says what TensorFlow says, network by network; which of them is chosen, and why."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from screening.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from screening.bundle_schema import BundleInfo, PartInfo
+from screening.errors import NotInstalled, ScreeningError
+from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
+from screening.known_answers import TOLERANCE, known_input, sampled, shipped, worst
+from screening.models.length_features import length_features
+from screening.page_settings import ChromosomeReading
+from screening.predict import engine as choosing
+from screening.predict.engine import Chosen, engine_of
+from screening.predict.stored import NotTranslated, network_of
+from screening.reading_settings import ReadingSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+PASSES, SIZE = 25, 48
+KEYS = ["a", "b", "c"]
+
+
+def part(name: str, size: int, width: int | None = None) -> PartInfo:
+    return PartInfo(
+        backbone=name, preprocessing="ink", size=size, width=width, dropout=0.3,
+        config=f"{name}.json", weights=f"{name}.weights.h5",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Bundle:
+    """A bundle of small networks of every kind, with weights and statistics that are not blank."""
+    import keras
+
+    from screening.models.classifier import build_classifier
+    from screening.models.screener import build_screener
+    from screening.models.structure import build_structure_reader
+
+    keras.utils.set_random_seed(4)
+    models = {
+        "screener": build_screener("vgg16", SIZE, dropout=0.3, preprocess="caffe"),
+        "classifier": build_classifier(widths=(8, 12), blocks=(1, 2), hidden=24),
+        "structure": build_structure_reader(width=16, blocks=2, stem=4),
+    }
+    rng = np.random.default_rng(0)
+    for model in models.values():
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    parts = {
+        "screener": part("screener", SIZE), "classifier": part("classifier", 96, 32),
+        "structure": part("structure", ROWS, COLUMNS),
+    }  # fmt: skip
+    reading = ReadingSettings(chromosomes=ChromosomeReading(adapted=0.4))
+    info = BundleInfo(name="small", created="2026-01-01", parts=parts, reading=reading)
+    return write_bundle(tmp_path_factory.mktemp("engine") / "b", info, models, "# Card\n", {})
+
+
+@pytest.fixture(scope="module")
+def engines(bundle):
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
+    from screening.predict.tensorflow_engine import TensorFlowEngine
+
+    return TensorFlowEngine(bundle, "cpu"), OnnxRuntimeEngine(bundle)
+
+
+def test_the_screener_says_the_same_in_every_pass(engines):
+    rng = np.random.default_rng(1)
+    pictures = rng.uniform(0, 255, (3, SIZE, SIZE, 3)).astype(np.float32)
+    networks = [one.screener(PASSES, 7) for one in engines]
+    (theirs, last_map), (ours, same_map) = (one.predict(pictures, KEYS) for one in networks)
+    np.testing.assert_allclose(same_map, last_map, atol=1e-4)
+    where, same = (one.attention.maps(last_map) for one in networks)
+    assert where.max() == 255 and np.abs(where.astype(int) - same).max() <= 1
+    assert ours.shape == theirs.shape == (3, PASSES) and ours.dtype == np.float32
+    assert ours.std(1).min() > 1e-4
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_classifier_says_the_same_with_or_without_a_cell(engines):
+    rng = np.random.default_rng(2)
+    crops = rng.uniform(0, 255, (3, 96, 32, 1)).astype(np.float32)
+    lengths = length_features(np.array([8.4, np.nan, 1.7]))
+    theirs, ours = (one.classifier(PASSES, 7) for one in engines)
+    assert ours.width == theirs.width == 12
+    bands = theirs.bands(crops)
+    np.testing.assert_allclose(ours.bands(crops), bands, atol=1e-4)
+    in_cell = theirs.bands_in_cell(crops)
+    assert np.abs(in_cell - bands).max() > 0.01
+    np.testing.assert_allclose(ours.bands_in_cell(crops), in_cell, atol=1e-4)
+    np.testing.assert_allclose(ours.quick(bands, lengths), theirs.quick(bands, lengths), atol=1e-4)
+    for keys in (KEYS, ["cell"] * 3):
+        said, expected = (one.head.predict([bands, lengths], keys) for one in (ours, theirs))
+        assert said.shape == (3, PASSES, 25)
+        np.testing.assert_allclose(said, expected, atol=1e-4)
+
+
+def test_the_reader_of_structure_says_the_same(engines):
+    rng = np.random.default_rng(3)
+    inputs = {
+        "strips": rng.integers(0, 230, (3, 2, ROWS, COLUMNS)).astype(np.float32),
+        "quality": rng.normal(0, 0.3, (3, 2, QUALITY)).astype(np.float32),
+        "classes": np.array([0, 8, 23], np.int32),
+    }  # fmt: skip
+    inputs["strips"][:, :, :30] = 0
+    theirs, ours = (one.structure(PASSES, 7) for one in engines)
+    expected, said = theirs.body(inputs), ours.body(inputs)
+    assert said.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(said[name], expected[name], atol=1e-4)
+    pairs = expected["pair"]
+    np.testing.assert_allclose(
+        ours.head.predict([pairs], KEYS), theirs.head.predict([pairs], KEYS), atol=1e-4
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size"), [("inceptionv3", 75), ("mobilenetv2", 64), ("densenet121", 64)]
+)
+def test_every_base_can_be_run_without_tensorflow(name, size, tmp_path):
+    import keras
+
+    from screening.models.screener import build_screener
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
+    from screening.predict.tensorflow_engine import TensorFlowEngine
+
+    keras.utils.set_random_seed(5)
+    info = BundleInfo(name=name, created="2026-01-01", parts={"screener": part("screener", size)})
+    made = write_bundle(tmp_path / "b", info, {"screener": build_screener(name, size)}, "# C\n", {})
+    assert max(OnnxRuntimeEngine(made).off().values()) < TOLERANCE
+    pictures = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
+    theirs, ours = (
+        engine(made).screener(9, 0).predict(pictures, KEYS[:2])[0]
+        for engine in (TensorFlowEngine, OnnxRuntimeEngine)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+# Known answers.
+
+
+def test_a_bundle_is_written_with_its_answers_and_they_are_given(bundle, engines):
+    answers = {name: each.answers for name, each in bundle.info.parts.items()}
+    assert {"feature_dropout", "hidden_dropout", "p_abnormal"} <= answers["screener"].keys()
+    off = engines[1].off()
+    assert off.keys() == answers.keys() and max(off.values()) < TOLERANCE / 10
+
+
+def test_other_weights_are_noticed(bundle, engines, monkeypatch):
+    layer = engines[1]._parts["screener"].network.layers["block3_conv2"]
+    monkeypatch.setitem(vars(layer), "weights", (layer.weights[0][..., ::-1], layer.weights[1]))
+    from screening.predict import onnxruntime_engine as module
+
+    network = engines[1]._parts["screener"].network
+    said = module._Part(network, bundle).answers()
+    assert worst(bundle.network("screener").answers, said) > TOLERANCE
+
+
+def test_the_shipped_networks_have_answers():
+    info = load_bundle(default_bundle()).info
+    networks = [each for each in info.parts.values() if isinstance(each, PartInfo)]
+    assert {info.files[each.weights] for each in networks} == shipped().keys()
+
+
+def test_how_far_answers_are_off():
+    assert worst({"a": (1.0, -2.0)}, {"a": np.array([1.0, -2.002])}) == pytest.approx(
+        0.001, rel=1e-3
+    )
+    assert worst({"a": (1.0,)}, {"b": np.array([1.0])}) == np.inf
+    assert worst({"a": (1.0,)}, {"a": np.array([np.nan])}) == np.inf
+    assert worst({"a": (1.0, 2.0)}, {"a": np.array([1.0])}) == np.inf
+    assert len(sampled(np.zeros((3, 50)))) == 16 and sampled(np.arange(3)) == (0.0, 1.0, 2.0)
+    np.testing.assert_array_equal(known_input((4, 2), "float32"), known_input((4, 2), "float32"))
+    assert known_input((None,), "int32").dtype == np.int32
+
+
+# The choice.
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Which engine is chosen of two that only tell their names; `off` is what ONNX Runtime is off
+    by, or what it raises."""
+
+    def choose(off, asked="auto", device="auto", gpu=False) -> Chosen:
+        def ours(bundle):
+            if isinstance(off, Exception):
+                raise off
+            return SimpleNamespace(name="onnxruntime", version="1", device="cpu", off=lambda: off)
+
+        monkeypatch.setattr("screening.predict.onnxruntime_engine.OnnxRuntimeEngine", ours)
+        theirs = SimpleNamespace(name="tensorflow", version="2", device="cpu")
+        monkeypatch.setattr(choosing, "_tensorflow", lambda bundle, device, what: theirs)
+        monkeypatch.setattr(choosing, "gpu_is_there", lambda: gpu)
+        choosing._chosen.cache_clear()
+        return engine_of(SimpleNamespace(hash="c"), asked, device)
+
+    yield choose
+    choosing._chosen.cache_clear()
+
+
+def test_onnx_runtime_is_taken_where_it_gives_the_known_answers(told):
+    assert str(told({"screener": 1e-6})) == "onnxruntime 1"
+    assert str(told({"screener": 1e-6}, asked="tensorflow")) == "tensorflow 2"
+
+
+@pytest.mark.parametrize(
+    ("off", "why"),
+    [
+        ({"screener": 1e-6, "structure": 0.02}, "answers of the structure are not those of Keras"),
+        ({"screener": float("nan")}, "not those of Keras"),
+        ({"screener": None}, "nothing is known to compare"),
+        (NotTranslated("layer x (LSTM)"), "the bundle has layer x (LSTM), which only TensorFlow"),
+        (ImportError("no module"), "cannot be loaded"),
+    ],
+)
+def test_else_tensorflow_is_and_the_run_says_why(told, off, why):
+    chosen = told(off)
+    assert chosen.engine.name == "tensorflow" and why in str(chosen)
+    if off == {"screener": None}:  # who asks for it by name does without
+        assert str(told(off, asked="onnxruntime")) == "onnxruntime 1"
+        return
+    with pytest.raises(ScreeningError, match="use --engine tensorflow"):
+        told(off, asked="onnxruntime")
+
+
+def test_a_gpu_is_for_tensorflow(told):
+    good = {"screener": 0.0}
+    assert str(told(good, gpu=True)) == "tensorflow 2 (for the GPU)"
+    assert str(told(good, device="gpu:1")) == "tensorflow 2 (for the GPU)"
+    assert str(told(good, device="cpu", gpu=True)) == "onnxruntime 1"
+    assert str(told(good, asked="onnxruntime", gpu=True)) == "onnxruntime 1"
+    with pytest.raises(ScreeningError, match="computes on the processor, not on gpu"):
+        told(good, asked="onnxruntime", device="gpu")
+
+
+def test_what_needs_tensorflow_says_so_where_it_is_missing(bundle, monkeypatch):
+    monkeypatch.setattr(choosing, "find_spec", lambda name: None)
+    with pytest.raises(NotInstalled, match="--engine tensorflow needs TensorFlow"):
+        choosing._tensorflow(bundle, "cpu", "--engine tensorflow")
+
+
+# What is refused.
+
+
+def stored(**changes):
+    """Keras' form of one dense layer, with changes to it."""
+    end = {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None, 3], "dtype": "float32", "keras_history": ["in", 0, 0]},
+    }
+    dense = {"name": "d", "module": "keras.layers", "class_name": "Dense", "registered_name": None,
+             "config": {"units": 2, "activation": "linear", "use_bias": False},
+             "inbound_nodes": [{"args": [end], "kwargs": {}}]} | changes  # fmt: skip
+    first = {
+        "name": "in",
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "registered_name": None,
+        "inbound_nodes": [],
+        "config": {"batch_shape": [None, 3], "dtype": "float32"},
+    }
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [["d", 0, 0]]}
+    return {"class_name": "Functional", "config": {"layers": [first, dense], **ends}}
+
+
+WEIGHTS = {"layers": {"dense/vars": {"0": np.eye(3, 2)}}}
+
+
+def test_a_network_is_read_in_the_order_in_which_it_runs():
+    network = network_of(stored(), WEIGHTS)
+    assert list(network.layers) == ["in", "d"] and network.outputs == {"0": "d"}
+    np.testing.assert_array_equal(network.layers["d"].weights[0], np.eye(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"inbound_nodes": stored()["config"]["layers"][1]["inbound_nodes"] * 2}, "called 2 times"),
+        ({"config": {"dtype": {"config": {"name": "mixed_bfloat16"}}}}, "another precision"),
+        ({"inbound_nodes": [{"args": [{"class_name": "odd", "config": {}}], "kwargs": {}}]}, "odd"),
+    ],
+)
+def test_what_is_not_known_is_refused_by_name(changes, named):
+    with pytest.raises(NotTranslated, match=named):
+        network_of(stored(**changes), WEIGHTS)
+
+
+def test_layers_and_settings_that_are_not_known_are_refused_by_name():
+    from screening.predict.onnx_graph import onnx_model
+    from screening.predict.onnx_operations import TABLE
+
+    with pytest.raises(NotTranslated, match="a Sequential network"):
+        network_of(stored() | {"class_name": "Sequential"}, WEIGHTS)
+    strange = network_of(stored(class_name="LSTM"), WEIGHTS)
+    with pytest.raises(NotTranslated, match=r"layer d \(LSTM\)"):
+        onnx_model(strange, ["d"], TABLE)
+    bent = {"units": 2, "activation": "selu", "use_bias": False}
+    with pytest.raises(NotTranslated, match="activation selu"):
+        onnx_model(network_of(stored(config=bent), WEIGHTS), ["d"], TABLE)
+
+
+def test_a_head_refuses_what_numpy_would_do_otherwise():
+    from screening.predict.heads import Head
+
+    shared = {"name": "d", "class_name": "Dropout", "config": {"rate": 0.5, "noise_shape": [1, 3]}}
+    with pytest.raises(NotTranslated, match="noise_shape"):
+        Head(network_of(stored(**shared), WEIGHTS), ("in",), "d", 5, 0)
+    with pytest.raises(NotTranslated, match=r"GaussianDropout\) behind a dropout"):
+        gaussian = {"class_name": "GaussianDropout", "config": {"rate": 0.5}}
+        Head(network_of(stored(**gaussian), WEIGHTS), ("in",), "d", 5, 0)
+
+
+# The whole.
+
+
+def test_a_page_is_screened_without_tensorflow(tmp_path):
+    code = (
+        "import sys; from screening.cli import main; status = main(sys.argv[1:]); "
+        "print(sorted({'tensorflow', 'keras', 'pandas', 'matplotlib', 'sklearn'} & "
+        "{name.partition('.')[0] for name in sys.modules})); sys.exit(status)"
+    )
+    pages, out = tmp_path / "pages", tmp_path / "out"
+    from PIL import Image
+
+    from screening.api.synthetic import compose
+
+    pages.mkdir()
+    Image.fromarray(compose(seed=1).image).save(pages / "drawn.png")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "screen", str(pages), "--out", str(out), "--quiet"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    run = json.loads((out / "run.json").read_text("utf-8"))
+    assert run["engine"].startswith("onnxruntime ") and run["options"]["engine"] == "auto"
