@@ -63,8 +63,8 @@ COMMANDS: dict[str, Command] = {
             "screening watch arriving --out result",
             "screening watch arriving --out result --every 60",
         ),
-        needs_tensorflow=False,
         long=True,
+        needs_tensorflow=False,  # it may, by its engine, which then says so
     ),
     "report": Command(
         "report",
@@ -83,8 +83,8 @@ COMMANDS: dict[str, Command] = {
             "screening classify chromosomes --out result",
             "screening classify chromosomes --out result --no-cells",
         ),
-        needs_tensorflow=False,
         long=True,
+        needs_tensorflow=False,
     ),
     "compose": Command(
         "compose",
@@ -129,8 +129,8 @@ COMMANDS: dict[str, Command] = {
             "screening tune --data calibration.csv --recall 0.95 --out tuned",
             "screening tune runs/bundle --data calibration.csv --recall 0.95 --out tuned",
         ),
-        needs_tensorflow=False,
         long=True,
+        needs_tensorflow=False,
     ),
     "evaluate": Command(
         "evaluate",
@@ -139,8 +139,8 @@ COMMANDS: dict[str, Command] = {
             "screening evaluate --data test.csv --out result",
             "screening evaluate --data test.csv --out result --prevalence 0.03",
         ),
-        needs_tensorflow=False,
         long=True,
+        needs_tensorflow=False,
     ),
     "train": Command(
         "train",

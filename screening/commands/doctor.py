@@ -210,21 +210,6 @@ def bundle_finding(folder: Path | None) -> Finding:
     return Finding("Bundle", found, "note" if trial else "ok", trial)
 
 
-def engine_finding(folder: Path | None) -> Finding:
-    """Return what runs the networks of the bundle at `folder` here, after it was tried on inputs
-    whose answers are known."""
-    from screening.bundle import default_bundle, load_bundle
-    from screening.predict.engine import engine_of
-
-    try:
-        chosen = engine_of(load_bundle(folder or default_bundle()))
-    except ScreeningError as error:
-        return Finding("Engine", str(error), "bad")
-    if chosen.why:
-        return Finding("Engine", str(chosen), "note")
-    return Finding("Engine", f"{chosen}, gives the known answers of every network")
-
-
 def self_test_finding(folder: Path | None) -> Finding:
     """Return whether the bundle at `folder` (None: the shipped one) says here what it said of the
     demo pictures when it was made."""
@@ -245,6 +230,21 @@ def self_test_finding(folder: Path | None) -> Finding:
     count = len(expected)
     said = f"{count} pictures say what is known, within {self_test.TOLERANCE:g}"
     return Finding("Self-test", said)
+
+
+def engine_finding(folder: Path | None) -> Finding:
+    """Return what runs the networks of the bundle at `folder` here, after it was tried on inputs
+    whose answers are known."""
+    from screening.bundle import default_bundle, load_bundle
+    from screening.predict.engine import engine_of
+
+    try:
+        chosen = engine_of(load_bundle(folder or default_bundle()))
+    except ScreeningError as error:
+        return Finding("Engine", str(error), "bad")
+    if chosen.why:
+        return Finding("Engine", str(chosen), "note")
+    return Finding("Engine", f"{chosen}, gives the known answers of every network")
 
 
 def show(findings: list[Finding]) -> None:

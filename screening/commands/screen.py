@@ -112,7 +112,6 @@ def prepared(
     shard = Shard.of(args.shard) if args.shard is not None else None
     bundle = chosen_bundle(args.bundle)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
-    reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     settings = Settings(
         folder=args.folder,
         out=args.out,
@@ -132,6 +131,7 @@ def prepared(
         save_chromosomes=args.save_chromosomes,
         shard=shard,
     )
+    reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     return settings, scorer, Locator.of(bundle), reader
 
 
