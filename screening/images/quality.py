@@ -16,13 +16,6 @@ from screening.images.page import Page
 
 MIN_OBJECTS, MAX_OBJECTS = 14, 115
 """A cell has about 46; touching homologs count once (23), a tetraploid cell has 92."""
-_WHOLE_WIDTH = 0.95
-"""Of its thickness: a chromosome that meets the upper or lower border with as much is cut off. Of
-169 composed pages without any margin 1 in 10 is taken for cut, of the same cut through a row 9 in
-10 are told."""
-_HALF_WIDTH = 0.65
-"""Of twice the depth inside it: a chromosome at the left or right border that is no wider lost its
-other half, since the border is not counted for its outline."""
 
 
 @dataclass(frozen=True)
@@ -122,24 +115,4 @@ def _doubts(page: np.ndarray, found: Components, length: float, sharp: float) ->
         doubts.append(f"chromosomes are only {length:.0f} pixels long")
     if sharp < 0.3:
         doubts.append("the picture is blurred")
-    cut = _cut_off(found)
-    if cut:
-        which = "a chromosome ends" if cut == 1 else f"{cut} chromosomes end"
-        doubts.append(f"{which} at the picture's border: cut off?")
     return doubts
-
-
-def _cut_off(found: Components) -> int:
-    """Return how many chromosomes the picture's border cuts. Their round ends may touch it, so do
-    their sides where a picture has no margins; cut, they meet it with their whole width or have
-    lost half of it."""
-    height, width = found.labels.shape
-    cut = np.zeros(len(found.kind), bool)
-    for line in (found.labels[0], found.labels[-1], found.labels[:, 0], found.labels[:, -1]):
-        meets = np.bincount(line, minlength=len(found.kind) + 1)[1:]
-        if line.size == width:
-            cut |= meets >= _WHOLE_WIDTH * 2 * found.radius
-        else:
-            narrow = found.boxes[:, 2] < _HALF_WIDTH * 2 * found.radius
-            cut |= narrow & (meets > 0.5 * found.boxes[:, 3])
-    return int((cut & (found.kind == CHROMOSOME)).sum())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from screening.images.arrangement import Arrangement, arrangement
@@ -16,6 +17,12 @@ from screening.images.quality import Quality, assess
 from screening.images.writing import karyogram_rows
 from screening.karyogram.locate import Located, Locator
 from screening.page_settings import Gate
+
+_WHOLE_WIDTH = 0.95
+"""Of its thickness: a chromosome that meets the upper or lower border with as much is cut off."""
+_HALF_WIDTH = 0.65
+"""Of twice the depth inside it: a chromosome at the left or right border that is no wider lost its
+other half, since the border is not counted for its outline."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,7 @@ def inspect(page: Page, locator: Locator) -> Inspection:
     reason = _not_one_cell(count, limits) or _not_arranged(order, count)
     if reason:
         return Inspection(Quality(False, reason, count), located, bare)
-    warnings = (*quality.warnings, *_doubts(order, count, limits))
+    warnings = (*quality.warnings, *_doubts(order, count, limits), *_cut_off(page, located))
     return Inspection(replace(quality, objects=count, warnings=warnings), located, bare)
 
 
@@ -130,3 +137,27 @@ def _doubts(order: Arrangement, count: int, limits: Gate) -> list[str]:
     if order.rows >= 3 and order.first_over_last < 0.8:
         doubts.append("the last row's chromosomes are longer than the first row's: upside down?")
     return doubts
+
+
+def _cut_off(page: Page, located: Located) -> tuple[str, ...]:
+    """Return what is to be told of chromosomes that the picture's border cuts. Their round ends may
+    touch it, so do their sides where a picture has no margins; cut, they meet it with their whole
+    width or have lost half of it."""
+    height, width = page.paper.shape
+    count = 0
+    for one in located.chromosomes:
+        above, below = one.y <= 0, one.y + one.h >= height
+        left, right = one.x <= 0, one.x + one.w >= width
+        if not (above or below or left or right):
+            continue
+        mask = one.mask.astype(np.uint8)
+        depth = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max())
+        meets = max(above * one.mask[0].sum(), below * one.mask[-1].sum())
+        beside = max(left * one.mask[:, 0].sum(), right * one.mask[:, -1].sum())
+        count += meets >= _WHOLE_WIDTH * depth or (
+            one.w < _HALF_WIDTH * depth and beside > 0.5 * one.h
+        )
+    if not count:
+        return ()
+    which = "a chromosome ends" if count == 1 else f"{count} chromosomes end"
+    return (f"{which} at the picture's border: cut off?",)

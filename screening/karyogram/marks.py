@@ -17,6 +17,7 @@ from screening.page_settings import Marks
 _SENTENCE = 4  # letters: a marker with an arrow and a label beside it are fewer
 _LABELS = 3  # others at the same level make a mark one of a row of labels
 _ONE_LEVEL = 0.2  # of its height by which feet and heads of labels differ
+_APART = 0.2  # of a chromosome's width: nearer to one, in its box, is a piece of it
 
 
 def toned_marks(
@@ -39,7 +40,7 @@ def toned_marks(
             min(w, h) >= limits.sides[0] * located.chromosome_width
             and max(w, h) <= limits.sides[1] * located.chromosome_width
         )
-        if sized and _in_line(box, located, limits):
+        if sized and _in_line(box, located, limits) and not _piece(box, located):
             ink = 255 - paper[y : y + h, x : x + w].astype(np.float32)
             ink[bodies[y : y + h, x : x + w]] = 0
             if _toned(ink, located.chromosome_width, limits):
@@ -70,6 +71,22 @@ def _in_line(box: tuple[int, int, int, int], located: Located, limits: Marks) ->
         and abs(one.y + one.h - y - h) < limits.level * unit
         for one in located.chromosomes
     )
+
+
+def _piece(box: tuple[int, int, int, int], located: Located) -> bool:
+    """Return whether a mark is a satellite, or a tip that was cut off: in the box of a chromosome,
+    and next to it."""
+    x, y, w, h = box
+    reach = max(1, round(_APART * located.chromosome_width))
+    for one in located.chromosomes:
+        left, right = max(x, one.x), min(x + w, one.x + one.w)
+        top, bottom = max(y, one.y), min(y + h, one.y + one.h)
+        if left < right and top < bottom:
+            rows = slice(max(top - reach - one.y, 0), bottom + reach - one.y)
+            columns = slice(max(left - reach - one.x, 0), right + reach - one.x)
+            if one.mask[rows, columns].any():
+                return True
+    return False
 
 
 def _toned(ink: np.ndarray, unit: float, limits: Marks) -> bool:

@@ -1,4 +1,4 @@
-"""The first gate's doubts about the picture itself."""
+"""Chromosomes that the picture's border cuts are told; those that only touch it are not."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from screening.images.page import Page
-from screening.images.quality import assess
+from screening.karyogram.gate import inspect
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import Style
+from shipped import locator
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def karyogram() -> Karyogram:
 
 
 def warned(image: np.ndarray) -> bool:
-    return any("cut off?" in one for one in assess(Page.of(image)).warnings)
+    return any("cut off?" in one for one in inspect(Page.of(image), locator()).quality.warnings)
 
 
 def bounds(karyogram: Karyogram) -> tuple[int, int, int, int]:
