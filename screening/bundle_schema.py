@@ -45,7 +45,8 @@ class PartInfo(_Strict):
     view: View = PLAIN
     config: str
     weights: str
-    answers: Answers = {}
+    # Not written where there are none: bundles of before keep their bytes.
+    answers: Answers = Field(default={}, exclude_if=lambda answers: not answers)
 
 
 class FilePart(_Strict):
