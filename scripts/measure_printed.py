@@ -222,9 +222,9 @@ finding and judging one page, beside other work.
 {reasons}
 {warnings}
 The aim, 92 % of worn printed pages of an unseen laboratory counted exactly, is not reached. Seen on
-training pages and on the unseen laboratory: stout rows pressed onto each other, which the segmenter
-never saw, arms of open chromatids that are cut apart, two small homologs that pass for one, and
-letters of a footer that are as large as the smallest chromosomes."""
+training pages and on the unseen laboratory: two small homologs that lean on each other and pass for
+one with open chromatids, arms of open chromatids that are cut apart, and letters of a footer that
+are as large as the smallest chromosomes."""
 
 
 if __name__ == "__main__":
