@@ -27,7 +27,7 @@ from screening.bundle import default_bundle, load_bundle
 from screening.classes import ENGINES
 from screening.cli import main as screening
 from screening.commands import self_test
-from screening.demo import demo_folder, known_answers
+from screening.demo import demo_folder, self_test_answers
 from screening.record import Picture
 from screening.worklist.ledger import FILE_NAME, Ledger
 from screening.worklist.run import options_hash
@@ -178,7 +178,7 @@ def main() -> int:
         KEPT.write_text(json.dumps(kept, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
         bundle = load_bundle(default_bundle())
         self_test.keep(bundle.folder, bundle.hash)
-        print(KEPT, known_answers())
+        print(KEPT, self_test_answers())
     else:
         old, new = (json.loads(path.read_text("utf-8")) for path in (args.old, args.new))
         found = differences(old, new, args.tolerance)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from screening.config import Strict, in_words, mistakes, read_yaml
-from screening.errors import ScreeningError
+from screening.worklist.shard import Shard
 
 Protocol = Literal["random", "by-patient", "laboratory-out"]
 PROTOCOLS: tuple[Protocol, ...] = ("random", "by-patient", "laboratory-out")
@@ -142,12 +142,8 @@ def shard_of(rows: list[Row], shard: str | None) -> list[Row]:
     """Return the rows of one machine: "3/8" is every eighth from the third on."""
     if shard is None:
         return rows
-    found = re.fullmatch(r"(\d+)/(\d+)", shard)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise ScreeningError(
-            f"--shard expects NUMBER/MACHINES, such as 3/8 for the third of eight; received {shard}"
-        )
-    return rows[int(found[1]) - 1 :: int(found[2])]
+    part = Shard.of(shard)
+    return rows[part.number - 1 :: part.count]
 
 
 def read_benchmark(path: Path, networks: Mapping[str, Any]) -> BenchmarkConfig:

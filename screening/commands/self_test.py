@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.commands import screen
-from screening.demo import demo_folder, known_answers
+from screening.demo import demo_folder, self_test_answers
 
 PICTURES = ("case-001/cell-1.jpg", "case-003/cell-1.jpg")
 """A normal cell and one with a trisomy: both halves of the reading have something to say."""
@@ -40,7 +40,7 @@ def measure(bundle: Path) -> dict[str, dict[str, Any]]:
 
 def known(bundle_hash: str) -> dict[str, dict[str, Any]] | None:
     """Return the answers that are kept for a bundle, None for another bundle than the shipped."""
-    kept = json.loads(known_answers().read_text("utf-8"))
+    kept = json.loads(self_test_answers().read_text("utf-8"))
     return kept["answers"] if kept["bundle"] == bundle_hash else None
 
 
@@ -57,7 +57,7 @@ def differences(found: dict[str, dict[str, Any]], expected: dict[str, dict[str, 
 def keep(bundle: Path, bundle_hash: str) -> None:
     """Write the answers of the shipped bundle anew, which only a new one justifies."""
     kept = {"bundle": bundle_hash, "answers": measure(bundle)}
-    known_answers().write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    self_test_answers().write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
 def _same(key: str, found: Any, expected: Any) -> bool:

@@ -18,6 +18,6 @@ def demo_truth() -> Path:
     return Path(__file__).resolve().parent / "truth.csv"
 
 
-def known_answers() -> Path:
+def self_test_answers() -> Path:
     """Return what the shipped bundle says of some demo pictures, see `commands.self_test`."""
-    return Path(__file__).resolve().parent / "known_answers.json"
+    return Path(__file__).resolve().parent / "self_test.json"
