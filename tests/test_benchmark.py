@@ -111,6 +111,9 @@ def test_rows_are_the_table_and_shards_part_it():
     rows = rows_of(config, {"d": ["here", "there"]})
     assert len(rows) == 2 * 2 * (1 + 1 + 2) == len({row.name for row in rows})
     assert [row.left_out for row in rows[4:8:2]] == ["here", "there"]
+    two = settings(recipes=[{"name": "r"}, {"name": "s"}])
+    pairs = [(row.recipe.name, row.protocol) for row in rows_of(two, {"d": ["here"]})]
+    assert pairs[:2] == [("r", PROTOCOLS[0]), ("s", PROTOCOLS[0])], "one split's side by side"
     parted = [shard_of(rows, f"{n}/3") for n in (1, 2, 3)]
     assert sorted(row.name for part in parted for row in part) == sorted(r.name for r in rows)
     assert shard_of(rows, None) == rows
@@ -261,7 +264,8 @@ def keep(row, config, dataset, out: Path, wrong: int) -> None:
     sources = np.array([dataset.records[i].source for i in parts.test])
     facts = {"train": len(parts.train), "validation": len(parts.validation), "epochs": 3,
              "training seconds": 1.0, "parameters": 892216, "operations": 10**8, "timed": 1000,
-             "seconds one by one": 4.0, "seconds batched": 2.0}  # fmt: skip
+             "seconds one by one": 4.0, "seconds batched": 2.0,
+             "processor seconds one by one": 3.0, "processor seconds batched": 1.5}  # fmt: skip
     by_source = {
         s: measure(labels[sources == s], said[sources == s], people[sources == s]).to_dict()
         for s in np.unique(sources)

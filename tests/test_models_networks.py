@@ -30,6 +30,9 @@ TINY = {
     "alexnet": partial(alexnet.BODIES["alexnet"], widths=(8, 8, 8, 8, 8)),
     "anet_c6": partial(alexnet.BODIES["anet_c6"], widths=(8, 8, 8, 8, 8)),
     "vit_ti16": partial(vit.vision_transformer, patch=16, width=16, depth=4, heads=2),
+    "vit_lite8": partial(
+        vit.vision_transformer, patch=8, width=16, depth=4, heads=2, ratio=2, bias=False
+    ),
     "compact": partial(classifier.compact_body, widths=(8, 8, 8, 8)),
 }
 """Networks of our own, each in the smallest form that has all its parts."""
@@ -97,7 +100,7 @@ def test_a_network_takes_a_step_and_survives_a_file(name, tmp_path):
 
 
 def test_the_harness_has_every_kind_of_network_of_our_own():
-    kinds = {"resnet101": "resnet50", "resnet152": "resnet50", "vit_s8": "vit_ti16",
+    kinds = {"resnet18": "resnet34", "resnet101": "resnet50", "resnet152": "resnet50", "vit_s8": "vit_ti16",
              "vit_l16": "vit_ti16"}  # fmt: skip
     assert {kinds.get(name, name) for name in set(BACKBONES) - set(APPLICATIONS)} == set(TINY)
 

@@ -126,14 +126,15 @@ class Row:
 
 
 def rows_of(config: BenchmarkConfig, sources: Mapping[str, Iterable[str]]) -> list[Row]:
-    """Return the table's rows in the order of the settings; `sources`: dataset → laboratories."""
+    """Return the table's rows, `sources`: dataset → laboratories. Network by network, and the
+    recipes of one split one after another: what a run that ends early has done can be compared."""
     return [
         Row(network, recipe, dataset, protocol, left_out, seed)
         for dataset in config.datasets
-        for recipe in config.recipes
         for network in config.networks
         for protocol in config.protocols
         for left_out in (sources[dataset.name] if protocol == LABORATORY_OUT else ("",))
+        for recipe in config.recipes
         for seed in config.seeds
     ]
 

@@ -1,6 +1,6 @@
 """Trains and measures the rows of a benchmark, one after another; a finished row is kept.
 
-A row's folder holds predictions.npz and row.json, written last: its key says whether it is still
+A row's folder holds predictions.npz, the trained network and row.json, written last: its key says whether it is still
 the row that the settings ask for. What was not finished is begun again.
 """
 
@@ -25,7 +25,7 @@ from screening.train.durations import Tick, in_words
 if TYPE_CHECKING:
     import keras
 
-ROWS, RESULT, PREDICTIONS = "rows", "row.json", "predictions.npz"
+ROWS, RESULT, PREDICTIONS, NETWORK = "rows", "row.json", "predictions.npz", "network.keras"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +130,14 @@ def _run(row: Row, config: BenchmarkConfig, dataset: Dataset, folder: Path, tick
         np.savez_compressed(
             part / PREDICTIONS, labels=test.labels, p=p.astype(np.float16), index=parts.test
         )
+        model.save(part / NETWORK)
         with replaced_file(part / RESULT) as hidden:
             hidden.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def _cost(model: keras.Model, pictures: np.ndarray, timed: int) -> dict[str, Any]:
-    """Parameters, operations a picture, and seconds for `timed` pictures in two ways."""
+    """Parameters, operations a picture, and seconds for `timed` pictures in two ways: of the clock
+    and of the processor, which other work on the machine does not lengthen."""
     import tensorflow as tf
 
     from screening.models.network import operations, parameters
@@ -145,10 +147,11 @@ def _cost(model: keras.Model, pictures: np.ndarray, timed: int) -> dict[str, Any
     seconds = {}
     for name, batch in (("one by one", 1), ("batched", 64)):
         call(some[:batch])
-        clock = time.perf_counter()
+        clock, processor = time.perf_counter(), time.process_time()
         for at in range(0, timed, batch):
             call(some[at : at + batch])
         seconds[f"seconds {name}"] = round(time.perf_counter() - clock, 3)
+        seconds[f"processor seconds {name}"] = round(time.process_time() - processor, 3)
     return {
         "parameters": parameters(model), "operations": operations(model), "timed": timed, **seconds,
     }  # fmt: skip

@@ -57,7 +57,7 @@ def residual_network(
 def basic(
     x: keras.KerasTensor, planes: int, strides: int, first: bool, name: str
 ) -> keras.KerasTensor:
-    """Return the residual of two 3×3 convolutions (ResNet-34); expansion 1."""
+    """Return the residual of two 3×3 convolutions (ResNet-18 and -34); expansion 1."""
     x = conv_norm(x, planes, 3, f"{name}_a", strides)
     return conv_norm(x, planes, 3, f"{name}_b", relu=False)
 
@@ -120,6 +120,7 @@ def split_attention(
 
 
 BODIES = {
+    "resnet18": partial(residual_network, block=basic, depths=(2, 2, 2, 2), expansion=1),
     "resnet34": partial(residual_network, block=basic, depths=(3, 4, 6, 3), expansion=1),
     "resnet50": partial(residual_network, block=bottleneck, depths=(3, 4, 6, 3)),
     "resnet101": partial(residual_network, block=bottleneck, depths=(3, 4, 23, 3)),
