@@ -133,12 +133,12 @@ def rewrite_bundle(
     """Write `bundle` with another `info` to `folder`; return it loaded.
 
     `folder` appears complete or not at all and may be the bundle's own. `card`: the model card's
-    text (None: as it is). `more`: the networks that `info.parts` has beyond the bundle's own;
-    `files`: the content of parts that take the place of its own. BundleError when `folder` holds
-    something else.
+    text (None: as it is). `more`: networks, those that `info.parts` has beyond the bundle's own
+    among them, `files`: the content of parts; they take the place of its own. BundleError when
+    `folder` holds something else.
     """
     more = more or {}
-    if set(more) != set(info.parts) - set(bundle.info.parts):
+    if not set(info.parts) - set(bundle.info.parts) <= set(more) <= set(info.parts):
         raise ValueError(f"expected the networks beyond {sorted(bundle.info.parts)}: {set(more)}")
     if folder.exists() and not (folder / "bundle.json").is_file():
         raise BundleError(f"expected a new folder or a bundle to replace, {folder} is none")

@@ -109,7 +109,7 @@ class Bench:
     def __init__(self, scratch: Path, pictures: int = 16) -> None:
         self.scratch, self.folder = scratch, scratch / "in"
         self._pictures(pictures)
-        self.truth = scratch / "unbroken"
+        self.truth = self.place("unbroken")
         first = self.attempt(self.truth)
         if first.outcome != DONE:
             raise SystemExit(f"the unbroken run failed: {first.said}")
@@ -117,6 +117,13 @@ class Bench:
         self.results = kept(self.truth)
         self.files = self.files_of(self.truth)
         self.names = {key_of(sha): image for image, (sha, _) in self.results.items()}
+
+    def place(self, name: str) -> Path:
+        """Return where an attempt called `name` writes: of all attempts equally far from the
+        pictures, because a page links to them by the way there."""
+        folder = self.scratch / name
+        folder.mkdir(exist_ok=True)
+        return folder / "out"
 
     def _pictures(self, count: int) -> None:
         rng = np.random.default_rng(0)

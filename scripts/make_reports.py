@@ -51,7 +51,7 @@ STEPS = (
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
     Step("screen", "bench_screen.py", ("--images", "16")),
     Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
-    Step("fuzz", "fuzz_readers.py", ("--executions", "140000"), long=True),
+    Step("fuzz", "fuzz_readers.py", ("--executions", "560000", "--seed", "1"), long=True),
     Step("training", "bench_training.py", long=True),
     Step("mc_dropout", "bench_mc_dropout.py", ("--pairs", "7"), long=True),
     Step("benchmark24", "measure_benchmark.py", long=True, data=True),

@@ -57,7 +57,7 @@ def killed_at_random(bench: Bench, kills: int, rng: np.random.Generator) -> Tall
     """Return what became of runs killed at any moment, each continued until it is through."""
     tally, number = Tally(), 0
     while tally.injected < kills:
-        out, before = bench.scratch / f"killed{number}", {}
+        out, before = bench.place(f"killed{number}"), {}
         number += 1
         for _ in range(_MOST_ATTEMPTS):
             wait = float(rng.uniform(0, 1.1 * bench.seconds))
@@ -85,7 +85,7 @@ def _at_writes(
     bench: Bench, most: int, trap: Callable[[Path, int], Callable[[], None]], expected: str
 ) -> Tally:
     tally, step = Tally(), 1
-    out = bench.scratch / "writes"
+    out = bench.place("writes")
     count = _writes(bench, out)
     step = max(1, count // most)
     for number in range(1, count + 1, step):
@@ -98,7 +98,7 @@ def _at_writes(
 
 def _writes(bench: Bench, out: Path) -> int:
     """How often a run opens, makes, renames or removes something below `out`."""
-    seen = bench.scratch / "seen"
+    seen = bench.place("seen")
     seen.write_text("")
 
     def note() -> None:
@@ -159,7 +159,7 @@ def read_only(bench: Bench) -> Tally | None:
 
 def vanished(bench: Bench) -> Tally:
     """Return what became of runs whose folder was deleted with the first, second … batch."""
-    tally, out = Tally(), bench.scratch / "vanished"
+    tally, out = Tally(), bench.place("vanished")
     for number in range(1, 7):
 
         def remove(batch: int, number: int = number) -> None:
@@ -180,7 +180,7 @@ def damaged(bench: Bench, count: int, rng: np.random.Generator) -> Tally:
     What was damaged may have to be scored again, which is neither lost nor doubled; an attempt
     either says what is wrong or ends with the outputs of the unbroken run.
     """
-    tally, out = Tally(), bench.scratch / "damaged"
+    tally, out = Tally(), bench.place("damaged")
     content = (bench.truth / FILE_NAME).read_bytes()
     for number in range(count):
         shutil.copytree(bench.truth, out)
@@ -215,7 +215,7 @@ def two_at_once(bench: Bench, pairs: int, rng: np.random.Generator) -> Tally:
     """Return what became of two runs that were started into one folder at about the same time."""
     tally = Tally()
     for number in range(pairs):
-        out = bench.scratch / f"two{number}"
+        out = bench.place(f"two{number}")
         first = bench.start(out)
         time.sleep(float(rng.uniform(0, 0.5 * bench.seconds)))
         second = bench.start(out)

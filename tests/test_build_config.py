@@ -9,6 +9,7 @@ import yaml
 
 from screening.build.config import read_build
 from screening.errors import ConfigError
+from screening.models.backbones import known_depths
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "configs" / "default_bundle.yaml"
@@ -84,3 +85,12 @@ def test_the_file_says_what_it_does():
     first, second, third = SHIPPED.read_text("utf-8").splitlines()[:3]
     assert first.startswith("# screening build configs/default_bundle.yaml --data ")
     assert second.startswith("# Result: ") and third.startswith("# Time: ")
+
+
+def test_a_depth_that_the_base_lacks_is_named_before_anything_is_made(tmp_path):
+    shipped = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
+    raw = yaml.safe_load(shipped.read_text()) | {"slots": {"unfreeze": "mixed9"}}
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(ConfigError, match="slots.unfreeze: expected one of head, .*'mixed9'"):
+        read_build(path, known_depths())

@@ -16,12 +16,14 @@ from screening.build.config import SourcesConfig, read_build
 from screening.build.data import SPLIT
 from screening.build.model_card import model_card
 from screening.build.runner import Context
+from screening.build.screener import check_beginning
+from screening.build.screener_config import ScreenerConfig
 from screening.build.stages import STAGES, stages_of
 from screening.bundle import Bundle, default_bundle, load_bundle
 from screening.bundle_schema import PartInfo
 from screening.cli import main
 from screening.data.split import Split
-from screening.errors import BundleError, ManifestError
+from screening.errors import BundleError, ConfigError, ManifestError
 from test_uncertainty_certificate import CERTIFICATE
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
@@ -143,6 +145,41 @@ def test_a_new_finder_takes_the_place_of_the_given_one(tmp_path):
     assert all(made.info.files[name] == bundle.info.files[name] for name in same)
 
 
+def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path):
+    import keras
+
+    bundle = write_bundle_without_weights(tmp_path / "bundle", data={"seen": {"cases": ["x"]}})
+    parts = bundle.info.parts | {"structure": bundle.info.parts["arbiter"]}
+    info = bundle.info.model_copy(update={"parts": parts})
+    made_here = of_given(tmp_path)
+    head = tmp_path / "head"
+    head.mkdir()
+    image = keras.Input((96, 96, 3), name="image")
+    keras.Model(image, keras.layers.Conv2D(1, 96)(image)).save(head / "screener.keras")
+    context = replace(made_here, folders={**made_here.folders, "head": head})
+    given.parts(Bundle(bundle.folder, info, bundle.hash), context, new_screener=True)
+    made = load_bundle(context.folder / "bundle")
+    assert made.network("screener").size == 96 and made.info.name == context.settings.name
+    assert made.load_model("screener").count_params() == 96 * 96 * 3 + 1
+    assert made.info.data["parts_added"] == ["screener"]
+    assert made.info.data["seen"]["cases"] == sorted(["x", *hashes("drawn/a", "drawn/b")])
+    assert made.info.files.items() > bundle.info.files.items()
+
+
+def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(tmp_path):
+    shipped = load_bundle(default_bundle())
+    stages = {stage.name: stage for stage in stages_of(shipped, new_screener=True)}
+    assert list(stages)[:5] == ["split", "sets", "slots", "head", "parts"]
+    assert stages["parts"].reads == ("split", "head") and "screener" in stages["parts"].sections
+    assert stages["sets"].reads == ("split",) and stages["sets"].given == shipped.hash
+    both = {stage.name: stage for stage in stages_of(shipped, new_finder=True, new_screener=True)}
+    assert both["sets"].reads == ("split", "segmenter", "arbiter") and not both["sets"].given
+    assert both["parts"].reads == ("split", "segmenter", "arbiter", "head")
+    check_beginning(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=320))
+    with pytest.raises(ConfigError, match="begins as that of .* vgg16 .* received inceptionv3"):
+        check_beginning(shipped, ScreenerConfig(backbone="inceptionv3"))
+
+
 def of_given(folder: Path, people: dict[str, str] = PARTS_OF_LAB) -> Context:
     """The stage `parts` of a build of these people."""
     config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
@@ -199,9 +236,10 @@ def test_a_new_finder_is_taught_before_the_parts_and_judged_anew(tmp_path, capsy
     stages = {stage.name: stage for stage in stages_of(shipped, new_finder=True)}
     assert list(stages)[:5] == ["split", "segment-pages", "segmenter", "arbiter", "parts"]
     assert stages["parts"].reads == ("split", "segmenter", "arbiter")
-    for words in (["--new-finder"], ["--new-finder", "--keep-score", "--parts", "x"]):
+    kept = ["--new-finder", "--keep-score", "--parts", "x"]
+    for words in (["--new-finder"], kept, ["--new-screener"]):
         assert main(["build", str(CONFIG), "--smoke", *words, "--out", str(tmp_path / "run")])
-        assert "goes with --parts BUNDLE" in capsys.readouterr().err
+        assert "go with --parts BUNDLE" in capsys.readouterr().err
 
 
 def test_parts_are_refused_before_anything_is_made(tmp_path, capsys):

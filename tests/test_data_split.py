@@ -80,6 +80,17 @@ def test_same_seed_same_split_whatever_the_order_and_another_seed_another():
     assert split_by_case(items, seed=2).hash != split.hash
 
 
+@pytest.mark.parametrize(
+    ("written", "strange"),
+    [('"seed": 0', '"seed": 1e9990'), ('"seed": 0', '"seed": [0]'), ('"train"', "{}")],
+)
+def test_a_split_with_strange_values_is_refused_with_a_sentence(written, strange):
+    text = Split({("s", "a"): "train"}, 0).to_json()
+    assert text.count(written) == 1
+    with pytest.raises(ManifestError, match="expected a split written by this tool"):
+        Split.from_json(text.replace(written, strange))
+
+
 def test_json_round_trip_and_an_altered_split_is_refused():
     split = split_by_case(things(), seed=1)
     text = split.to_json()

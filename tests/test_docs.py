@@ -61,7 +61,29 @@ def test_every_page_is_in_the_contents():
 
 
 def test_the_containerfile_copies_what_is_there_and_not_kept_out():
-    lines = (ROOT / "Containerfile").read_text("utf-8").splitlines()
-    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    copied = copied_into_the_container()
     let_in = (ROOT / ".containerignore").read_text("utf-8").splitlines()
     assert copied and all((ROOT / name).exists() and f"!{name}" in let_in for name in copied)
+
+
+def copied_into_the_container() -> list[str]:
+    lines = (ROOT / "Containerfile").read_text("utf-8").splitlines()
+    return [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+
+
+def test_both_container_files_make_the_same():
+    container, apptainer = (
+        (ROOT / name).read_text("utf-8") for name in ("Containerfile", "Apptainer.def")
+    )
+    sections = re.split(r"^%(\w+)\n", apptainer, flags=re.MULTILINE)
+    named = dict(zip(sections[1::2], sections[2::2], strict=True))
+    files = [line.split() for line in named["files"].strip().splitlines()]
+    assert [source for source, _ in files] == copied_into_the_container()
+    assert all(
+        target in (f"/opt/screening/{source}", "/opt/screening/") for source, target in files
+    )
+    assert re.search(r"^FROM (.*)$", container, re.M)[1] == re.search(r"From: (.*)", apptainer)[1]
+    steps = r"python -m pip install [^\n\\]*[^\s\\]"
+    assert re.findall(steps, container) == re.findall(steps, apptainer)
+    for name, value in re.findall(r"(NO_ALBUMENTATIONS_UPDATE|PYTHONDONT\w+)=(\w+)", container):
+        assert f"export {name}={value}" in named["environment"]

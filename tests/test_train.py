@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from screening.models import backbones
+from screening.models.backbones import Stage
 from screening.models.screener import HEAD_START, base_of, build_screener
 from screening.synthesis.compose import compose
 from screening.synthesis.drawn import draw_cell
@@ -20,7 +22,7 @@ from screening.train.chromosome_crops import Augmentation, CropBatches, render, 
 from screening.train.durations import silent
 from screening.train.head import HeadSettings, pictures_of, train_head
 from screening.train.pretrain import PretrainConfig, pretrain
-from screening.train.slots import SlotBatches, SlotConfig, train_on_slots
+from screening.train.slots import SlotBatches, SlotConfig, shaded, train_on_slots
 from shipped import locator
 from tiny_base import SIZE, TINY, tiny_pictures
 
@@ -44,8 +46,8 @@ def tiny_screener() -> keras.Model:
     """The screener's shape with a base of two convolutions, stride 32 like VGG16."""
     image = keras.Input((64, 64, 3), name="image")
     x = keras.layers.Rescaling(-1 / 127.5, offset=2.0)(image)
-    x = keras.layers.Conv2D(8, 8, 8, activation="relu")(x)
-    x = keras.layers.Conv2D(8, 4, 4, activation="relu")(x)
+    x = keras.layers.Conv2D(8, 8, 8, activation="relu", name="first")(x)
+    x = keras.layers.Conv2D(8, 4, 4, activation="relu", name="second")(x)
     x = keras.layers.Dropout(0.3, name=HEAD_START)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.BatchNormalization()(keras.layers.Dense(4, activation="relu")(x))
@@ -159,15 +161,38 @@ def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_slot_stage_trains_both_outputs_and_resumes(data, tmp_path):
+def test_slots_and_picture_are_taught_together(data):
     config = SlotConfig(batch=4, epochs=1)
-    images, targets, weights = SlotBatches(data, 64, config, 0)[0]
+    pictures = shaded(data, 64, seed=0)
+    images, targets, weights = SlotBatches(data, 64, config, 0, pictures, variant=1)[0]
     assert images.shape == (4, 64, 64, 3) and 0 <= images.min() and images.max() <= 255
     assert targets["slots"].shape == weights["slots"].shape == (4, 2, 2)
-    model = train_on_slots(tiny_screener, data, 64, tmp_path, config)
-    assert set(model.output_names) == {"p_abnormal", "slots"}
-    again = train_on_slots(tiny_screener, data, 64, tmp_path, config)
-    for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+    rows = np.array([2, 5])
+    one, same, other = (pictures.take(rows, np.full(2, variant)) for variant in (1, 1, 2))
+    assert (one == same).all() and (one != other).any()
+
+
+@pytest.mark.parametrize("depth", ["whole", "second"])
+def test_the_slot_stage_ends_the_same_after_a_kill_and_leaves_what_is_frozen(data, tmp_path, depth):
+    row = replace(TINY, stages=(Stage("second", "first"), Stage("whole", None)))
+    config = SlotConfig(batch=4, epochs=2, unfreeze=depth, variants=2)
+    before = tiny_screener().get_weights()
+
+    def begun() -> keras.Model:
+        made = tiny_screener()
+        made.set_weights(before)
+        return made
+
+    trained = train_on_slots(begun, row, data, 64, tmp_path, config)
+    assert trained.output_shape == (None, 1)
+    ours, old = ([made.get_layer(name).get_weights()[0] for name in ("first", "second")]
+                 for made in (trained, begun()))  # fmt: skip
+    moved = [bool((one != other).any()) for one, other in zip(ours, old, strict=True)]
+    assert moved == [depth == "whole", True]
+    made = sorted(path.stem[-2:] for path in (tmp_path / "frozen").glob("*.npy"))
+    assert made == ([] if depth == "whole" else ["-1", "-2"])
+    again = train_on_slots(begun, row, data, 64, tmp_path, config)
+    for ours, theirs in zip(again.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

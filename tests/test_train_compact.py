@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from screening.build.config import ScreenerConfig
+from screening.build.screener_config import ScreenerConfig
 from screening.bundle import default_bundle, load_bundle
 from screening.bundle_schema import PartInfo
 from screening.cli import main

@@ -21,7 +21,7 @@ from screening.build.data import records_of, split_in
 from screening.build.model_card import model_card
 from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
-from screening.build.screener import SCREENER
+from screening.build.screener import screener_part
 from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, load_bundle, rewrite_bundle, write_bundle
@@ -58,15 +58,11 @@ def parts(context: Context) -> None:
     from screening.karyogram.crops import CANVAS
 
     config, split = context.settings, split_in(context.of("split"))
-    screener = keras.models.load_model(context.of("head") / SCREENER)
+    screener_info, screener = screener_part(context.of("head"), config.screener)
     classifier = keras.models.load_model(context.of("classifier") / CLASSIFIER)
     structure_info, structure = structure_part(context.of("structure"))
     networks = {
-        "screener": PartInfo(
-            backbone=config.screener.backbone, preprocessing=config.screener.preprocess,
-            size=config.screener.size, dropout=config.screener.dropout, view=config.screener.view,
-            config="screener.json", weights="screener.weights.h5",
-        ),
+        "screener": screener_info,
         "classifier": PartInfo(
             backbone="residual", preprocessing="standard-crop", size=CANVAS[0], width=CANVAS[1],
             temperature=temperature_in(context.of("temperature")),

@@ -8,10 +8,15 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from screening.build.screener_config import (
+    BaseConfig,
+    HeadConfig,
+    ScreenerConfig,
+    SlotsConfig,
+)
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.reading_settings import ReadingSettings
-from screening.setting_types import View
 from screening.train import karyogram_set as made
 
 KINDS = {
@@ -115,27 +120,6 @@ class ArbiterConfig(Strict):
     seed: int = Field(default=0, ge=0)
 
 
-class ScreenerConfig(Strict):
-    """The network that sees the whole karyogram: base, view, input side in pixels, dropout."""
-
-    backbone: str = "vgg16"
-    view: View = "plain"
-    size: int = Field(default=416, ge=32, le=2048)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    preprocess: Literal["caffe", "tf", "torch", "ink"] = "ink"
-
-
-class BaseConfig(Strict):
-    """Pretraining of the base on the 24 classes."""
-
-    epochs: int = Field(default=5, ge=1)
-    batch: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=3e-4, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    seed: int = Field(default=0, ge=0)
-
-
 class SetsConfig(Strict):
     """Karyograms per cell composed inside each part (and `unseen`), by kind; `pooled`: cells pooled
     from sources of single crops, by part (not for calibration: a promise counts people)."""
@@ -150,32 +134,6 @@ class SetsConfig(Strict):
         if missing:
             raise ValueError(f"expected karyograms for {' and '.join(missing)}")
         return value
-
-
-class SlotsConfig(Strict):
-    """Training of base and head on which slot has a gain or a loss; see `train.slots`."""
-
-    epochs: int = Field(default=3, ge=1)
-    batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=1.5e-4, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
-    changed_weight: float = Field(default=3.0, gt=0)
-    paper_weight: float = Field(default=0.1, ge=0)
-    slot_loss: float = Field(default=1.0, ge=0)
-    picture_loss: float = Field(default=1.0, ge=0)
-    scrambled_weight: float = Field(default=0.5, ge=0)
-    seed: int = Field(default=0, ge=0)
-
-
-class HeadConfig(Strict):
-    """Training of the head alone; `patience` in epochs without a better validation AUC."""
-
-    epochs: int = Field(default=60, ge=1)
-    batch: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-3, ge=0, lt=1)
-    patience: int = Field(default=8, ge=1)
-    seed: int = Field(default=0, ge=0)
 
 
 class CropsConfig(Strict):
@@ -363,7 +321,7 @@ class BuildConfig(Strict):
 def read_build(path: Path, bases: Mapping[str, Any]) -> BuildConfig:
     """Return the settings in the YAML file `path`, those of its trial checked as well.
 
-    `bases`: the known bases by name. ConfigError lists every mistake at once.
+    `bases`: the depths of the known bases by name. ConfigError lists every mistake at once.
     """
     raw = read_yaml(path)
     problems = list(_problems(raw))
@@ -371,14 +329,21 @@ def read_build(path: Path, bases: Mapping[str, Any]) -> BuildConfig:
     if isinstance(smoke, dict) and not problems:
         merged = _merged(raw, smoke) | {"smoke": {}}
         problems += [f"smoke.{problem}" for problem in _problems(merged)]
-    screener = raw.get("screener")
-    backbone = screener.get("backbone", "vgg16") if isinstance(screener, dict) else "vgg16"
-    if backbone not in bases:
-        known = ", ".join(bases)
-        problems.append(f"screener.backbone: expected one of {known}, received {backbone!r}")
+    backbone = _named(raw, "screener", "backbone", "vgg16")
+    depth, depths = _named(raw, "slots", "unfreeze", "whole"), bases.get(backbone, ())
+    for place, value, known in (
+        ("screener.backbone", backbone, bases), ("slots.unfreeze", depth, depths or [depth])
+    ):  # fmt: skip
+        if value not in known:
+            problems.append(f"{place}: expected one of {', '.join(known)}, received {value!r}")
     if problems:
         raise mistakes(path, problems)
     return BuildConfig.model_validate(raw)
+
+
+def _named(raw: Mapping[str, Any], section: str, name: str, default: str) -> Any:
+    values = raw.get(section)
+    return values.get(name, default) if isinstance(values, dict) else default
 
 
 def _problems(raw: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from screening.assess.recognise import TRAINED_ON, case_hash
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
+from screening.build.screener import screener_part
 from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
@@ -77,23 +78,27 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
     return Split(found, made.seed, _APART)
 
 
-def parts(bundle: Bundle, context: Context, new_finder: bool = False) -> None:
+def parts(
+    bundle: Bundle, context: Context, new_finder: bool = False, new_screener: bool = False
+) -> None:
     """Write the given bundle without what is fitted anew; `data` tells whose parts they are. Of
     its reading only what the settings name is another.
 
-    A reader of structure that it lacks is added, and with `new_finder` this build's finder takes
-    the place of its own; who taught them is told as well.
+    A reader of structure that it lacks is added, and with `new_finder` this build's finder, with
+    `new_screener` its screener takes the place of its own; who taught them is told as well.
     """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
     added = {}
     if STRUCTURE not in info.parts:
         added[STRUCTURE] = structure_part(context.of("structure"))
+    if new_screener:
+        added["screener"] = screener_part(context.of("head"), config.screener)
     finder = finder_files(context) if new_finder else {}
     using = (TRAIN, VALIDATION) if added or finder else (VALIDATION,)
     now = {case_hash(*k) for part in using for k in split_now.part(part) if k[0] in taught}
     seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
-    changes = {
+    changes = ({"name": config.name} if new_screener else {}) | {
         "created": date.today().isoformat(), "tool_version": __version__,
         "reading": _with(info.reading, config.reading),
         "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening.build.config import KINDS, UNSEEN
 from screening.build.data import part_cells, records_of, split_in, taught
 from screening.build.runner import Context
+from screening.build.screener_config import ScreenerConfig
 from screening.build.segmenter import locator_of
+from screening.bundle import Bundle
+from screening.bundle_schema import PartInfo
 from screening.data.chromosomes import load_cell
 from screening.data.split import PARTS, TRAIN, VALIDATION
+from screening.errors import ConfigError
+from screening.karyogram.locate import Locator
 from screening.train.checkpoint import load_state, packed, save_state, unpacked
 from screening.train.karyogram_set import KaryogramSet, build_set, plan
 
@@ -51,12 +57,13 @@ def base(context: Context) -> None:
     trained.save_weights(context.folder / BASE)
 
 
-def sets(context: Context) -> None:
-    """Compose the karyograms that teach and measure the screener, inside each part."""
+def sets(context: Context, finder: Bundle | None = None) -> None:
+    """Compose the karyograms that teach and measure the screener, inside each part, as `finder`, a
+    bundle, finds what is on them or else this build's parts."""
     config = context.settings
     split = split_in(context.of("split"))
     records = records_of(context.data, config.sources)
-    locator = locator_of(context)
+    locator = locator_of(context) if finder is None else Locator.of(finder)
     for part, counts in config.sets.parts.items():
         cells = part_cells(records, split, part, config)
         kinds = {KINDS[kind]: times for kind, times in counts.items()}
@@ -69,24 +76,26 @@ def sets(context: Context) -> None:
         )  # fmt: skip
 
 
-def slots(context: Context) -> None:
-    """Teach base and head which slot has a gain or a loss."""
+def slots(context: Context, given: Bundle | None = None) -> None:
+    """Teach base and head which slot has a gain or a loss; they begin as the screener of `given`,
+    or with the base that this build has pretrained."""
     import keras
 
-    from screening.train.slots import SlotConfig, train_on_slots
+    from screening.models.backbones import get_backbone
+    from screening.train.slots import FROZEN, SlotConfig, train_on_slots
 
     config = context.settings
-    data = KaryogramSet(context.of("sets") / TRAIN)
+    data, training = KaryogramSet(context.of("sets") / TRAIN), context.folder / "training"
     keras.config.set_dtype_policy(_IN_BFLOAT16)
     try:
-        trained = train_on_slots(
-            lambda: _screener(context, context.of("base") / BASE), data, config.screener.size,
-            context.folder / "training", SlotConfig(**dict(config.slots)), context.tick,
+        screener = train_on_slots(
+            partial(_begun, context, given), get_backbone(config.screener.backbone), data,
+            config.screener.size, training, SlotConfig(**dict(config.slots)), context.tick,
         )  # fmt: skip
     finally:
         keras.config.set_dtype_policy("float32")
-    screener = keras.Model(trained.input, trained.get_layer("p_abnormal").output)
     save_state(context.folder / SLOTTED, packed("w", screener.get_weights()), {})
+    shutil.rmtree(training / FROZEN, ignore_errors=True)
 
 
 def head(context: Context) -> None:
@@ -122,6 +131,37 @@ def head(context: Context) -> None:
     screener.save(context.folder / SCREENER)
     # Only an unfinished training needs it, and it may be a gigabyte.
     shutil.rmtree(training / "frozen", ignore_errors=True)
+
+
+def check_beginning(given: Bundle, config: ScreenerConfig) -> None:
+    """Raise ConfigError unless a new screener of these settings can begin as the bundle's own."""
+    has = given.network("screener")
+    now = config.backbone, config.preprocess
+    if now != (has.backbone, has.preprocessing):
+        raise ConfigError(
+            f"screener: a new one begins as that of {given.folder}, {has.backbone} with the "
+            f"preprocessing {has.preprocessing}; received {' with '.join(now)}"
+        )
+
+
+def screener_part(folder: Path, config: ScreenerConfig) -> tuple[PartInfo, keras.Model]:
+    """Return the screener that the stage `head` keeps in its folder, as a bundle's part."""
+    import keras
+
+    part = PartInfo(
+        backbone=config.backbone, preprocessing=config.preprocess, size=config.size,
+        dropout=config.dropout, view=config.view, config="screener.json",
+        weights="screener.weights.h5",
+    )  # fmt: skip
+    return part, keras.models.load_model(folder / SCREENER)
+
+
+def _begun(context: Context, given: Bundle | None) -> keras.Model:
+    if given is None:
+        return _screener(context, context.of("base") / BASE)
+    screener = _screener(context)
+    screener.set_weights(given.load_model("screener").get_weights())
+    return screener
 
 
 def _screener(context: Context, weights: Path | None = None) -> keras.Model:

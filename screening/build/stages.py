@@ -45,6 +45,21 @@ def _reader(parts: Bundle | None = None) -> tuple[Stage, ...]:
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
+def _screener(parts: Bundle, new_finder: bool) -> tuple[Stage, ...]:
+    """What teaches the screener of a bundle anew, from where it is, on karyograms composed now."""
+    whose = "" if new_finder else parts.hash
+    compose = screener.sets if new_finder else partial(screener.sets, finder=parts)
+    reads = ("split", *_FINDER) if new_finder else ("split",)
+    return (
+        Stage("sets", compose, reads, ("sources", "screener", "sets", "reading"), True, whose),
+        Stage(
+            "slots", partial(screener.slots, given=parts), ("sets",), ("screener", "slots"),
+            given=parts.hash,
+        ),
+        Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
+    )  # fmt: skip
+
+
 def _fitted(parts: Bundle | None = None) -> tuple[Stage, ...]:
     """What is fitted for the parts, whoever made them."""
     before, whose = (None, "") if parts is None else (parts.info, parts.hash)
@@ -110,13 +125,14 @@ def _kept(parts: Bundle) -> tuple[Stage, ...]:
 
 
 def stages_of(
-    parts: Bundle, keep_score: bool = False, new_finder: bool = False
+    parts: Bundle, keep_score: bool = False, new_finder: bool = False, new_screener: bool = False
 ) -> tuple[Stage, ...]:
     """Return the stages that fit score, threshold and certificate for the parts of a bundle, or
-    keep the bundle's own; first those of a `new_finder`, and of the reader of structure, where the
-    bundle has none."""
+    keep the bundle's own; first those of a `new_finder`, of a `new_screener`, and of the reader of
+    structure, where the bundle has none."""
     given.check_given(parts)
     finder = STAGES[1:4] if new_finder else ()
+    seeing = _screener(parts, new_finder) if new_screener else ()
     has_reader = structure.STRUCTURE in parts.info.parts
     reader = () if has_reader else _reader(None if new_finder else parts)
     return (
@@ -124,11 +140,14 @@ def stages_of(
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
         ),
         *finder,
+        *seeing,
         *reader,
         Stage(
-            "parts", partial(given.parts, parts, new_finder=new_finder),
-            ("split", *(s.name for s in (*finder[1:], *reader[1:]))),
-            ("trial", "sources", "reading", "witnesses"),
+            "parts",
+            partial(given.parts, parts, new_finder=new_finder, new_screener=new_screener),
+            ("split", *(s.name for s in (*finder[1:], *seeing[2:], *reader[1:]))),
+            ("trial", "sources", "reading", "witnesses")
+            + (("name", "screener") if new_screener else ()),
             given=parts.hash,
         ),
         *(_kept(parts) if keep_score else _fitted(parts)),

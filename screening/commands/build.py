@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --parts: teach the networks that find chromosomes anew, too",
     )  # fmt: skip
     parser.add_argument(
+        "--new-screener", action="store_true",
+        help="with --parts: teach the network that sees the whole karyogram anew, from where it is",
+    )  # fmt: skip
+    parser.add_argument(
         "--smoke", action="store_true",
         help="the settings of a trial: does every stage work? Without --data, drawn chromosomes",
     )  # fmt: skip
@@ -77,8 +81,12 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.bundles import publish
         from screening.build.progress import BuildProgress
         from screening.build.runner import Runner
+        from screening.build.screener import check_beginning
         from screening.build.stages import LAST, STAGES, stages_of
-    stages = STAGES if given is None else stages_of(given, args.keep_score, args.new_finder)
+    if given is not None and args.new_screener:
+        check_beginning(given, config.screener)
+    new = args.keep_score, args.new_finder, args.new_screener
+    stages = STAGES if given is None else stages_of(given, *new)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,10 +114,10 @@ def _check(args: argparse.Namespace) -> None:
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     if args.keep_score and args.parts is None:
         raise ScreeningError("--keep-score keeps the score of a bundle: name it by --parts BUNDLE")
-    if args.new_finder and (args.parts is None or args.keep_score):
+    if (args.new_finder or args.new_screener) and (args.parts is None or args.keep_score):
         raise ScreeningError(
-            "--new-finder goes with --parts BUNDLE and without --keep-score: what is found anew "
-            "is judged anew"
+            "--new-finder and --new-screener go with --parts BUNDLE and without --keep-score: what "
+            "is seen anew is judged anew"
         )
     if args.workers < 1:
         raise ScreeningError(f"--workers expects 1 or more, received {args.workers}")

@@ -87,14 +87,14 @@ class Split:
                 for source, cases in content["cases"].items()
                 for case, part in cases.items()
             }
+            unknown = set(assignments.values()) - set(PARTS)
             split = cls(assignments, int(content["seed"]), str(content["rule"]))
             stated = content["hash"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ManifestError(
                 f"expected a split written by this tool, received {error!r}"
             ) from error
         problems.raise_if_any()
-        unknown = set(assignments.values()) - set(PARTS)
         if unknown or split.hash != stated:
             raise ManifestError(
                 f"the split was altered: its hash is {split.hash}, it states {stated}. "

@@ -4,6 +4,9 @@ One label for a picture of 46 chromosomes says little: a missing chromosome 21 i
 the area. Composed karyograms know every slot, so each cell of the base's last map learns whether
 the slot under it holds the usual number, too many or too few (dense supervision), while the
 thesis' head learns the picture's label from the same features. Only the screener is kept.
+
+What stays as it is, up to the block named by `SlotConfig.unfreeze`, runs once per picture and
+variant (`train.cache`), not in every epoch.
 """
 
 from __future__ import annotations
@@ -15,10 +18,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from screening.models.backbones import Backbone
 from screening.models.screener import HEAD_START
+from screening.models.unfreezing import unfreeze
+from screening.train.cache import Cached, Pictures, Source
 from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history
 from screening.train.karyogram_set import PAPER, KaryogramSet
+
+FROZEN = "frozen"
+"""Folder of what the frozen part made of the pictures; only an unfinished training needs it."""
 
 STATES = 3
 """A slot is usual (0), has a gain (1) or a loss (2)."""
@@ -29,7 +38,9 @@ class SlotConfig:
     """Settings; `changed_weight` weighs slots with a gain or loss, `paper_weight` blank paper.
 
     `scrambled_weight` weighs scrambled cells in the picture's loss: with many changes each, they
-    show the head early which way "abnormal" lies; the head stage leaves them out.
+    show the head early which way "abnormal" lies; the head stage leaves them out. `unfreeze`: the
+    depth to which the base learns (see `models.unfreezing`); what lies before it runs once for each
+    of `variants` shades of a picture, which the epochs take in turn.
     """
 
     batch: int = 8
@@ -41,18 +52,24 @@ class SlotConfig:
     slot_loss: float = 1.0
     picture_loss: float = 1.0
     scrambled_weight: float = 0.5
+    unfreeze: str = "whole"
+    variants: int = 1
     seed: int = 0
 
 
 class SlotBatches(keras.utils.PyDataset):
-    """One epoch: (images float32 (b, s, s, 3), targets of both outputs, sample weights of both).
+    """One epoch: (what `source` gives of the pictures, float32 (b, …), targets of both outputs,
+    sample weights of both).
 
-    Order and changes of brightness depend on (seed, epoch, index) only.
+    The order depends on (seed, epoch) only; all pictures are shown in the shade `variant`.
     """
 
-    def __init__(self, data: KaryogramSet, size: int, config: SlotConfig, epoch: int) -> None:
+    def __init__(
+        self, data: KaryogramSet, size: int, config: SlotConfig, epoch: int, source: Source,
+        variant: int,
+    ) -> None:  # fmt: skip
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
-        self.images, self.states = data.images(size), data.states(size)
+        self.source, self.variant, self.states = source, variant, data.states(size)
         self.labels = data.labels.astype(np.float32)
         self.picture_weight = np.where(data.honest, 1.0, config.scrambled_weight)
         self.config, self.epoch = config, epoch
@@ -66,16 +83,27 @@ class SlotBatches(keras.utils.PyDataset):
         """Return batch number `index`."""
         batch = self.config.batch
         chosen = np.sort(self.order[index * batch : (index + 1) * batch])
-        rng = np.random.default_rng((self.config.seed, self.epoch, index))
-        ink = 255.0 - self.images[chosen].astype(np.float32)
-        ink *= rng.uniform(0.75, 1.25, (len(chosen), 1, 1)).astype(np.float32)
-        ink += rng.standard_normal(ink.shape, np.float32) * rng.uniform(0, 5)
-        images = np.repeat((255.0 - np.clip(ink, 0, 255))[..., None], 3, axis=-1)
+        shown = self.source.take(chosen, np.full(len(chosen), self.variant))
         states = self.states[chosen]
         weights = np.where(states == PAPER, self.config.paper_weight, 1.0)
         weights = np.where(states > 0, self.config.changed_weight, weights)
         targets = {"p_abnormal": self.labels[chosen], "slots": np.maximum(states, 0)}
-        return images, targets, {"p_abnormal": self.picture_weight[chosen], "slots": weights}
+        return shown, targets, {"p_abnormal": self.picture_weight[chosen], "slots": weights}
+
+
+def shaded(data: KaryogramSet, size: int, seed: int) -> Pictures:
+    """Return the karyograms of a set with their variants: other ink and noise, the same for the
+    same (seed, variant, row)."""
+    images = data.images(size)
+
+    def vary(row: int, variant: int) -> np.ndarray:
+        rng = np.random.default_rng((seed, variant, row))
+        ink = 255.0 - images[row].astype(np.float32)
+        ink *= rng.uniform(0.75, 1.25)
+        ink += rng.standard_normal(ink.shape, np.float32) * rng.uniform(0, 5)
+        return np.rint(255.0 - np.clip(ink, 0, 255)).astype(np.uint8)
+
+    return Pictures([row["id"] for row in data.rows], data.labels, images, vary)
 
 
 def slot_model(screener: keras.Model) -> keras.Model:
@@ -88,16 +116,27 @@ def slot_model(screener: keras.Model) -> keras.Model:
 
 def train_on_slots(
     new_screener: Callable[[], keras.Model],
+    row: Backbone,
     data: KaryogramSet,
     size: int,
     folder: Path,
     config: SlotConfig,
     tick: Tick = silent,
 ) -> keras.Model:
-    """Return the slot model after `config.epochs`; resumes after the last epoch in `folder`."""
+    """Return the screener after `config.epochs`; resumes after the last epoch in `folder`.
+
+    `row`: the screener's base in the table of bases.
+    ScreeningError for a depth of `config.unfreeze` that the base does not have.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
-    model = slot_model(new_screener())
+    screener, pictures = new_screener(), shaded(data, size, config.seed)
+    cut = unfreeze(slot_model(screener), row, config.unfreeze, batch_norm=True)
+    source: Source = pictures
+    variants = config.epochs
+    if cut.frozen is not None:
+        source, variants = Cached(cut.frozen, pictures, folder / FROZEN), config.variants
+    model = cut.rest
     steps = max(1, len(data) // config.batch) * config.epochs
     warm = max(1, min(60, steps // 10))
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -112,8 +151,9 @@ def train_on_slots(
         loss_weights={"p_abnormal": config.picture_loss, "slots": config.slot_loss},
     )
     history = fit_epochs(
-        model, config.epochs, folder, lambda epoch: SlotBatches(data, size, config, epoch),
+        model, config.epochs, folder,
+        lambda epoch: SlotBatches(data, size, config, epoch, source, 1 + epoch % variants),
         seed=config.seed, tick=tick,
     )  # fmt: skip
     write_history(folder, history)
-    return model
+    return screener
