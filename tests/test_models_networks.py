@@ -100,8 +100,8 @@ def test_a_network_takes_a_step_and_survives_a_file(name, tmp_path):
 
 
 def test_the_harness_has_every_kind_of_network_of_our_own():
-    kinds = {"resnet18": "resnet34", "resnet101": "resnet50", "resnet152": "resnet50", "vit_s8": "vit_ti16",
-             "vit_l16": "vit_ti16"}  # fmt: skip
+    kinds = {"resnet18": "resnet34", "resnet101": "resnet50", "resnet152": "resnet50",
+             "vit_s8": "vit_ti16", "vit_l16": "vit_ti16"}  # fmt: skip
     assert {kinds.get(name, name) for name in set(BACKBONES) - set(APPLICATIONS)} == set(TINY)
 
 

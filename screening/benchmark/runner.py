@@ -1,7 +1,7 @@
 """Trains and measures the rows of a benchmark, one after another; a finished row is kept.
 
-A row's folder holds predictions.npz, the trained network and row.json, written last: its key says whether it is still
-the row that the settings ask for. What was not finished is begun again.
+A row's folder holds predictions.npz, the trained network and row.json, written last: its key says
+whether it is still the row that the settings ask for. What was not finished is begun again.
 """
 
 from __future__ import annotations
