@@ -148,6 +148,9 @@ def rewrite_bundle(
         hashes, parts = dict(info.files), dict(info.parts)
         for name, part in info.parts.items():
             if name in more and isinstance(part, PartInfo):
+                for each in files_of(bundle.info.parts[name]) if name in bundle.info.parts else ():
+                    (building / each).unlink()
+                    del hashes[each]
                 parts[name] = _write_network(building, more[name], part)
                 hashes |= {each: sha256_of(building / each) for each in files_of(part)}
             elif files and name in files and isinstance(part, FilePart):

@@ -87,10 +87,14 @@ def test_the_file_says_what_it_does():
     assert second.startswith("# Result: ") and third.startswith("# Time: ")
 
 
-def test_a_depth_that_the_base_lacks_is_named_before_anything_is_made(tmp_path):
-    shipped = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
-    raw = yaml.safe_load(shipped.read_text()) | {"slots": {"unfreeze": "mixed9"}}
-    path = tmp_path / "settings.yaml"
-    path.write_text(yaml.safe_dump(raw))
-    with pytest.raises(ConfigError, match="slots.unfreeze: expected one of head, .*'mixed9'"):
-        read_build(path, known_depths())
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"slots": {"unfreeze": "mixed9"}}, "slots.unfreeze: expected one of head, .*'mixed9'"),
+        ({"slots": {"unfreeze": ["block4"]}}, "slots.unfreeze"),
+        ({"screener": {"backbone": ["vgg16"]}}, "screener.backbone"),
+    ],
+)
+def test_a_depth_or_a_base_that_is_none_is_named_before_anything_is_made(section, said, tmp_path):
+    with pytest.raises(ConfigError, match=said):
+        read_build(changed(tmp_path, **section), known_depths())

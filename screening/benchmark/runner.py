@@ -1,7 +1,7 @@
 """Trains and measures the rows of a benchmark, one after another; a finished row is kept.
 
-A row's folder holds predictions.npz, the trained network and row.json, written last: its key says
-whether it is still the row that the settings ask for. What was not finished is begun again.
+A row's folder holds predictions.npz and row.json, written last: its key says whether it is still
+the row that the settings ask for. What was not finished is begun again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from screening.train.durations import Tick, in_words
 if TYPE_CHECKING:
     import keras
 
-ROWS, RESULT, PREDICTIONS, NETWORK = "rows", "row.json", "predictions.npz", "network.keras"
+ROWS, RESULT, PREDICTIONS = "rows", "row.json", "predictions.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,14 +130,13 @@ def _run(row: Row, config: BenchmarkConfig, dataset: Dataset, folder: Path, tick
         np.savez_compressed(
             part / PREDICTIONS, labels=test.labels, p=p.astype(np.float16), index=parts.test
         )
-        model.save(part / NETWORK)
         with replaced_file(part / RESULT) as hidden:
             hidden.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def _cost(model: keras.Model, pictures: np.ndarray, timed: int) -> dict[str, Any]:
     """Parameters, operations a picture, and seconds for `timed` pictures in two ways: of the clock
-    and of the processor, which other work on the machine does not lengthen."""
+    and of the processor, which other work on the machine hardly lengthens."""
     import tensorflow as tf
 
     from screening.models.network import operations, parameters

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from screening.build.screener_config import (
-    BaseConfig,
-    HeadConfig,
-    ScreenerConfig,
-    SlotsConfig,
-)
+from screening.build.screener_config import BaseConfig, HeadConfig, ScreenerConfig, SlotsConfig
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.reading_settings import ReadingSettings
@@ -318,7 +313,7 @@ class BuildConfig(Strict):
         return BuildConfig.model_validate(raw)
 
 
-def read_build(path: Path, bases: Mapping[str, Any]) -> BuildConfig:
+def read_build(path: Path, bases: Mapping[str, Sequence[str]]) -> BuildConfig:
     """Return the settings in the YAML file `path`, those of its trial checked as well.
 
     `bases`: the depths of the known bases by name. ConfigError lists every mistake at once.
@@ -330,20 +325,23 @@ def read_build(path: Path, bases: Mapping[str, Any]) -> BuildConfig:
         merged = _merged(raw, smoke) | {"smoke": {}}
         problems += [f"smoke.{problem}" for problem in _problems(merged)]
     backbone = _named(raw, "screener", "backbone", "vgg16")
-    depth, depths = _named(raw, "slots", "unfreeze", "whole"), bases.get(backbone, ())
-    for place, value, known in (
-        ("screener.backbone", backbone, bases), ("slots.unfreeze", depth, depths or [depth])
-    ):  # fmt: skip
-        if value not in known:
-            problems.append(f"{place}: expected one of {', '.join(known)}, received {value!r}")
+    depth, depths = _named(raw, "slots", "unfreeze", "whole"), bases.get(backbone)
+    if depths is None:
+        known = ", ".join(bases)
+        problems.append(f"screener.backbone: expected one of {known}, received {backbone!r}")
+    elif depths and depth not in depths:
+        known = ", ".join(depths)
+        problems.append(f"slots.unfreeze: expected one of {known}, received {depth!r}")
     if problems:
         raise mistakes(path, problems)
     return BuildConfig.model_validate(raw)
 
 
-def _named(raw: Mapping[str, Any], section: str, name: str, default: str) -> Any:
+def _named(raw: Mapping[str, Any], section: str, name: str, default: str) -> str:
+    """Return what a section names; the default where that is no word, which is told elsewhere."""
     values = raw.get(section)
-    return values.get(name, default) if isinstance(values, dict) else default
+    value = values.get(name) if isinstance(values, dict) else None
+    return value if isinstance(value, str) else default
 
 
 def _problems(raw: dict[str, Any]) -> list[str]:

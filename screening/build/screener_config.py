@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from screening.config import Strict
-from screening.setting_types import View
+from screening.setting_types import Count, NotNegative, Positive, View
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ScreenerConfig(Strict):
@@ -16,44 +19,49 @@ class ScreenerConfig(Strict):
     backbone: str = "vgg16"
     view: View = "plain"
     size: int = Field(default=416, ge=32, le=2048)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
+    dropout: Share = 0.3
     preprocess: Literal["caffe", "tf", "torch", "ink"] = "ink"
 
 
-class BaseConfig(Strict):
+class _Taught(Strict):
+    """What every training of these stages names."""
+
+    epochs: Count
+    batch: Count
+    learning_rate: Rate
+    weight_decay: Share = 1e-4
+    seed: int = Field(default=0, ge=0)
+
+
+class BaseConfig(_Taught):
     """Pretraining of the base on the 24 classes."""
 
-    epochs: int = Field(default=5, ge=1)
-    batch: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=3e-4, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    epochs: Count = 5
+    batch: Count = 64
+    learning_rate: Rate = 3e-4
+    dropout: Share = 0.3
 
 
-class SlotsConfig(Strict):
+class SlotsConfig(_Taught):
     """Training of base and head on which slot has a gain or a loss; see `train.slots`."""
 
-    epochs: int = Field(default=3, ge=1)
-    batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=1.5e-4, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, lt=1)
-    changed_weight: float = Field(default=3.0, gt=0)
-    paper_weight: float = Field(default=0.1, ge=0)
-    slot_loss: float = Field(default=1.0, ge=0)
-    picture_loss: float = Field(default=1.0, ge=0)
-    scrambled_weight: float = Field(default=0.5, ge=0)
+    epochs: Count = 3
+    batch: Count = 8
+    learning_rate: Rate = 1.5e-4
+    changed_weight: Positive = 3.0
+    paper_weight: NotNegative = 0.1
+    slot_loss: NotNegative = 1.0
+    picture_loss: NotNegative = 1.0
+    scrambled_weight: NotNegative = 0.5
     unfreeze: str = "whole"
-    variants: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
+    variants: Count = 1
 
 
-class HeadConfig(Strict):
+class HeadConfig(_Taught):
     """Training of the head alone; `patience` in epochs without a better validation AUC."""
 
-    epochs: int = Field(default=60, ge=1)
-    batch: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-3, ge=0, lt=1)
-    patience: int = Field(default=8, ge=1)
-    seed: int = Field(default=0, ge=0)
+    epochs: Count = 60
+    batch: Count = 32
+    learning_rate: Rate = 1e-3
+    weight_decay: Share = 1e-3
+    patience: Count = 8

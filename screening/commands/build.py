@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.stages import LAST, STAGES, stages_of
     if given is not None and args.new_screener:
         check_beginning(given, config.screener)
-    new = args.keep_score, args.new_finder, args.new_screener
-    stages = STAGES if given is None else stages_of(given, *new)
+    new = {"new_finder": args.new_finder, "new_screener": args.new_screener}
+    stages = STAGES if given is None else stages_of(given, args.keep_score, **new)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

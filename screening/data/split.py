@@ -87,7 +87,7 @@ class Split:
                 for source, cases in content["cases"].items()
                 for case, part in cases.items()
             }
-            unknown = set(assignments.values()) - set(PARTS)
+            unknown = set(assignments.values()) - set(PARTS)  # TypeError: a part is no word
             split = cls(assignments, int(content["seed"]), str(content["rule"]))
             stated = content["hash"]
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:

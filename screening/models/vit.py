@@ -21,7 +21,8 @@ def vision_transformer(
 
     The class token takes part, as published, and is not part of the map: their mean classifies
     as well (Beyer et al. 2022), and a map can be the base of everything else. `ratio`: width of
-    the dense layers against the tokens'; `bias`: of the attention.
+    the dense layers against the tokens'; `bias`: of the
+    attention, that of its output among them.
     """
     x = layers.Conv2D(width, patch, patch, name="patches")(x)
     rows, columns = x.shape[1:3]

@@ -72,7 +72,7 @@ class SlotBatches(keras.utils.PyDataset):
         self.source, self.variant, self.states = source, variant, data.states(size)
         self.labels = data.labels.astype(np.float32)
         self.picture_weight = np.where(data.honest, 1.0, config.scrambled_weight)
-        self.config, self.epoch = config, epoch
+        self.config = config
         self.order = np.random.default_rng((config.seed, epoch)).permutation(len(self.labels))
 
     def __len__(self) -> int:
