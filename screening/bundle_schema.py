@@ -265,7 +265,14 @@ class BundleInfo(_Strict):
     min_confidence: float = Field(default=0.8, ge=0.5, le=1)
     rule: Literal["calibrated", "votes"] = "votes"
     reading: ReadingSettings = ReadingSettings()
-    witnesses: tuple[str, ...] = ("network", "reading", "count", "homologs", "structure")
+    witnesses: tuple[str, ...] = (
+        "network",
+        "positions",
+        "reading",
+        "count",
+        "homologs",
+        "structure",
+    )
     fusion: FusionInfo | None = None
     certificate: CertificateInfo | None = None
     structure: StructureInfo | None = None

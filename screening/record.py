@@ -220,8 +220,9 @@ class Picture:
     None where the chromosomes were not read one by one. Of the witnesses: `features` for the
     fusion, `doubts`, each of which keeps the picture from low priority, and `notes`, which do not.
     `crops`: (caption, JPEG) of chromosomes to look at, `pairs`: of homologs that differ, in the
-    order of `Structure.pairs`; `heat`: PNG to lay over the thumbnail, where the network of the
-    whole picture looked (empty: unknown). `verdict`: None until a rule has judged.
+    order of `Structure.pairs`; `heat`, `changed`: PNGs to lay over the thumbnail, where the
+    network of the whole picture looked, and which positions it takes for changed (empty: unknown).
+    `verdict`: None until a rule has judged.
     """
 
     image: str
@@ -240,6 +241,7 @@ class Picture:
     crops: tuple[tuple[str, bytes], ...] = ()
     pairs: tuple[tuple[str, bytes], ...] = ()
     heat: bytes = b""
+    changed: bytes = b""
     verdict: Verdict | None = None
 
     @property
@@ -259,6 +261,7 @@ class Picture:
             "p": None if self.p is None else [float(p) for p in self.p],
             "thumbnail": _text(self.thumbnail),
             "heat": _text(self.heat),
+            "changed": _text(self.changed),
             "reading": None if self.reading is None else asdict(self.reading),
             "features": dict(self.features),
             "crops": _captioned(self.crops),
@@ -282,8 +285,9 @@ class Picture:
         return Picture(**kept | checked | {
             "p": None if p is None else np.asarray(_checked(tuple[float, ...], p), np.float32),
             "thumbnail": base64.b64decode(kept["thumbnail"], validate=True),
-            # Records from before there was one are whole without it.
+            # Records from before there were any are whole without them.
             "heat": base64.b64decode(kept.get("heat", ""), validate=True),
+            "changed": base64.b64decode(kept.get("changed", ""), validate=True),
             "reading": None if reading is None else Reading.from_dict(reading),
             "crops": _pictures(kept["crops"]),
             "pairs": _pictures(kept["pairs"]),

@@ -63,7 +63,7 @@ class StandIn:
         self.during(self.batches)
         return [np.random.default_rng(key).random(self.passes, np.float32) for key in keys]
 
-    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
+    def read(self, page: Page, located: Located, p: np.ndarray, changed: float | None) -> ReadCell:
         """Return a cell of three chromosomes, wherever they are."""
         h, w = page.paper.shape
         box = (w // 4, h // 4, w // 4, h // 4)

@@ -35,7 +35,7 @@ def sight(change: str = "", **changes: object) -> witness.Sight:
     seen = read_cell(classes, page, drawn.lengths, SETTINGS)
     crops = np.random.default_rng(0).integers(0, 255, (len(drawn.names), 96, 32), np.uint8)
     values = {"p": P, "reading": seen, "page": page, "classes": classes,
-              "relative": drawn.lengths, "crops": crops}  # fmt: skip
+              "relative": drawn.lengths, "crops": crops, "changed": 1.5}  # fmt: skip
     return witness.Sight(**(values | changes))
 
 

@@ -41,12 +41,12 @@ def bundle(tmp_path_factory) -> Bundle:
     import keras
 
     from screening.models.classifier import build_classifier
-    from screening.models.screener import build_screener
+    from screening.models.screener import build_screener, with_slots
     from screening.models.structure import build_structure_reader
 
     keras.utils.set_random_seed(4)
     models = {
-        "screener": build_screener("vgg16", SIZE, dropout=0.3, preprocess="caffe"),
+        "screener": with_slots(build_screener("vgg16", SIZE, dropout=0.3, preprocess="caffe")),
         "classifier": build_classifier(widths=(8, 12), blocks=(1, 2), hidden=24),
         "structure": build_structure_reader(width=16, blocks=2, stem=4),
     }
@@ -76,8 +76,12 @@ def test_the_screener_says_the_same_in_every_pass(engines):
     rng = np.random.default_rng(1)
     pictures = rng.uniform(0, 255, (3, SIZE, SIZE, 3)).astype(np.float32)
     networks = [one.screener(PASSES, 7) for one in engines]
-    (theirs, last_map), (ours, same_map) = (one.predict(pictures, KEYS) for one in networks)
+    (theirs, last_map, slots), (ours, same_map, same_slots) = (
+        one.predict(pictures, KEYS) for one in networks
+    )
     np.testing.assert_allclose(same_map, last_map, atol=1e-4)
+    assert slots.shape == (*last_map.shape[:3], 3) and slots.std() > 1e-3
+    np.testing.assert_allclose(same_slots, slots, atol=1e-4)
     where, same = (one.attention.maps(last_map) for one in networks)
     assert where.max() == 255 and np.abs(where.astype(int) - same).max() <= 1
     assert ours.shape == theirs.shape == (3, PASSES) and ours.dtype == np.float32
@@ -137,6 +141,13 @@ def test_every_base_can_be_run_without_tensorflow(name, size, tmp_path):
     info = BundleInfo(name=name, created="2026-01-01", parts={"screener": part("screener", size)})
     made = write_bundle(tmp_path / "b", info, {"screener": build_screener(name, size)}, "# C\n", {})
     assert max(OnnxRuntimeEngine(made).off().values()) < TOLERANCE
+    assert (
+        OnnxRuntimeEngine(made)
+        .screener(1, 0)
+        .predict(known_input((size, size, 3), "float32"), ["a"])
+        .slots
+        is None
+    )
     pictures = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
     theirs, ours = (
         engine(made).screener(9, 0).predict(pictures, KEYS[:2])[0]

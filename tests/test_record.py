@@ -28,6 +28,7 @@ def whole() -> Picture:
         features={"network": tuple((p.astype(float) / 3).tolist()), "count": 1.0, "margin": -1 / 3},
         doubts=("d",), notes=("n1", "n2"), crops=(("21 (0.55)", jpeg()), ("ü", b"\x00\xff")),
         pairs=(("9: ö", jpeg()), ("22", b"\xff\x00")), heat=b"\x89PNG",
+        changed=b"\x89P",
         verdict=Verdict("flag", "abnormal"),
     )  # fmt: skip
 

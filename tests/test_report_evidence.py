@@ -13,7 +13,7 @@ from screening.classes import CHROMOSOMES
 from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.record import Chromosome, Reading
-from screening.report.glossary import LOOKED, LOOKED_MEANS
+from screening.report.glossary import CHANGED, CHANGED_MEANS, LOOKED, LOOKED_MEANS
 from screening.report.overlay import change_of, described, overlay
 from screening.report.work_list import CROP_BYTES, MOST_CROPS, MOST_KARYOTYPES, crops_shown, render
 from screening.triage.rule import Rule
@@ -134,13 +134,19 @@ def test_only_the_urgent_ones_are_open():
 
 
 def test_where_the_network_looked_is_shown_of_urgent_pictures_alone():
-    one = judged(reading=evidence(), heat=b"\x89PNG")
+    one = judged(reading=evidence(), heat=b"\x89PNG", changed=b"\x89PNG2")
     text = render(view(one))
     parsed(text)
-    assert text.count('<img class="heat" alt="" src="data:image/png;base64,') == 1
-    assert LOOKED in text and LOOKED_MEANS in text
+    for kind, label, means in (
+        ("looked", LOOKED, LOOKED_MEANS), ("changed", CHANGED, CHANGED_MEANS)
+    ):  # fmt: skip
+        assert text.count(f'<img class="heat {kind}" alt="" src="data:image/png;base64,') == 1
+        assert text.count(f'<label class="lay {kind}">') == 1 and label in text and means in text
+    text = render(view(judged(reading=evidence(), heat=b"\x89PNG")))
+    assert LOOKED in text and CHANGED not in text
     for other in (judged("a.png", "low-priority", heat=b"\x89PNG"), judged()):
-        assert 'class="heat"' not in render(view(other)) and LOOKED not in render(view(other))
+        text = render(view(other))
+        assert 'class="heat' not in text and LOOKED not in text and CHANGED not in text
 
 
 def test_nothing_read_shows_no_legend_and_no_boxes():

@@ -114,8 +114,8 @@ def test_a_case_shows_its_cells_and_leads_on(client):
     assert "case-a/2.png" in text and "cell 2" in text and "1 of 4" in text
     assert f"case/{key_of('case-b')}?sort=case" in text
     assert "47,XX,+21" in text and "What this tool cannot see" in text
-    assert text.count('<image class="heat"') == 1 and LOOKED_MEANS in text
-    assert 'class="heat"' not in client.get(f"/{TOKEN}/case/{key_of('case-b')}").text
+    assert text.count('<image class="heat looked"') == 1 and LOOKED_MEANS in text
+    assert 'class="heat' not in client.get(f"/{TOKEN}/case/{key_of('case-b')}").text
     assert client.get(f"/{TOKEN}/case/{'0' * 16}").status_code == 404
     failed = client.get(f"/{TOKEN}/case/{key_of('case-d')}")
     assert failed.status_code == 200 and "cut short" in failed.text

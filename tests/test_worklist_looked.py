@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from screening.bundle import write_bundle
+from screening.bundle_schema import BundleInfo, PartInfo
 from screening.models.backbones import BACKBONES
-from screening.models.screener import HEAD_START, build_screener
+from screening.models.screener import HEAD_START, build_screener, picture_part, with_slots
 from screening.predict.mc_dropout import McDropout
-from screening.predict.tensorflow_engine import attention_of
+from screening.predict.predictor import Predictor
+from screening.predict.tensorflow_engine import TensorFlowEngine, attention_of
 from screening.record import Picture, Verdict
 from screening.report.glossary import LOOKED, LOOKED_MEANS
-from screening.report.work_list import heat_shown
+from screening.report.work_list import heats_shown
 from screening.worklist.looked import heat, plain_place
 from tiny_base import TINY
 
@@ -92,10 +95,41 @@ def test_it_is_kept_small_and_not_shown_of_low_priority():
     png = heat(noise, 416, [plain_place((600, 800), 416)], (600, 800))
     assert 0 < len(png) < 1500
     picture = Picture("a.png", "a", heat=png, verdict=Verdict("flag"))
-    assert heat_shown(picture) == png
-    assert heat_shown(replace(picture, verdict=Verdict("low-priority"))) == b""
-    kept = picture.to_dict()
-    assert Picture.from_dict(kept).heat == png
-    del kept["heat"]
-    assert Picture.from_dict(kept).heat == b"", "a record from before there was one"
+    assert [(one.kind, one.png) for one in heats_shown(picture)] == [("looked", png)]
+    assert not heats_shown(replace(picture, verdict=Verdict("low-priority")))
+    both = replace(picture, changed=png)
+    assert [one.kind for one in heats_shown(both)] == ["changed", "looked"]
+    kept = both.to_dict()
+    assert Picture.from_dict(kept).heat == Picture.from_dict(kept).changed == png
+    del kept["heat"], kept["changed"]
+    again = Picture.from_dict(kept)
+    assert again.heat == again.changed == b"", "a record from before there were any"
     assert "network" in LOOKED and "no finding" in LOOKED_MEANS
+
+
+def test_a_screener_that_was_taught_slots_says_which_positions_are_changed(model, tmp_path):
+    both = with_slots(model)
+    np.testing.assert_array_equal(
+        picture_part(both).get_layer("hidden").get_weights()[0],
+        model.get_layer("hidden").get_weights()[0],
+    )
+    part = PartInfo(backbone="tiny", preprocessing="ink", size=64, dropout=0.3,
+                    config="screener.json", weights="screener.weights.h5")  # fmt: skip
+    info = BundleInfo(name="b", created="2026-01-01", parts={"screener": part})
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 255, (64, 64)).astype(np.uint8) for _ in range(3)]
+    said = []
+    for number, network in enumerate((both, model)):
+        bundle = write_bundle(tmp_path / str(number), info, {"screener": network}, "# B\n", {})
+        predictor = Predictor(bundle, TensorFlowEngine(bundle, "cpu"), passes=4, batch_size=2)
+        said.append((predictor.passes_of(images, [1, 2, 3]), predictor.looked))
+    (p, taught), (same, untaught) = said
+    np.testing.assert_array_equal(p, same)
+    assert len(taught) == len(untaught) == 3 and all(one.changed is None for one in untaught)
+    slots = both.predict(
+        np.repeat(np.stack(images)[..., None], 3, -1).astype(np.float32), verbose=0
+    )
+    share = np.exp(slots["slots"]) / np.exp(slots["slots"]).sum(-1, keepdims=True)
+    for one, states in zip(taught, share, strict=True):
+        expected = np.log(1 - states[..., 0]) - np.log(states[..., 0])
+        np.testing.assert_allclose(one.changed, expected, atol=0.05)  # stored as float16

@@ -23,6 +23,7 @@ from screening.images.page import Page
 from screening.images.quality import Quality
 from screening.karyogram.gate import Inspection
 from screening.karyogram.locate import Located
+from screening.predict.predictor import Looked
 from screening.record import Chromosome, Picture
 from screening.worklist import pipeline
 from screening.worklist.discover import PictureFile
@@ -408,15 +409,15 @@ def test_what_the_reader_says_stands_in_the_record_and_goes_to_the_keeper(prepar
 
 def test_the_reader_gets_the_located_page_and_the_passes():
     class Seen:
-        def read(self, page, located, p):  # type: ignore[no-untyped-def]
-            self.seen = (page, located, p)
+        def read(self, page, located, p, changed):  # type: ignore[no-untyped-def]
+            self.seen = (page, located, p, changed)
             return read()
 
     reader, page = Seen(), Page(np.full((9, 9), 255, np.uint8))
-    answer = np.array([0.25]), None
+    answer = np.array([0.25]), Looked(None, np.array([[-1.0, 2.5]]))
     whole = Prepared(Picture("a", "c", "0" * 64, "ok"), page=page, located=FOUND)
     assert pipeline._finished(whole, answer, reader, None).reading is not None
-    assert reader.seen == (page, FOUND, np.float32([0.25]))
+    assert reader.seen == (page, FOUND, np.float32([0.25]), 2.5)
     for part in (replace(whole, page=None), replace(whole, located=None)):
         picture = pipeline._finished(part, answer, reader, None)
         assert picture.reading is None and picture.p == [0.25] and picture.status == "ok"

@@ -61,7 +61,7 @@ class FakeReader:
     odd_one: Path | None = None
     papers: list[np.ndarray] = field(default_factory=list)
 
-    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
+    def read(self, page: Page, located: Located, p: np.ndarray, changed: float | None) -> ReadCell:
         self.papers.append(page.paper)
         odd = self.odd_one is not None and np.array_equal(page.paper, paper_of(self.odd_one))
         answer = self.odd if odd and self.odd is not None else self.usual

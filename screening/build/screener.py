@@ -77,8 +77,8 @@ def sets(context: Context, finder: Bundle | None = None) -> None:
 
 
 def slots(context: Context, given: Bundle | None = None) -> None:
-    """Teach base and head which slot has a gain or a loss; they begin as the screener of `given`,
-    or with the base that this build has pretrained."""
+    """Teach the screener which slot has a gain or a loss; it begins as that of `given`, or with the
+    base that this build has pretrained."""
     import keras
 
     from screening.models.backbones import get_backbone
@@ -103,18 +103,18 @@ def head(context: Context) -> None:
     import keras
 
     from screening.models.backbones import get_backbone
-    from screening.models.screener import base_of
+    from screening.models.screener import base_of, picture_part, with_slots
     from screening.train.head import HeadSettings, pictures_of, train_head
 
     config = context.settings
     size = config.screener.size
-    screener = _screener(context)
+    screener = with_slots(_screener(context))
     arrays, _ = load_state(context.of("slots") / SLOTTED) or ({}, {})
     screener.set_weights(unpacked("w", arrays))
     # In bfloat16: half the time at 1 % error. What is reported is measured in float32.
     keras.config.set_dtype_policy(_IN_BFLOAT16)
     try:
-        cheaper = _screener(context)
+        cheaper = with_slots(_screener(context))
     finally:
         keras.config.set_dtype_policy("float32")
     cheaper.set_weights(screener.get_weights())
@@ -124,7 +124,7 @@ def head(context: Context) -> None:
     )
     training = context.folder / "training"
     result = train_head(
-        screener, get_backbone(config.screener.backbone), train, validation,
+        picture_part(screener), get_backbone(config.screener.backbone), train, validation,
         HeadSettings(**dict(config.head)), training, base_of(cheaper), context.tick,
     )  # fmt: skip
     context.say(f"head: {result.reason}; validation AUC {result.best['val_auc']:.3f}")
@@ -157,10 +157,12 @@ def screener_part(folder: Path, config: ScreenerConfig) -> tuple[PartInfo, keras
 
 
 def _begun(context: Context, given: Bundle | None) -> keras.Model:
+    from screening.models.screener import picture_part
+
     if given is None:
         return _screener(context, context.of("base") / BASE)
     screener = _screener(context)
-    screener.set_weights(given.load_model("screener").get_weights())
+    screener.set_weights(picture_part(given.load_model("screener")).get_weights())
     return screener
 
 

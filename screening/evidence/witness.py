@@ -21,7 +21,8 @@ from screening.record import Feature, Reading
 class Sight:
     """What there is to look at of one picture; None where a picture or a bundle lacks it.
 
-    `p`: the network's p(abnormal) of each pass, (passes,). `reading`: the cell's reading, and what
+    `p`: the network's p(abnormal) of each pass, (passes,), `changed`: its log-odds of a gain or
+    loss where it sees the most likely one. `reading`: the cell's reading, and what
     it was made from: `page`, where the n objects stand; `classes` (n, 25) probabilities;
     `relative` (n,) lengths in percent of the haploid autosomes, nan unknown; `crops` uint8
     (n, h, w), straightened; `odds`: log-odds of an abnormal complement by the classes of each
@@ -35,6 +36,7 @@ class Sight:
     relative: np.ndarray | None = None
     crops: np.ndarray | None = None
     odds: tuple[float, ...] = ()
+    changed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import keras
 
 from screening.errors import ScreeningError
 from screening.models.backbones import PREPROCESSING, get_backbone
+from screening.models.screener_outputs import PICTURE, SLOT_STATES, SLOTS
 from screening.models.weights import load_base_weights, preprocessing_for
 
 HIDDEN_UNITS = 256
@@ -62,7 +63,7 @@ def build_screener(
     x = keras.layers.BatchNormalization(name="hidden_norm")(x)
     x = dropout_layer(dropout, name="hidden_dropout")(x)
     # float32 whatever the policy: a sigmoid in half precision saturates at 0.996.
-    x = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="p_abnormal")(x)
+    x = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=PICTURE)(x)
     return keras.Model(images, x, name=name)
 
 
@@ -83,3 +84,19 @@ def preprocessed(images: keras.KerasTensor, mode: str) -> keras.KerasTensor:
 def base_of(screener: keras.Model) -> keras.Model:
     """Return the part before the head as a model of its own; it shares the layers."""
     return keras.Model(screener.input, screener.get_layer(HEAD_START).input, name="base")
+
+
+def with_slots(screener: keras.Model) -> keras.Model:
+    """Return the screener with a second output SLOTS: logits (b, m, m, 3) of the last map's cells,
+    the state of the slot that lies under each. No dropout reaches it."""
+    features = screener.get_layer(HEAD_START).input
+    slots = keras.layers.Conv2D(SLOT_STATES, 1, dtype="float32", name=SLOTS)(features)
+    outputs = {PICTURE: picture_part(screener).output, SLOTS: slots}
+    return keras.Model(screener.input, outputs, name=screener.name)
+
+
+def picture_part(screener: keras.Model) -> keras.Model:
+    """Return a screener with its one answer for the whole picture; it shares the layers."""
+    if not isinstance(screener.output, dict):
+        return screener
+    return keras.Model(screener.input, screener.output[PICTURE], name=screener.name)

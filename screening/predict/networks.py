@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,13 +22,23 @@ class Repeated(Protocol):
         ...
 
 
+class ScreenerSaid(NamedTuple):
+    """`p` of each pass, float32 (n, passes); `features` (n, m, m, c): the last map, which the head
+    reads; `slots` (n, m, m, 3): logits of what is under each cell of it, see
+    `models.screener.with_slots` (None: of a screener without)."""
+
+    p: np.ndarray
+    features: np.ndarray
+    slots: np.ndarray | None
+
+
 @dataclass(frozen=True)
 class ScreenerNetwork:
     """The screener: `predict` takes images float32 (n, size, size, 3) and the key of each, and
-    gives p of each pass, float32 (n, passes), and what the head reads of each image, (n, m, m, c);
-    `attention` tells of that where it looked (None: its head is another than ours)."""
+    gives what it says of them; `attention` tells from the last map where it looked (None: its head
+    is another than ours)."""
 
-    predict: Callable[[np.ndarray, Sequence[int | str | bytes]], tuple[np.ndarray, np.ndarray]]
+    predict: Callable[[np.ndarray, Sequence[int | str | bytes]], ScreenerSaid]
     attention: Attention | None
 
 

@@ -97,8 +97,10 @@ def onnx_model(
     shapes = {t.name: t for layer in network.layers.values() for t in layer.tensors}
     made = []
     for name in outputs:
-        # What nothing reads is held as Keras has it, whatever its shape.
-        held = graph.last(shapes.get(name, Tensor(name, ())))
+        # Of what nothing reads Keras stores no shape: it has as many sides as what it reads, or it
+        # is held as Keras has it, whatever its shape.
+        read = network.layers[name].tensors
+        held = graph.last(shapes.get(name, Tensor(name, read[0].shape if read else ())))
         graph.nodes.append(helper.make_node("Identity", [held], [f"out:{name}"]))
         made.append(helper.make_tensor_value_info(f"out:{name}", TensorProto.FLOAT, None))
     whole = helper.make_graph(graph.nodes, "network", ends, made, graph.constants)

@@ -15,10 +15,16 @@ import onnxruntime
 
 from screening.bundle import Bundle
 from screening.known_answers import known_input, shipped, tried_shape, worst
+from screening.models.screener_outputs import SLOTS
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.attention import HEAD, NORM, Attention
 from screening.predict.heads import Head
-from screening.predict.networks import ClassifierNetwork, ScreenerNetwork, StructureNetwork
+from screening.predict.networks import (
+    ClassifierNetwork,
+    ScreenerNetwork,
+    ScreenerSaid,
+    StructureNetwork,
+)
 from screening.predict.onnx_graph import onnx_model
 from screening.predict.onnx_operations import TABLE
 from screening.predict.stored import Network, NotTranslated, before, stored_network
@@ -48,11 +54,10 @@ class OnnxRuntimeEngine:
         epsilon = layers[NORM].config["epsilon"] if NORM in layers else 0.0
         weights = {name: layers[name].weights for name in HEAD if name in layers}
 
-        def predict(
-            images: np.ndarray, keys: Sequence[int | str | bytes]
-        ) -> tuple[np.ndarray, np.ndarray]:
-            (features,) = part.body([images])
-            return head.predict([features], keys), features
+        def predict(images: np.ndarray, keys: Sequence[int | str | bytes]) -> ScreenerSaid:
+            *slots, features = part.body([images])
+            p = head.predict([features], keys)
+            return ScreenerSaid(p, features, slots[0] if slots else None)
 
         return ScreenerNetwork(predict, Attention.of(weights, epsilon))
 
@@ -124,7 +129,8 @@ class _Session:
 
 
 class _Part:
-    """A screener: the pictures' one input, a body up to the first dropout, the head behind it."""
+    """A screener: the pictures' one input, a body up to the first dropout, the head behind it; what
+    it says of slots no dropout reaches."""
 
     def __init__(self, network: Network, bundle: Bundle) -> None:
         self.network = network
@@ -134,15 +140,20 @@ class _Part:
 
     def _ends(self) -> list[str]:
         """The names of the layers that the body gives, of which the head reads the last."""
-        (output,) = self.network.outputs.values()
-        layers = before(self.network, [output], ())
+        layers = before(self.network, [self._output], ())
         dropouts = [layer.tensors[0].name for layer in layers if layer.drops]
-        return [dropouts[0] if dropouts else output]
+        slots = [name for key, name in self.network.outputs.items() if key == SLOTS]
+        return [*slots, dropouts[0] if dropouts else self._output]
+
+    @property
+    def _output(self) -> str:
+        """The layer of the one output that dropout may reach."""
+        (output,) = (name for key, name in self.network.outputs.items() if key != SLOTS)
+        return output
 
     def head(self, passes: int, seed: int) -> Head:
         """Return what follows."""
-        (output,) = self.network.outputs.values()
-        return Head(self.network, (self.ends[-1],), output, passes, seed)
+        return Head(self.network, (self.ends[-1],), self._output, passes, seed)
 
     def answers(self) -> dict[str, np.ndarray]:
         """Return what it says of the known inputs, by layer."""
@@ -174,8 +185,8 @@ class _Classifier(_Part):
 
     def head(self, passes: int, seed: int) -> Head:
         """Return what follows, for the bands and the lengths."""
-        (output,) = self.network.outputs.values()
-        return Head(self.network, ("pool", self.network.inputs[1]), output, passes, seed)
+        inputs = "pool", self.network.inputs[1]
+        return Head(self.network, inputs, self._output, passes, seed)
 
     def answers(self) -> dict[str, np.ndarray]:
         """Return what it says of the known inputs, by layer."""

@@ -14,11 +14,18 @@ import tensorflow as tf
 
 from screening.bundle import Bundle
 from screening.errors import ScreeningError
+from screening.models.screener import picture_part
+from screening.models.screener_outputs import SLOTS
 from screening.models.structure import pair_head
 from screening.predict.adapt import adapted
 from screening.predict.attention import HEAD, NORM, Attention
 from screening.predict.mc_dropout import McDropout
-from screening.predict.networks import ClassifierNetwork, ScreenerNetwork, StructureNetwork
+from screening.predict.networks import (
+    ClassifierNetwork,
+    ScreenerNetwork,
+    ScreenerSaid,
+    StructureNetwork,
+)
 
 _BEHIND_THE_POOL = ("drop_features", "hidden", "drop_hidden", "chromosome")
 
@@ -41,11 +48,12 @@ class TensorFlowEngine:
     def screener(self, passes: int, seed: int) -> ScreenerNetwork:
         """Return the screener in passes."""
         model = self.bundle.load_model("screener")
-        mc = McDropout(model, passes=passes, seed=seed)
+        mc = McDropout(picture_part(model), passes=passes, seed=seed)
+        slots = next((layer for layer in model.layers if layer.name == SLOTS), None)
 
-        def predict(images: np.ndarray, keys: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-            p, features = mc.predict_with_features(images, keys)
-            return p, features[0]
+        def predict(images: np.ndarray, keys: Sequence[Any]) -> ScreenerSaid:
+            p, (features, *_) = mc.predict_with_features(images, keys)
+            return ScreenerSaid(p, features, None if slots is None else np.asarray(slots(features)))
 
         return ScreenerNetwork(predict, attention_of(model))
 

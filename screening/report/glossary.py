@@ -39,6 +39,13 @@ def limits(covers: float | None = None) -> tuple[str, ...]:
     return (f"changes of structure {smaller}, and {missed}", *LIMITS[1:])
 
 
+CHANGED = "show which positions the whole-picture network takes for changed"
+CHANGED_MEANS = (
+    "Redder: the more probable it holds a gain or a loss there (clear: none, full: certainly one). "
+    "A place of its map is about as wide as a position, so that neighbours colour each other. It "
+    "is no finding: the network takes normal positions for changed ones as well, on pages of "
+    "laboratories unlike those that taught it above all."
+)
 LOOKED = "show where the whole-picture network looked"
 LOOKED_MEANS = (
     "Redder: what the network that sees the whole picture found there speaks for abnormal "

@@ -45,7 +45,7 @@ def with_room(pictures: Sequence[Picture]) -> tuple[set[str], set[str]]:
     for picture in pictures:
         room -= len(picture.thumbnail)
         if picture.judged.route != LOW_PRIORITY:
-            room -= len(picture.heat)
+            room -= len(picture.heat) + len(picture.changed)
         if room < 0:
             return whole, close
         whole.add(picture.image)

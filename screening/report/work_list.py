@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from importlib.resources import files
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -25,6 +26,8 @@ from screening.report import packed
 from screening.report.counts import count_groups
 from screening.report.figures import histogram, scale_bar, signed_bar
 from screening.report.glossary import (
+    CHANGED,
+    CHANGED_MEANS,
     LOOKED,
     LOOKED_MEANS,
     NEEDS_SCRIPTS,
@@ -46,6 +49,16 @@ MOST_PAIRS = 2
 PAIR_BYTES = 28_000  # JPEG, all pairs of one picture
 MOST_KARYOTYPES = 5
 HISTOGRAM_BINS = 20
+
+
+class Heat(NamedTuple):
+    """A map to lay over a picture: its `kind` for the page's style, the `png`, and in words what
+    shows it and what it `means`."""
+
+    kind: str
+    png: bytes
+    label: str
+    means: str
 
 
 @dataclass(frozen=True)
@@ -208,8 +221,7 @@ def components() -> dict[str, object]:
         "crops_shown": crops_shown,
         "pairs_shown": pairs_shown,
         "overlay": overlay,
-        "heat_shown": heat_shown,
-        "looked": (LOOKED, LOOKED_MEANS),
+        "heats_shown": heats_shown,
         "scale_bar": scale_bar,
         "signed_bar": signed_bar,
         "size_of": size_of,
@@ -240,9 +252,14 @@ def pairs_shown(picture: Picture) -> tuple[tuple[str, bytes], ...]:
     return _first(picture.pairs[:MOST_PAIRS], PAIR_BYTES)
 
 
-def heat_shown(picture: Picture) -> bytes:
-    """Return the PNG of where the network looked: none of a picture of low priority."""
-    return b"" if picture.judged.route == LOW_PRIORITY else picture.heat
+def heats_shown(picture: Picture) -> tuple[Heat, ...]:
+    """Return what the network of the whole picture looked at, to lay over it: nothing of a picture
+    of low priority."""
+    maps = (
+        Heat("changed", picture.changed, CHANGED, CHANGED_MEANS),
+        Heat("looked", picture.heat, LOOKED, LOOKED_MEANS),
+    )
+    return tuple(one for one in maps if one.png and picture.judged.route != LOW_PRIORITY)
 
 
 def _first(pictures: tuple[tuple[str, bytes], ...], most: int) -> tuple[tuple[str, bytes], ...]:

@@ -19,7 +19,8 @@ import keras
 import numpy as np
 
 from screening.models.backbones import Backbone
-from screening.models.screener import HEAD_START
+from screening.models.screener import with_slots
+from screening.models.screener_outputs import PICTURE, SLOTS
 from screening.models.unfreezing import unfreeze
 from screening.train.cache import Cached, Pictures, Source
 from screening.train.durations import Tick, silent
@@ -28,9 +29,6 @@ from screening.train.karyogram_set import PAPER, KaryogramSet
 
 FROZEN = "frozen"
 """Folder of what the frozen part made of the pictures; only an unfinished training needs it."""
-
-STATES = 3
-"""A slot is usual (0), has a gain (1) or a loss (2)."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,8 @@ class SlotBatches(keras.utils.PyDataset):
         states = self.states[chosen]
         weights = np.where(states == PAPER, self.config.paper_weight, 1.0)
         weights = np.where(states > 0, self.config.changed_weight, weights)
-        targets = {"p_abnormal": self.labels[chosen], "slots": np.maximum(states, 0)}
-        return shown, targets, {"p_abnormal": self.picture_weight[chosen], "slots": weights}
+        targets = {PICTURE: self.labels[chosen], SLOTS: np.maximum(states, 0)}
+        return shown, targets, {PICTURE: self.picture_weight[chosen], SLOTS: weights}
 
 
 def shaded(data: KaryogramSet, size: int, seed: int) -> Pictures:
@@ -106,14 +104,6 @@ def shaded(data: KaryogramSet, size: int, seed: int) -> Pictures:
     return Pictures([row["id"] for row in data.rows], data.labels, images, vary)
 
 
-def slot_model(screener: keras.Model) -> keras.Model:
-    """Return the screener with a second output "slots": logits (b, m, m, 3) on the last map."""
-    features = screener.get_layer(HEAD_START).input
-    slots = keras.layers.Conv2D(STATES, 1, dtype="float32", name="slots")(features)
-    outputs = {"p_abnormal": screener.output, "slots": slots}
-    return keras.Model(screener.input, outputs, name="slot_screener")
-
-
 def train_on_slots(
     new_screener: Callable[[], keras.Model],
     row: Backbone,
@@ -123,15 +113,16 @@ def train_on_slots(
     config: SlotConfig,
     tick: Tick = silent,
 ) -> keras.Model:
-    """Return the screener after `config.epochs`; resumes after the last epoch in `folder`.
+    """Return the screener, `with_slots`, after `config.epochs`; resumes after the last epoch in
+    `folder`.
 
     `row`: the screener's base in the table of bases.
     ScreeningError for a depth of `config.unfreeze` that the base does not have.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
-    screener, pictures = new_screener(), shaded(data, size, config.seed)
-    cut = unfreeze(slot_model(screener), row, config.unfreeze, batch_norm=True)
+    screener, pictures = with_slots(new_screener()), shaded(data, size, config.seed)
+    cut = unfreeze(screener, row, config.unfreeze, batch_norm=True)
     source: Source = pictures
     variants = config.epochs
     if cut.frozen is not None:
@@ -145,10 +136,10 @@ def train_on_slots(
     model.compile(
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0),
         loss={
-            "p_abnormal": keras.losses.BinaryCrossentropy(),
-            "slots": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            PICTURE: keras.losses.BinaryCrossentropy(),
+            SLOTS: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         },
-        loss_weights={"p_abnormal": config.picture_loss, "slots": config.slot_loss},
+        loss_weights={PICTURE: config.picture_loss, SLOTS: config.slot_loss},
     )
     history = fit_epochs(
         model, config.epochs, folder,

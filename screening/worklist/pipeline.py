@@ -21,6 +21,7 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image
+from scipy.special import expit
 
 from screening.classes import FAILED, OK, REJECTED
 from screening.errors import ScreeningError
@@ -31,6 +32,7 @@ from screening.images.read import read_image
 from screening.karyogram.compact import compact
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
+from screening.predict.predictor import Looked
 from screening.record import Picture
 from screening.setting_types import COMPACT, PLAIN
 from screening.worklist.crops import noteworthy
@@ -49,7 +51,7 @@ class Scorer(Protocol):
     """Anything that scores pictures: `size` is the side of its input in px, `view` how pages are
     laid out for it, `device` the one in use and `engine` what runs it, in words; `score` gives
     p(abnormal) of each pass, float32 (passes,), for each picture, and `looked` then where it looked
-    in each, uint8 (n, m, m), None when it cannot tell."""
+    in each (empty: it cannot tell)."""
 
     @property
     def passes(self) -> int: ...
@@ -67,16 +69,19 @@ class Scorer(Protocol):
     def engine(self) -> str: ...
 
     @property
-    def looked(self) -> np.ndarray | None: ...
+    def looked(self) -> Sequence[Looked]: ...
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Iterable[np.ndarray]: ...
 
 
 class CellReader(Protocol):
-    """Anything that reads a karyogram chromosome by chromosome: the page, what was found on it, and
-    the network's p(abnormal) of each pass."""
+    """Anything that reads a karyogram chromosome by chromosome: the page, what was found on it, the
+    network's p(abnormal) of each pass, and its log-odds that any position is changed (None: it
+    does not say)."""
 
-    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell: ...
+    def read(
+        self, page: Page, located: Located, p: np.ndarray, changed: float | None
+    ) -> ReadCell: ...
 
 
 Keeper = Callable[[Picture, Page, Sequence[FoundChromosome]], None]
@@ -296,7 +301,7 @@ def score(
     ]
 
 
-Answer = tuple[np.ndarray, np.ndarray | None]
+Answer = tuple[np.ndarray, Looked]
 """p of each pass, and where the network looked."""
 
 
@@ -308,7 +313,7 @@ def _answers(batch: Sequence[Prepared], scorer: Scorer) -> list[Answer | str]:
         scored = [*scorer.score(tensors, keys)]
         if len(scored) != len(batch):
             raise ValueError(f"{len(scored)} answers of the model for {len(batch)} pictures")
-        looked = [None] * len(batch) if scorer.looked is None else scorer.looked
+        looked = scorer.looked or [Looked(None, None)] * len(batch)
         return [*zip(scored, looked, strict=True)]
     except Exception as error:
         if is_out_of_memory(error):
@@ -333,14 +338,12 @@ def _finished(
         p = np.asarray(answer[0], np.float32)
         if not np.all((p >= 0) & (p <= 1)):  # also refuses NaN
             return replace(picture, status=FAILED, reason="the model's answer is not a probability")
-        page, located, tensor = prepared.page, prepared.located, prepared.tensor
-        picture = replace(picture, p=p)
-        if answer[1] is not None and page is not None and tensor is not None:
-            over = heat(answer[1], len(tensor), prepared.places, page.cropped.shape)
-            picture = replace(picture, heat=over)
+        page, located, looked = prepared.page, prepared.located, answer[1]
+        picture = _with_maps(replace(picture, p=p), looked, prepared)
         if reader is None or page is None or located is None:
             return picture
-        cell = reader.read(page, located, p)
+        most = None if looked.changed is None else float(looked.changed.max())
+        cell = reader.read(page, located, p, most)
         heard = cell.testimony
         picture = replace(
             picture,
@@ -357,6 +360,20 @@ def _finished(
         return picture
     except Exception as error:
         return replace(prepared.picture, status=FAILED, reason=reason_of(error))
+
+
+def _with_maps(picture: Picture, looked: Looked, prepared: Prepared) -> Picture:
+    """The picture with what its network looked at, to lay over it."""
+    if prepared.page is None or prepared.tensor is None:
+        return picture
+    size, shape = len(prepared.tensor), prepared.page.cropped.shape
+    heats, changed = looked.attention, looked.changed
+    if heats is not None:
+        picture = replace(picture, heat=heat(heats, size, prepared.places, shape))
+    if changed is not None:
+        share = np.rint(255 * expit(changed)).astype(np.uint8)
+        picture = replace(picture, changed=heat(share, size, prepared.places, shape))
+    return picture
 
 
 def _memory_advice(count: int) -> str:

@@ -64,11 +64,14 @@ class BundleReader:
         self.device, self.engine = device, engine
         self.witnesses = witnesses_of(bundle.info.witnesses)
 
-    def read(self, page: Page, located: Located, p: np.ndarray) -> ReadCell:
-        """Return what was read of a page; `p` (passes,): what the network says of it."""
+    def read(
+        self, page: Page, located: Located, p: np.ndarray, changed: float | None = None
+    ) -> ReadCell:
+        """Return what was read of a page; `p` (passes,): what the network says of it, `changed`:
+        log-odds that any position is, by the network (None: it does not say)."""
         chosen, classified = self.classifier.read(located, page.paper)
         settings = self.bundle.info.reading
-        sight = sight_of(page, chosen, classified, settings, p)
+        sight = replace(sight_of(page, chosen, classified, settings, p), changed=changed)
         reading = sight.reading
         assert reading is not None
         pairs: tuple[tuple[str, bytes], ...] = ()

@@ -12,7 +12,7 @@ from screening.errors import ScreeningError
 from screening.predict.engine import AUTO, engine_of
 
 if TYPE_CHECKING:
-    from screening.predict.predictor import Predictor
+    from screening.predict.predictor import Looked, Predictor
 
 PART = "screener"
 
@@ -44,9 +44,9 @@ class BundleScorer:
         self._model: Predictor | None = None
 
     @property
-    def looked(self) -> np.ndarray | None:
-        """Return where it looked in the pictures last scored, uint8 (n, m, m); None: unknown."""
-        return self._model.looked if self._model is not None else None
+    def looked(self) -> list[Looked]:
+        """Return where it looked in each of the pictures last scored."""
+        return self._model.looked if self._model is not None else []
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of each pass, float32 (n, passes), of `images`, uint8 (size, size)."""

@@ -13,10 +13,18 @@ from screening.evidence.witness import Witness
 from screening.evidence.witnesses.count import Count
 from screening.evidence.witnesses.homologs import HomologPairs
 from screening.evidence.witnesses.network import Network
+from screening.evidence.witnesses.positions import Positions
 from screening.evidence.witnesses.reading import CellReading
 from screening.evidence.witnesses.structure import PairStructure
 
-KNOWN: tuple[Witness, ...] = (Network(), CellReading(), Count(), HomologPairs(), PairStructure())
+KNOWN: tuple[Witness, ...] = (
+    Network(),
+    Positions(),
+    CellReading(),
+    Count(),
+    HomologPairs(),
+    PairStructure(),
+)
 
 
 def witnesses_of(names: Iterable[str]) -> tuple[Witness, ...]:
