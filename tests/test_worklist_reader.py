@@ -128,7 +128,7 @@ def test_what_homologs_say_goes_into_the_reading_and_their_figures_beside_it(
 
 def test_a_witness_that_this_version_does_not_know_is_refused_before_any_picture(bundle):
     info = SimpleNamespace(reading=ReadingSettings(), witnesses=("count", "oracle"))
-    with pytest.raises(BundleError, match="'oracle'.*network, reading, count, homologs"):
+    with pytest.raises(BundleError, match="'oracle'.*network, positions, reading, count, homologs"):
         BundleReader(SimpleNamespace(**(vars(bundle) | {"info": info})))
 
 

@@ -97,6 +97,6 @@ def with_slots(screener: keras.Model) -> keras.Model:
 
 def picture_part(screener: keras.Model) -> keras.Model:
     """Return a screener with its one answer for the whole picture; it shares the layers."""
-    if not isinstance(screener.output, dict):
+    if all(layer.name != SLOTS for layer in screener.layers):
         return screener
     return keras.Model(screener.input, screener.output[PICTURE], name=screener.name)
