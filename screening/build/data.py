@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import cv2
@@ -29,6 +31,9 @@ from screening.synthesis.simulate import simulate
 from screening.train.karyogram_set import COMPOSED, REAL
 
 SPLIT = "split.json"
+_FEW = 1 / 3
+"""Of the complete cells of the largest source: one with fewer gives its own several times over,
+else what its laboratory does otherwise would hardly be seen."""
 _CHROMOSOME_COLUMNS = ("path", "source", "case", "cell", "class", "stain", "upright")
 _CELL_COLUMNS = (
     "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
@@ -121,9 +126,14 @@ def part_cells(
 def complete_cells(
     records: Sequence[CellRecord], pooled: Sequence[str], least: int, rng: np.random.Generator
 ) -> list[Metaphase]:
-    """Return the complete normal cells of records of one part, and cells pooled from its sources of
-    single crops: as many as there are complete ones, `least` of each source."""
-    cells = [load_cell(r) for r in records if r.source not in pooled and r.label == NORMAL]
+    """Return the complete normal cells of records of one part, those of a source of few more than
+    once, and cells pooled from its sources of single crops: as many as there are complete ones,
+    `least` of each source."""
+    whole = [load_cell(r) for r in records if r.source not in pooled and r.label == NORMAL]
+    sizes = Counter(cell.source for cell in whole)
+    cells = [
+        cell for cell in whole for _ in range(ceil(_FEW * max(sizes.values()) / sizes[cell.source]))
+    ]
     count = max(len(cells), least)
     for source in pooled:
         crops = [r for r in records if r.source == source]
