@@ -22,6 +22,7 @@ from screening.build.stages import STAGES, stages_of
 from screening.bundle import Bundle, default_bundle, load_bundle
 from screening.bundle_schema import PartInfo
 from screening.cli import main
+from screening.commands.build import NEW
 from screening.data.split import Split
 from screening.errors import BundleError, ConfigError, ManifestError
 from test_uncertainty_certificate import CERTIFICATE
@@ -136,7 +137,7 @@ def test_a_new_finder_takes_the_place_of_the_given_one(tmp_path):
     )
     parts = bundle.info.parts | {"structure": bundle.info.parts["arbiter"]}
     info = bundle.info.model_copy(update={"parts": parts})
-    given.parts(Bundle(bundle.folder, info, bundle.hash), context, new_finder=True)
+    given.parts(Bundle(bundle.folder, info, bundle.hash), context, ["finder"])
     made = load_bundle(context.folder / "bundle")
     assert {name: made.read_part(name) for name in new} == new
     assert made.info.data["parts_added"] == ["arbiter", "segmenter"]
@@ -157,7 +158,7 @@ def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path):
     image = keras.Input((96, 96, 3), name="image")
     keras.Model(image, keras.layers.Conv2D(1, 96)(image)).save(head / "screener.keras")
     context = replace(made_here, folders={**made_here.folders, "head": head})
-    given.parts(Bundle(bundle.folder, info, bundle.hash), context, new_screener=True)
+    given.parts(Bundle(bundle.folder, info, bundle.hash), context, ["screener"])
     made = load_bundle(context.folder / "bundle")
     assert made.network("screener").size == 96 and made.info.name == context.settings.name
     assert made.load_model("screener").count_params() == 96 * 96 * 3 + 1
@@ -168,11 +169,11 @@ def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path):
 
 def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(tmp_path):
     shipped = load_bundle(default_bundle())
-    stages = {stage.name: stage for stage in stages_of(shipped, new_screener=True)}
+    stages = {stage.name: stage for stage in stages_of(shipped, new=["screener"])}
     assert list(stages)[:5] == ["split", "sets", "slots", "head", "parts"]
     assert stages["parts"].reads == ("split", "head") and "screener" in stages["parts"].sections
     assert stages["sets"].reads == ("split",) and stages["sets"].given == shipped.hash
-    both = {stage.name: stage for stage in stages_of(shipped, new_finder=True, new_screener=True)}
+    both = {stage.name: stage for stage in stages_of(shipped, new=["finder", "screener"])}
     assert both["sets"].reads == ("split", "segmenter", "arbiter") and not both["sets"].given
     assert both["parts"].reads == ("split", "segmenter", "arbiter", "head")
     check_beginning(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=320))
@@ -233,13 +234,29 @@ def test_a_score_is_kept_of_given_parts_only(tmp_path, capsys):
 
 def test_a_new_finder_is_taught_before_the_parts_and_judged_anew(tmp_path, capsys):
     shipped = load_bundle(default_bundle())
-    stages = {stage.name: stage for stage in stages_of(shipped, new_finder=True)}
+    stages = {stage.name: stage for stage in stages_of(shipped, new=["finder"])}
     assert list(stages)[:5] == ["split", "segment-pages", "segmenter", "arbiter", "parts"]
     assert stages["parts"].reads == ("split", "segmenter", "arbiter")
-    kept = ["--new-finder", "--keep-score", "--parts", "x"]
-    for words in (["--new-finder"], kept, ["--new-screener"]):
-        assert main(["build", str(CONFIG), "--smoke", *words, "--out", str(tmp_path / "run")])
-        assert "go with --parts BUNDLE" in capsys.readouterr().err
+    kept = ["--keep-score", "--parts", "x", "--new", "finder"]
+    for words in (["--new", "finder"], kept, ["--new", "screener", "structure"]):
+        assert main(["build", str(CONFIG), "--smoke", "--out", str(tmp_path / "run"), *words])
+        assert "goes with --parts BUNDLE" in capsys.readouterr().err
+
+
+def test_everything_may_be_taught_anew_in_the_order_in_which_it_is_needed():
+    shipped = load_bundle(default_bundle())
+    assert NEW == given.NEW
+    stages = {stage.name: stage for stage in stages_of(shipped, new=given.NEW)}
+    whole = [stage.name for stage in STAGES if stage.name != "base"]
+    assert sorted(stages) == sorted(whole)
+    assert stages["parts"].reads == (
+        "split", "segmenter", "arbiter", "classifier", "temperature", "structure", "head",
+    )  # fmt: skip
+    for name in ("crops", "structure-pages", "sets"):
+        assert stages[name].reads == ("split", "segmenter", "arbiter") and not stages[name].given
+    alone = {stage.name: stage for stage in stages_of(shipped, new=["classifier"])}
+    assert alone["crops"].reads == ("split",) and alone["crops"].given == shipped.hash
+    assert "structure" not in alone and "name" in alone["parts"].sections
 
 
 def test_parts_are_refused_before_anything_is_made(tmp_path, capsys):

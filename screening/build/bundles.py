@@ -15,7 +15,7 @@ from screening.assess.labelled import read_pictures
 from screening.assess.recognise import TRAINED_ON, files_of, trained_on
 from screening.assess.structural import Shown, structural_limits, structure_info
 from screening.build import fusion as fusing
-from screening.build.classifier import CLASSIFIER, temperature_in
+from screening.build.classifier import classifier_part
 from screening.build.config import FusionConfig
 from screening.build.data import records_of, split_in
 from screening.build.model_card import model_card
@@ -30,7 +30,6 @@ from screening.bundle_schema import (
     BundleInfo,
     FilePart,
     FusionInfo,
-    PartInfo,
     Scope,
     StructureInfo,
 )
@@ -53,22 +52,15 @@ TEACHING = (TRAIN, VALIDATION)
 
 def parts(context: Context) -> None:
     """Write a bundle of all parts, not joined into one score yet."""
-    import keras
-
-    from screening.karyogram.crops import CANVAS
-
     config, split = context.settings, split_in(context.of("split"))
     screener_info, screener = screener_part(context.of("head"), config.screener)
-    classifier = keras.models.load_model(context.of("classifier") / CLASSIFIER)
+    classifier_info, classifier = classifier_part(
+        context.of("classifier"), context.of("temperature")
+    )
     structure_info, structure = structure_part(context.of("structure"))
     networks = {
         "screener": screener_info,
-        "classifier": PartInfo(
-            backbone="residual", preprocessing="standard-crop", size=CANVAS[0], width=CANVAS[1],
-            temperature=temperature_in(context.of("temperature")),
-            dropout=classifier.get_layer("drop_hidden").rate,
-            config="classifier.json", weights="classifier.weights.h5",
-        ),
+        "classifier": classifier_info,
         STRUCTURE: structure_info,
     }  # fmt: skip
     files = finder_files(context)

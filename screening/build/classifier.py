@@ -14,9 +14,11 @@ from screening.build.data import complete_cells, records_of, split_in, taught
 from screening.build.runner import Context
 from screening.build.segmenter import locator_of
 from screening.build.workers import each
+from screening.bundle import Bundle
+from screening.bundle_schema import PartInfo
 from screening.data.chromosomes import CellRecord, load_cell
 from screening.data.split import TRAIN, VALIDATION
-from screening.karyogram.crops import toned
+from screening.karyogram.crops import CANVAS, toned
 from screening.karyogram.locate import Locator
 from screening.page_settings import ChromosomeReading
 from screening.train.classifier_crops import Crops, plain_crops, varied_crops
@@ -34,8 +36,9 @@ Calibration patients have no part in a model: they certify it."""
 Job = tuple[str, str, int]
 
 
-def crops(context: Context) -> None:
-    """Cut the crops: plain ones, ones as other laboratories show them, pieces of composed pages."""
+def crops(context: Context, finder: Bundle | None = None) -> None:
+    """Cut the crops: plain ones, ones as other laboratories show them, and pieces of composed pages
+    as `finder`, a bundle, finds them or else this build's parts."""
     config = context.settings
     split = split_in(context.of("split"))
     records = taught(records_of(context.data, config.sources), config.sources)
@@ -45,7 +48,8 @@ def crops(context: Context) -> None:
     jobs += [(PAGES, VALIDATION, HELD_OUT)]
     cut = partial(
         make_crops, context.folder, {part: split.select(records, part) for part in _PARTS},
-        locator_of(context), config.sources.pooled, config.crops.pooled,
+        locator_of(context) if finder is None else Locator.of(finder), config.sources.pooled,
+        config.crops.pooled,
     )  # fmt: skip
     for _ in each(context, cut, jobs, "sets of crops", chunk=1):
         pass
@@ -90,9 +94,19 @@ def temperature(context: Context) -> None:
     context.say(f"temperature {fitted['temperature']:g}")
 
 
-def temperature_in(folder: Path) -> float:
-    """Return what the stage `temperature` chose."""
-    return float(json.loads((folder / "temperature.json").read_text("utf-8"))["temperature"])
+def classifier_part(folder: Path, temperature: Path) -> tuple[PartInfo, keras.Model]:
+    """Return the classifier and its temperature that the stages keep in their folders, as a
+    bundle's part."""
+    import keras
+
+    model = keras.models.load_model(folder / CLASSIFIER)
+    chosen = json.loads((temperature / "temperature.json").read_text("utf-8"))["temperature"]
+    part = PartInfo(
+        backbone="residual", preprocessing="standard-crop", size=CANVAS[0], width=CANVAS[1],
+        temperature=float(chosen), dropout=model.get_layer("drop_hidden").rate,
+        config="classifier.json", weights="classifier.weights.h5",
+    )  # fmt: skip
+    return part, model
 
 
 def adapted_logits(

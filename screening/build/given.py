@@ -7,11 +7,12 @@ that they never saw; a split of today's data may have put some of those elsewher
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from screening import __version__
 from screening.assess.recognise import TRAINED_ON, case_hash
+from screening.build.classifier import classifier_part
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
@@ -29,6 +30,9 @@ BUNDLE = "bundle"
 NEEDED = ("screener", "classifier", "segmenter", "arbiter")
 ADDED = "parts_added"
 """Key of a bundle's `data`: the networks that a build added to those given to it."""
+FINDER, CLASSIFIER, SCREENER = "finder", "classifier", "screener"
+NEW = (FINDER, CLASSIFIER, STRUCTURE, SCREENER)
+"""What a build can teach anew for a given bundle."""
 _APART = "by case, whoever has taught the given parts in train"
 
 
@@ -78,27 +82,27 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
     return Split(found, made.seed, _APART)
 
 
-def parts(
-    bundle: Bundle, context: Context, new_finder: bool = False, new_screener: bool = False
-) -> None:
+def parts(bundle: Bundle, context: Context, new: Collection[str] = ()) -> None:
     """Write the given bundle without what is fitted anew; `data` tells whose parts they are. Of
     its reading only what the settings name is another.
 
-    A reader of structure that it lacks is added, and with `new_finder` this build's finder, with
-    `new_screener` its screener takes the place of its own; who taught them is told as well.
+    A reader of structure that it lacks is added, and what this build has taught anew, `new` of NEW,
+    takes the place of its own; who taught them is told as well.
     """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
     added = {}
-    if STRUCTURE not in info.parts:
+    if STRUCTURE not in info.parts or STRUCTURE in new:
         added[STRUCTURE] = structure_part(context.of("structure"))
-    if new_screener:
-        added["screener"] = screener_part(context.of("head"), config.screener)
-    finder = finder_files(context) if new_finder else {}
+    if CLASSIFIER in new:
+        added[CLASSIFIER] = classifier_part(context.of("classifier"), context.of("temperature"))
+    if SCREENER in new:
+        added[SCREENER] = screener_part(context.of("head"), config.screener)
+    finder = finder_files(context) if FINDER in new else {}
     using = (TRAIN, VALIDATION) if added or finder else (VALIDATION,)
     now = {case_hash(*k) for part in using for k in split_now.part(part) if k[0] in taught}
     seen = info.data[TRAINED_ON] | {"cases": sorted({*seen_by(bundle), *now})}
-    changes = ({"name": config.name} if new_screener else {}) | {
+    changes = ({"name": config.name} if new else {}) | {
         "created": date.today().isoformat(), "tool_version": __version__,
         "reading": _with(info.reading, config.reading),
         "witnesses": config.witnesses, "fusion": None, "certificate": None, "calibration": None,

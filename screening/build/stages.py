@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -29,27 +30,43 @@ def split(context: Context, parts: Bundle | None = None) -> None:
 _FINDER = ("segmenter", "arbiter")
 
 
-def _reader(parts: Bundle | None = None) -> tuple[Stage, ...]:
-    """What teaches the reader of structure, on pages as this build's parts or given ones find
+def _with_finder(
+    run: Callable[..., None], finder: Bundle | None
+) -> tuple[Callable[..., None], tuple[str, ...], str]:
+    """What makes a stage's pages, what it reads, and whose parts it has been given: this build's
+    parts find the chromosomes, or a given `finder` does."""
+    if finder is None:
+        return run, ("split", *_FINDER), ""
+    return partial(run, finder=finder), ("split",), finder.hash
+
+
+def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
+    """What teaches the reader of structure, on pages as this build's parts or a given `finder` find
     them."""
-    if parts is None:
-        pages = Stage(
-            "structure-pages", structure.structure_pages, ("split", *_FINDER),
-            ("sources", "structure_pages", "reading"), True,
-        )  # fmt: skip
-    else:
-        pages = Stage(
-            "structure-pages", partial(structure.structure_pages, finder=parts), ("split",),
-            ("sources", "structure_pages"), True, parts.hash,
-        )  # fmt: skip
+    make, reads, whose = _with_finder(structure.structure_pages, finder)
+    sections = ("sources", "structure_pages", *(() if finder else ("reading",)))
+    pages = Stage("structure-pages", make, reads, sections, True, whose)
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
-def _screener(parts: Bundle, new_finder: bool) -> tuple[Stage, ...]:
-    """What teaches the screener of a bundle anew, from where it is, on karyograms composed now."""
-    whose = "" if new_finder else parts.hash
-    compose = screener.sets if new_finder else partial(screener.sets, finder=parts)
-    reads = ("split", *_FINDER) if new_finder else ("split",)
+def _classifier(finder: Bundle | None = None) -> tuple[Stage, ...]:
+    """What teaches the classifier, on pieces as this build's parts or a given `finder` find
+    them."""
+    cut, reads, whose = _with_finder(classifier.crops, finder)
+    return (
+        Stage("crops", cut, reads, ("sources", "crops", "reading"), True, whose),
+        Stage(
+            "classifier", classifier.classifier, ("split", "crops"),
+            ("sources", "crops", "classifier"), True,
+        ),
+        Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
+    )  # fmt: skip
+
+
+def _screener(parts: Bundle, finder: Bundle | None) -> tuple[Stage, ...]:
+    """What teaches the screener of a bundle anew, from where it is, on karyograms composed now, as
+    this build's parts or a given `finder` find them."""
+    compose, reads, whose = _with_finder(screener.sets, finder)
     return (
         Stage("sets", compose, reads, ("sources", "screener", "sets", "reading"), True, whose),
         Stage(
@@ -91,12 +108,7 @@ STAGES = (
     ),
     Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots")),
     Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
-    Stage("crops", classifier.crops, ("split", *_FINDER), ("sources", "crops", "reading"), True),
-    Stage(
-        "classifier", classifier.classifier, ("split", "crops"),
-        ("sources", "crops", "classifier"), True,
-    ),
-    Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
+    *_classifier(),
     *_reader(),
     Stage(
         "parts", bundles.parts,
@@ -125,30 +137,32 @@ def _kept(parts: Bundle) -> tuple[Stage, ...]:
 
 
 def stages_of(
-    parts: Bundle, keep_score: bool = False, new_finder: bool = False, new_screener: bool = False
+    parts: Bundle, keep_score: bool = False, new: Collection[str] = ()
 ) -> tuple[Stage, ...]:
     """Return the stages that fit score, threshold and certificate for the parts of a bundle, or
-    keep the bundle's own; first those of a `new_finder`, of a `new_screener`, and of the reader of
+    keep the bundle's own; first those of what is `new`, of `given.NEW`, and of the reader of
     structure, where the bundle has none."""
     given.check_given(parts)
-    finder = STAGES[1:4] if new_finder else ()
-    seeing = _screener(parts, new_finder) if new_screener else ()
-    has_reader = structure.STRUCTURE in parts.info.parts
-    reader = () if has_reader else _reader(None if new_finder else parts)
+    finder = None if given.FINDER in new else parts
+    lacks_reader = structure.STRUCTURE not in parts.info.parts
+    finding = STAGES[1:4] if finder is None else ()
+    naming = _classifier(finder) if given.CLASSIFIER in new else ()
+    comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
+    seeing = _screener(parts, finder) if given.SCREENER in new else ()
+    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:])
+    named = ("name", *(("screener",) if seeing else ())) if new else ()
     return (
         Stage(
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
         ),
-        *finder,
+        *finding,
+        *naming,
+        *comparing,
         *seeing,
-        *reader,
         Stage(
-            "parts",
-            partial(given.parts, parts, new_finder=new_finder, new_screener=new_screener),
-            ("split", *(s.name for s in (*finder[1:], *seeing[2:], *reader[1:]))),
-            ("trial", "sources", "reading", "witnesses")
-            + (("name", "screener") if new_screener else ()),
-            given=parts.hash,
+            "parts", partial(given.parts, parts, new=tuple(new)),
+            ("split", *(stage.name for stage in gives)),
+            ("trial", "sources", "reading", "witnesses", *named), given=parts.hash,
         ),
         *(_kept(parts) if keep_score else _fitted(parts)),
     )  # fmt: skip

@@ -13,6 +13,8 @@ from screening.native_log import native_log_filtered
 if TYPE_CHECKING:
     from screening.build.config import BuildConfig
 
+NEW = ("finder", "classifier", "structure", "screener")
+"""What --new takes, the same as `build.given.NEW` without loading it."""
 DRAWN = "drawn"
 """Folder of a trial's chromosomes in RUN."""
 
@@ -38,12 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the reader of structure and its limits are new, which never make a picture less urgent",
     )  # fmt: skip
     parser.add_argument(
-        "--new-finder", action="store_true",
-        help="with --parts: teach the networks that find chromosomes anew, too",
-    )  # fmt: skip
-    parser.add_argument(
-        "--new-screener", action="store_true",
-        help="with --parts: teach the network that sees the whole karyogram anew, from where it is",
+        "--new", nargs="+", default=[], choices=NEW, metavar="PART",
+        help="with --parts: teach these anew, too: finder, classifier, structure, screener (the "
+        "network that sees the whole karyogram, from where it is)",
     )  # fmt: skip
     parser.add_argument(
         "--smoke", action="store_true",
@@ -83,10 +82,9 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.runner import Runner
         from screening.build.screener import check_beginning
         from screening.build.stages import LAST, STAGES, stages_of
-    if given is not None and args.new_screener:
+    if given is not None and "screener" in args.new:
         check_beginning(given, config.screener)
-    new = {"new_finder": args.new_finder, "new_screener": args.new_screener}
-    stages = STAGES if given is None else stages_of(given, args.keep_score, **new)
+    stages = STAGES if given is None else stages_of(given, args.keep_score, args.new)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,10 +112,10 @@ def _check(args: argparse.Namespace) -> None:
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     if args.keep_score and args.parts is None:
         raise ScreeningError("--keep-score keeps the score of a bundle: name it by --parts BUNDLE")
-    if (args.new_finder or args.new_screener) and (args.parts is None or args.keep_score):
+    if args.new and (args.parts is None or args.keep_score):
         raise ScreeningError(
-            "--new-finder and --new-screener go with --parts BUNDLE and without --keep-score: what "
-            "is seen anew is judged anew"
+            "--new goes with --parts BUNDLE and without --keep-score: what is seen anew is judged "
+            "anew"
         )
     if args.workers < 1:
         raise ScreeningError(f"--workers expects 1 or more, received {args.workers}")
