@@ -121,7 +121,7 @@ def main() -> None:
     commit, people = begin(args), pages_of(args)
     cv2.setNumThreads(1)
     rows, every = [], list[Line]()
-    for part in ("test", UNSEEN):
+    for part in people.with_people(["test", UNSEEN]):
         cells = cells_of(people, part)
         folder = args.pictures and args.pictures / part
         pages = [

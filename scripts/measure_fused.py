@@ -201,7 +201,7 @@ def main() -> None:
         f"(several show one patient's cell); “{REAL}” are cells that were aneuploid in life, each "
         "in several looks.\n",
     ]
-    for part in args.parts:
+    for part in pages.with_people(args.parts):
         text += tables(part, looks_at(pages.part(part)), rule)
     title = "The whole rule and its parts, measured"
     write(args, "fused.md", title, commit, pages.bundle, args.data, "\n".join(text))

@@ -202,7 +202,7 @@ def main() -> None:
     rows = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
-        for part in args.parts:
+        for part in people.with_people(args.parts):
             cells = cells_of(people, part)
             for number, family in enumerate(FAMILIES):
                 jobs = [

@@ -176,7 +176,7 @@ def main() -> None:
     mixed: list[Job] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
-        for part in args.parts:
+        for part in people.with_people(args.parts):
             cells = drawn_cells(args.count) if part == DRAWN else cells_of(people, part)
             jobs = jobs_of(cells, part, args.count, args.kinds)
             lines += pool.map(measured, jobs, chunksize=4)
@@ -187,7 +187,7 @@ def main() -> None:
     folder = args.pages / people.split.hash[:12] / f"printed-{args.count}"
     terms = Terms(folder / MANIFEST, passes=args.passes, workers=args.workers)
     told = routes(mixed, folder, people.bundle, terms) if mixed else ""
-    body = report(lines, args.parts, args.kinds, args.count, told)
+    body = report(lines, people.with_people(args.parts), args.kinds, args.count, told)
     title = "Pages as laboratories print them"
     write(args, "printed.md", title, commit, people.bundle, args.data, body)
 

@@ -50,7 +50,7 @@ def main() -> None:
     commit, pages = begin(args), pages_of(args)
     info = pages.bundle.info
     rule, parts = Rule.of(info), {}
-    for name in args.parts:
+    for name in pages.with_people(args.parts):
         part = pages.part(name)
         results = {one.id: found for one, found in zip(part.labelled, part.pictures, strict=True)}
         units = units_of(part.labelled)

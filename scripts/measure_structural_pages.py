@@ -143,7 +143,7 @@ def main() -> None:
         f"of at least 20 megabases; the changed part is the largest of one chromosome. "
         f"{pages.said()} Intervals are exact, 95 %, over pictures.\n",
     ]
-    for part in args.parts:
+    for part in pages.with_people(args.parts):
         text += tables(part, routed(pages.part(part), rule, info.reading))
     title = "Structural changes: what `screen` does with them"
     write(args, "structural_pages.md", title, commit, pages.bundle, args.data, "\n".join(text))

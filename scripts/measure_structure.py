@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+from measured_pages import leaving_out_as
 from report_header import ROOT, add_report_arguments, begin, write
 from scipy.special import log_softmax
 from structure_baselines import Budget, rejoined, seams, shards_of, siamese, siamese_score
@@ -75,23 +76,24 @@ _TAUGHT = 150
 """
 
 
-def settings() -> BuildConfig:
-    """Return the settings of the default bundle."""
-    return read_build(ROOT / "configs" / "default_bundle.yaml", known_depths())
+def settings(bundle: Bundle) -> BuildConfig:
+    """Return the settings of the default bundle, for one that the same sources have taught."""
+    config = read_build(ROOT / "configs" / "default_bundle.yaml", known_depths())
+    return leaving_out_as(config, bundle)
 
 
 def test_cells(data: Path, bundle: Bundle) -> dict[str, list[Metaphase]]:
     """Return the cells of people that the bundle never saw, by laboratory; no pooled ones."""
-    config = settings()
+    config = settings(bundle)
     records = records_of(data, config.sources)
     chosen = [r for r in records if r.source in config.sources.leave_out and r.label == NORMAL]
     found = {PEOPLE: _cells(records, bundle, TEST)}
-    return found | {"unseen laboratory": [load_cell(r) for r in chosen]}
+    return found | ({"unseen laboratory": [load_cell(r) for r in chosen]} if chosen else {})
 
 
 def _cells(records: list[CellRecord], bundle: Bundle, part: str) -> list[Metaphase]:
     """The complete normal cells of the people of a part, as the bundle's were parted."""
-    config = settings()
+    config = settings(bundle)
     pooled = config.sources.pooled
     split = split_by_case(records, config.split.fractions, config.split.seed)
     split = apart_from(split, seen_by(bundle), config.sources)
@@ -275,7 +277,7 @@ def main() -> int:
     text: list[str] = []
     rival = taught = others = None
     if given.shards is not None:
-        people = _cells(records_of(given.data, settings().sources), bundle, TRAIN)
+        people = _cells(records_of(given.data, settings(bundle).sources), bundle, TRAIN)
         people = _some(people, given.cells or _TAUGHT)
         name = f"training-people-{SINGLE_PICTURES}-pictures.npz".replace(" ", "-")
         others = measured_strips(kept / name, people, "pictures", None, given.pages)

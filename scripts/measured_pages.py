@@ -19,7 +19,7 @@ from report_header import ROOT, add_report_arguments
 
 from screening.assess.certification import Terms, scored
 from screening.assess.labelled import LabelledPicture
-from screening.build.config import BuildConfig, read_build
+from screening.build.config import UNSEEN, BuildConfig, read_build
 from screening.build.data import records_of
 from screening.build.given import apart_from, seen_by
 from screening.build.pages import MANIFEST, compose_part, rows_of
@@ -50,8 +50,8 @@ class MeasuredPages:
 
     @cached_property
     def config(self) -> BuildConfig:
-        """Return the settings of the build."""
-        return read_build(self.args.config, known_depths())
+        """Return the settings of the build, the sources that taught the bundle nothing left out."""
+        return leaving_out_as(read_build(self.args.config, known_depths()), self.bundle)
 
     @cached_property
     def records(self) -> list:
@@ -64,6 +64,12 @@ class MeasuredPages:
         asked = self.config.split
         made = split_by_case(self.records, asked.fractions, asked.seed)
         return apart_from(made, seen_by(self.bundle), self.config.sources)
+
+    def with_people(self, parts: Sequence[str]) -> list[str]:
+        """Return the parts that have people: nobody is in `unseen` of a bundle that every source
+        of the data has taught."""
+        everyone = not self.config.sources.leave_out
+        return [part for part in parts if not (everyone and part.startswith(UNSEEN))]
 
     def folder(self, part: str) -> Path:
         """Return the folder of a part, composed where that was not done."""
@@ -101,6 +107,12 @@ class MeasuredPages:
             "bundle (unseen: of a laboratory none of whose people did); "
             f"{self.args.passes} passes.{most}"
         )
+
+
+def leaving_out_as(config: BuildConfig, bundle: Bundle) -> BuildConfig:
+    """Return the settings with those sources left out that taught the bundle nothing."""
+    left_out = [name for name in bundle.info.data.get("left_out", "").split(", ") if name]
+    return config.leaving_out(left_out)
 
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:

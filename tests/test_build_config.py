@@ -81,6 +81,17 @@ def test_the_trial_changes_only_what_it_names():
     assert config.sources.leave_out, "the shipped bundle leaves a laboratory out"
 
 
+def test_sources_are_left_out_whatever_the_file_says():
+    config = read_build(SHIPPED, BASES)
+    everyone = {*config.sources.train_on, *config.sources.leave_out}
+    other = config.leaving_out(["tseng"]).sources
+    assert other.leave_out == ("tseng",) and set(other.train_on) == everyone - {"tseng"}
+    assert config.leaving_out([]).sources.leave_out == ()
+    for names in (["nobody"], sorted(everyone)):
+        with pytest.raises(ConfigError, match="sources to leave out: expected some of"):
+            config.leaving_out(names)
+
+
 def test_the_file_says_what_it_does():
     first, second, third = SHIPPED.read_text("utf-8").splitlines()[:3]
     assert first.startswith("# screening build configs/default_bundle.yaml --data ")

@@ -179,3 +179,12 @@ def test_every_stage_names_what_it_needs(config):
 def test_a_stage_that_finds_chromosomes_names_the_reading(stage):
     if "locator_of(" in inspect.getsource(getattr(stage.run, "func", stage.run)):
         assert "reading" in stage.sections
+
+
+def test_a_laboratory_of_few_cells_shows_them_several_times(data):
+    both = SourcesConfig(train_on=("drawn", "drawn elsewhere"))
+    records = records_of(data, both)
+    cells = complete_cells(records, (), 5, np.random.default_rng(0))
+    few = [cell for cell in cells if cell.source == "drawn elsewhere"]
+    assert len(cells) - len(few) == 12  # the aneuploid ones are no complete normal cells
+    assert len(few) == 4 and len({cell.case for cell in few}) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from screening.build.screener_config import BaseConfig, HeadConfig, ScreenerConfig, SlotsConfig
 from screening.config import PART_NAMES, Strict, in_words, mistakes, read_yaml
+from screening.errors import ConfigError
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.reading_settings import ReadingSettings
 from screening.train import karyogram_set as made
@@ -53,6 +54,20 @@ class SourcesConfig(Strict):
         if stray:
             raise ValueError(f"pooled names {', '.join(stray)}, which no list of sources has")
         return self
+
+    def leaving_out(self, names: Collection[str]) -> SourcesConfig:
+        """Return the same with the sources `names` left out and every other one teaching;
+        ConfigError for one that is in no list, or when none would teach."""
+        every = (*self.train_on, *self.leave_out)
+        strange = [name for name in names if name not in every]
+        teach = tuple(name for name in every if name not in names)
+        if strange or not teach:
+            raise ConfigError(
+                f"sources to leave out: expected some of {', '.join(every)}, not all of them; "
+                f"received {', '.join(names)}"
+            )
+        out = tuple(name for name in every if name in names)
+        return self.model_copy(update={"train_on": teach, "leave_out": out})
 
 
 class DrawnConfig(Strict):
@@ -302,6 +317,10 @@ class BuildConfig(Strict):
         if strange:
             raise ValueError(f"expected fusion.features among {', '.join(labels)}, not {strange}")
         return self
+
+    def leaving_out(self, names: Collection[str]) -> BuildConfig:
+        """Return the settings of a build that only the other sources teach, see `SourcesConfig`."""
+        return self.model_copy(update={"sources": self.sources.leaving_out(names)})
 
     def for_smoke(self, drawn: bool) -> BuildConfig:
         """Return the settings of a trial; with `drawn` cells they are the only source."""

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "anew on people whom it never saw; only a reader of structure that it lacks is trained",
     )  # fmt: skip
     parser.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="SOURCE",
+        help="sources of the data that teach nothing, whatever CONFIG says: what the bundle does "
+        "on them is what another laboratory may expect",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep-score", action="store_true",
         help="with --parts: keep that bundle's score, threshold, confidences and certificate; only "
         "the reader of structure and its limits are new, which never make a picture less urgent",
@@ -127,4 +132,6 @@ def _settings(args: argparse.Namespace) -> BuildConfig:
     from screening.models.backbones import known_depths
 
     config = read_build(args.config, known_depths())
+    if args.leave_out:
+        config = config.leaving_out(args.leave_out)
     return config.for_smoke(drawn=args.data is None) if args.smoke else config
