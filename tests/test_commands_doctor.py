@@ -88,10 +88,10 @@ def test_a_large_page_stays_under_the_bound(tmp_path: Path) -> None:
         "from screening.bundle import default_bundle, load_bundle\n"
         "from screening.karyogram.locate import Locator\n"
         "from screening.worklist.discover import PictureFile\n"
-        "from screening.worklist.pipeline import prepare\n"
+        "from screening.worklist.pipeline import Looking, prepare\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "locator, before = Locator.of(load_bundle(default_bundle())), most()\n"
-        "made = prepare(PictureFile('p', Path(sys.argv[1]), 'c'), 224, {}, locator)\n"
+        "made = prepare(PictureFile('p', Path(sys.argv[1]), 'c'), Looking(224, locator), {})\n"
         "assert made.picture.status == 'ok', made.picture.reason\n"
         "print((most() - before) * 1024 / 6e6)\n"
     )

@@ -32,7 +32,7 @@ from screening.synthesis.style import Style
 from screening.train import karyogram_set as sets
 from screening.train.pictures import load_pictures
 from screening.worklist.discover import PictureFile
-from screening.worklist.pipeline import prepare
+from screening.worklist.pipeline import Looking, prepare
 from shipped import locator
 from tiny_base import TINY
 
@@ -64,10 +64,10 @@ def test_training_and_screening_see_the_same_picture(manifest):
     taught = load_pictures(items, SIZE, locator=locator(), view=COMPACT)
     for item, picture in zip(items, taught.plain, strict=True):
         found = PictureFile("k", item.path, "k")
-        screened = prepare(found, SIZE, {}, locator(), COMPACT)
+        screened = prepare(found, Looking(SIZE, locator(), COMPACT), {})
         assert screened.picture.status == "ok"
         np.testing.assert_array_equal(picture, screened.tensor)
-        plain = prepare(found, SIZE, {}, locator()).tensor
+        plain = prepare(found, Looking(SIZE, locator()), {}).tensor
         assert np.count_nonzero(picture < 200) > 1.2 * np.count_nonzero(plain < 200)
 
 
@@ -136,7 +136,9 @@ def test_a_bundle_trained_on_the_view_says_so_and_screens_by_it(manifest, tmp_pa
     )
     words = ["--bundle", str(bundle), "--passes", "5", "--quiet", "--out", str(tmp_path / "out")]
     assert main(["screen", str(pages), *words]) == 0
-    expected = prepare(PictureFile("k", pages / "k.png", "k"), SIZE, {}, locator(), COMPACT)
+    expected = prepare(
+        PictureFile("k", pages / "k.png", "k"), Looking(SIZE, locator(), COMPACT), {}
+    )
     np.testing.assert_array_equal(seen[0], expected.tensor)
 
 
@@ -155,7 +157,7 @@ def test_what_knows_no_view_is_plain_and_stays_what_it_was_to_the_byte():
 def test_a_plain_bundle_sees_the_page_itself(manifest):
     path = manifest.parent / "0.png"
     page = Page.of(read_image(path))
-    prepared = prepare(PictureFile("k", path, "k"), SIZE, {}, locator())
+    prepared = prepare(PictureFile("k", path, "k"), Looking(SIZE, locator()), {})
     inspection = inspect(page, locator())
     cropped = (inspection.page or page).cropped
     np.testing.assert_array_equal(prepared.tensor, letterbox(cropped, SIZE))

@@ -49,7 +49,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def prepare(path: Path, known: dict[str, str] | None = None, **changes: object) -> Prepared:
     found = replace(PictureFile("a.png", path, "case 7"), **changes)
-    return pipeline.prepare(found, SIZE, known or {}, None)  # type: ignore[arg-type]
+    return pipeline.prepare(found, pipeline.Looking(SIZE, None), known or {})  # type: ignore
 
 
 def test_a_good_picture_becomes_a_tensor_with_all_that_later_stages_need(path):
@@ -214,17 +214,17 @@ def files(count: int, problem: str = "", first: int = 0) -> Drawn:
 def prepared(monkeypatch: pytest.MonkeyPatch) -> Callable[[PictureFile], Prepared]:
     """Pictures are prepared without a file: each has the tensor of its number."""
 
-    def prepare(found, size, known, locator, view="plain", digests=None):  # type: ignore
+    def prepare(found, look, known, digests=None):  # type: ignore
         blank = Picture(found.name, found.case, f"{int(found.name):064x}"[::-1], "ok")
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
         if found.problem:
             return Prepared(replace(blank, status="failed", reason=found.problem))
-        tensor = np.full((size, size), int(found.name), np.uint8)
+        tensor = np.full((SIZE, SIZE), int(found.name), np.uint8)
         return Prepared(blank, tensor, page=Page(tensor), located=FOUND)
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
-    return lambda found: prepare(found, SIZE, {}, None)
+    return lambda found: prepare(found, None, {})
 
 
 class Scorer(FakeScorer):

@@ -32,6 +32,7 @@ from screening.worklist.guard import reason_of
 from screening.worklist.outputs import judged
 from screening.worklist.pipeline import (
     CellReader,
+    Looking,
     OutOfMemory,
     Prepared,
     Scorer,
@@ -107,7 +108,8 @@ class Model:
             name = printable(path.name) or str(path)
             case, suffix = Path(name).stem or name, f"#{frame}" if frame > 1 else ""
             file = PictureFile(name + suffix, path, case, _problem(path), frame, frame)
-            return prepare(file, self._scorer.size, {}, self._locator, self._scorer.view)
+            look = Looking(self._scorer.size, self._locator, self._scorer.view)
+            return prepare(file, look, {})
         blank = Picture(f"array-{number}", f"array-{number}")
         try:
             if not isinstance(source, np.ndarray):

@@ -206,7 +206,7 @@ def score_pictures(
     from screening.karyogram.locate import Locator
     from screening.worklist.discover import PictureFile
     from screening.worklist.ledger import FILE_NAME, Ledger
-    from screening.worklist.pipeline import run_pipeline
+    from screening.worklist.pipeline import Looking, run_pipeline
     from screening.worklist.progress import RunProgress
     from screening.worklist.reader import reader_of
     from screening.worklist.run import options_hash
@@ -225,7 +225,7 @@ def score_pictures(
                 found,
                 scorer,
                 ledger,
-                Locator.of(bundle),
+                Looking(scorer.size, Locator.of(bundle), scorer.view),
                 reader=reader_of(bundle, scorer.passes, args.seed, args.device, args.engine),
                 batch_size=args.batch_size,
                 workers=args.workers or min(4, os.cpu_count() or 1),

@@ -74,6 +74,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
     )
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a picture whose chromosomes are not found by then fails, the others go on; 0: "
+        "none, and what crashes a decoder ends the run (%(default)g)",
+    )
     add_pass_arguments(parser)
 
 
@@ -101,7 +109,8 @@ def prepared(
 ) -> tuple[Settings, BundleScorer, Locator, BundleReader | None]:
     """Return the run that is asked for, and what scores, finds and reads in it; ScreeningError for
     wrong values or an unusable bundle."""
-    check_passes(args)
+    limit = f"--time-limit expects 1 to 86400 seconds, or 0, received {args.time_limit:g}"
+    check_passes(args, *([] if args.time_limit == 0 or 1 <= args.time_limit <= 86_400 else [limit]))
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.reader import reader_of
@@ -130,6 +139,7 @@ def prepared(
         quiet=args.quiet,
         save_chromosomes=args.save_chromosomes,
         shard=shard,
+        time_limit=args.time_limit,
     )
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     return settings, scorer, Locator.of(bundle), reader

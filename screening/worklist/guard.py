@@ -13,6 +13,7 @@ from screening.errors import ImageError, ScreeningError
 from screening.worklist.printable import printable
 
 _LONGEST = 200  # characters of an error's own words: TensorFlow's run to kilobytes
+_NO_MEMORY = -4  # of OpenCV
 _UNEXPECTED = re.compile(r"could not be processed \((\w+)")
 
 
@@ -33,12 +34,27 @@ def reason_of(error: Exception) -> str:
     return f"could not be processed ({_line(f'{type(error).__name__}: {error}')})"
 
 
+def took_too_long(seconds: float) -> str:
+    """Return that looking at a picture was given up after so many seconds."""
+    return f"took longer than {seconds:g} s to look at (--time-limit): is it one karyogram?"
+
+
+def broke_down(status: int | None) -> str:
+    """Return that the process that looked at a picture ended, with an exit status; a negative one
+    is a signal."""
+    if status == -9:
+        return "what looked at it was ended by the system: not enough memory for this picture?"
+    told = "" if status is None else f" (status {status})"
+    return f"what looked at it broke down{told}: the file may be damaged"
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether memory ran out, of the machine or of its device: the engines have errors of
     their own for it."""
     own = type(error).__name__ == "RuntimeException" and "alloc" in str(error)  # ONNX Runtime
     tensorflow = type(error).__name__ == "ResourceExhaustedError"
-    return isinstance(error, MemoryError) or own or tensorflow
+    opencv = type(error).__module__ == "cv2" and getattr(error, "code", 0) == _NO_MEMORY
+    return isinstance(error, MemoryError) or own or tensorflow or opencv
 
 
 def shared_fault(reasons: Iterable[str]) -> str:

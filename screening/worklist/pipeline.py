@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
@@ -38,9 +38,11 @@ from screening.setting_types import COMPACT, PLAIN
 from screening.worklist.crops import noteworthy
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import is_out_of_memory, reason_of
-from screening.worklist.ledger import Ledger
 from screening.worklist.looked import Place, heat, plain_place
-from screening.worklist.reader import ReadCell
+
+if TYPE_CHECKING:
+    from screening.worklist.ledger import Ledger
+    from screening.worklist.reader import ReadCell
 
 THUMBNAIL_SIDE = 320  # px, longest side: a karyogram's chromosomes are still told apart
 THUMBNAIL_BYTES = 6 * 1024  # a page of 1,000 pictures stays near 8 MB
@@ -111,11 +113,29 @@ class Prepared:
     places: tuple[Place, ...] = ()
 
 
+Look = Callable[[PictureFile, Picture], Prepared]
+"""What makes of a file, and the picture that names it, one that is read and judged."""
+
+
+@dataclass(frozen=True)
+class Looking:
+    """The usual `Look`, in this process: for a model of `size` px that sees the `view`."""
+
+    size: int
+    locator: Locator
+    view: str = PLAIN
+
+    def __call__(self, found: PictureFile, blank: Picture) -> Prepared:
+        """Return the picture of the file; raises what reading it raises."""
+        grey = read_image(found.path, frame=found.frame)
+        return inspected(grey, blank, self.size, self.locator, self.view)
+
+
 def run_pipeline(
     images: Sequence[PictureFile],
     scorer: Scorer,
     ledger: Ledger,
-    locator: Locator,
+    look: Look,
     *,
     reader: CellReader | None = None,
     keeper: Keeper | None = None,
@@ -146,7 +166,7 @@ def run_pipeline(
         settled.clear()
 
     def work(found: PictureFile) -> Prepared:
-        return prepare(found, scorer.size, known, locator, scorer.view, digests)
+        return prepare(found, look, known, digests)
 
     new = 0
     for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
@@ -167,14 +187,9 @@ def run_pipeline(
 
 
 def prepare(
-    found: PictureFile,
-    size: int,
-    known: Mapping[str, str],
-    locator: Locator,
-    view: str = PLAIN,
-    digests: Digests | None = None,
+    found: PictureFile, look: Look, known: Mapping[str, str], digests: Digests | None = None
 ) -> Prepared:
-    """Return `found` read, judged and made ready for a model of `size` px that sees the `view`.
+    """Return `found` read, judged and made ready by `look`.
 
     Never raises for one picture. `known` maps names to the content hashes that the ledger holds.
     """
@@ -185,7 +200,7 @@ def prepare(
         blank = replace(blank, sha256=content_hash(found, digests))
         if known.get(found.name) == blank.sha256:
             return Prepared(blank, known=True)
-        return inspected(read_image(found.path, frame=found.frame), blank, size, locator, view)
+        return look(found, blank)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 

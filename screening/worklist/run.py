@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,9 +21,10 @@ from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
 from screening.worklist.discover import Discovery, PictureFile, discover
+from screening.worklist.isolated import isolated
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard, set_aside
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
-from screening.worklist.pipeline import CellReader, Digests, Scorer, run_pipeline
+from screening.worklist.pipeline import CellReader, Digests, Look, Looking, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
 from screening.worklist.shard import Shard
 
@@ -39,7 +41,8 @@ class Settings:
     `bundle_name` say whose numbers these are; `device` and `engine` are as asked for;
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
     bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
-    cases of this part are screened (None: all)."""
+    cases of this part are screened (None: all); `time_limit`: seconds for finding the chromosomes
+    of a picture, see `worklist.isolated` (0: none)."""
 
     folder: Path
     out: Path
@@ -58,6 +61,7 @@ class Settings:
     save_chromosomes: bool = False
     info: BundleInfo | None = None
     shard: Shard | None = None
+    time_limit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,13 @@ def screen_folder(
     ready: Callable[[PictureFile], bool] = lambda found: True,
     stop: Callable[[], bool] = lambda: False,
     digests: Digests | None = None,
+    look: Look | None = None,
 ) -> Summary:
     """Screen every picture of `settings.folder` and write the outputs into `settings.out`.
 
     With a `reader`, the chromosomes of each are found and read one by one. Files that are not
     `ready` are left for a later run; once `stop` is true the outputs are written with what is
-    known, and say so. `digests`: see `run_pipeline`.
+    known, and say so. `digests`: see `run_pipeline`; `look` stands in for `looking`.
 
     Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
     holds earlier results and neither resume nor overwrite is asked for.
@@ -120,8 +125,9 @@ def screen_folder(
         choose=lambda found: ready(found) and (shard is None or shard.holds(found.case)),
     )
     ledger, warnings = _open_ledger(settings, scorer.passes)
-    with ledger:
-        found = [picture.name for picture in discovery.images]
+    found = [picture.name for picture in discovery.images]
+    looks = nullcontext(look) if look else looking(settings, scorer, locator, len(found))
+    with ledger, looks as look:
         info = settings.info.model_dump_json() if settings.info is not None else ""
         ledger.begin(_noted(settings, scorer, discovery), started, found, info)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
@@ -129,7 +135,7 @@ def screen_folder(
                 discovery.images,
                 scorer,
                 ledger,
-                locator,
+                look,
                 reader=reader,
                 keeper=keeper,
                 batch_size=settings.batch_size,
@@ -156,6 +162,15 @@ def screen_folder(
         ledger.finish(facts.finished, how)
     left_out = str(discovery.left_out) if discovery.ignored else ""
     return Summary(statuses, routes, new, seconds, warnings, left_out)
+
+
+def looking(
+    settings: Settings, scorer: Scorer, locator: Locator, pictures: int | None = None
+) -> AbstractContextManager[Look]:
+    """Return what looks at the pictures of a run, for as long as it is entered; of no more than so
+    many `pictures`."""
+    workers = settings.workers if pictures is None else min(settings.workers, pictures)
+    return isolated(Looking(scorer.size, locator, scorer.view), settings.time_limit, workers)
 
 
 def broken_off(count: int, images: int) -> str:
@@ -257,6 +272,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "overwrite": settings.overwrite,
         "save_chromosomes": settings.save_chromosomes,
         "shard": str(settings.shard) if settings.shard is not None else "",
+        "time_limit": settings.time_limit,
     }
 
 

@@ -24,8 +24,8 @@ from screening.worklist.discover import (
     discover,
 )
 from screening.worklist.ledger import LedgerInUse
-from screening.worklist.pipeline import CellReader, Digests, Scorer
-from screening.worklist.run import Settings, Summary, screen_folder
+from screening.worklist.pipeline import CellReader, Digests, Look, Scorer
+from screening.worklist.run import Settings, Summary, looking, screen_folder
 
 PATIENCE = 60.0
 """Seconds after which a file that stays empty or locked is taken all the same, and fails."""
@@ -77,20 +77,18 @@ class Watch:
         mends: a full disk, memory, a ledger that is gone.
         """
         check_folder(self.settings.folder)
-        while not self.stop():
-            try:
-                self._look()
-            except (NoFolder, NothingToScreen, LedgerInUse) as error:
-                if self.summary is None and isinstance(error, LedgerInUse):
-                    raise
-                self._waiting(error)
-            self._pause()
+        with looking(self.settings, self.scorer, self.locator) as look:
+            while not self.stop():
+                try:
+                    settled = self._settled()
+                    if settled and settled != self._done and not self.stop():
+                        self._round(settled, look)
+                except (NoFolder, NothingToScreen, LedgerInUse) as error:
+                    if self.summary is None and isinstance(error, LedgerInUse):
+                        raise
+                    self._waiting(error)
+                self._pause()
         return self.summary
-
-    def _look(self) -> None:
-        settled = self._settled()
-        if settled and settled != self._done and not self.stop():
-            self._round(settled)
 
     def _settled(self) -> dict[Path, _Stamp]:
         """The files that are as they were at the last look; none while the folder is away."""
@@ -121,7 +119,7 @@ class Watch:
             self._done = {}  # a drive that was away: what failed meanwhile is tried again
         return settled
 
-    def _round(self, settled: dict[Path, _Stamp]) -> None:
+    def _round(self, settled: dict[Path, _Stamp], look: Look) -> None:
         failed = self.summary.statuses.get("failed", 0) if self.summary is not None else 0
 
         def ready(found: PictureFile) -> bool:
@@ -129,7 +127,7 @@ class Watch:
 
         self.summary = screen_folder(
             self.settings, self.scorer, self.locator, self.reader,
-            ready=ready, stop=self.stop, digests=self._digests,
+            ready=ready, stop=self.stop, digests=self._digests, look=look,
         )  # fmt: skip
         self._said = ""
         self.say(_line(self.summary))
