@@ -55,7 +55,7 @@ def add_pass_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=int, default=8, help="pictures scored and kept together (%(default)s)"
     )
     parser.add_argument(
-        "--workers", type=int, help="threads that read pictures (default: up to 4, one per core)"
+        "--workers", type=int, help="pictures read at once (default: up to 4, one per core)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or gpu:N (%(default)s)")
     add_engine(parser)
