@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 import os
 import re
 import signal
@@ -96,6 +97,21 @@ def test_what_crashes_or_fills_the_memory_fails_alone(tmp_path: Path) -> None:
     assert said["fills"].reason == "not enough memory for this picture"
     assert said["torn"].reason == "could not be processed (ValueError: torn)"
     assert len(noted(tmp_path / "noted")) == 6
+
+
+@LINUX
+def test_ctrl_c_while_the_libraries_load_ends_no_process(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with isolated(Odd(tmp_path / "noted"), 60.0, 2) as look:
+        assert signal.getsignal(signal.SIGINT) is before
+        for process in multiprocessing.active_children():
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGINT)
+        assert look(*file("good")).picture.status == "ok"
+    assert not multiprocessing.active_children()
+    assert capfd.readouterr().err == ""
 
 
 def test_without_a_limit_it_is_this_process_that_looks(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ MOST_MEMORY = 4 << 30
 """Bytes for one picture, where the system can hold to it (Linux); the largest that are read, 100
 million pixels, were seen to take 1.6 GiB, and 15 seconds on a busy core."""
 _STARTED = 300.0  # seconds for the libraries to load, on a machine that does much else
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ORPHAN = 10.0  # seconds beyond the limit: nobody is there to end the process
 
 
@@ -70,7 +71,8 @@ class _Pool:
         self._lock = threading.Lock()
         self._given_up: set[str] = set()
         # At once, so that the libraries load there while the networks load here.
-        self._idle = [_Worker(*self._how) for _ in range(workers)]
+        with _signals_ignored():
+            self._idle = [_Worker(*self._how) for _ in range(workers)]
 
     def __call__(self, found: PictureFile, blank: Picture) -> Prepared:
         """Return the picture as `look` does, or failed with the reason: it took too long, or what
@@ -149,9 +151,24 @@ class _Worker:
         return self.process.exitcode if ended is None else ended
 
 
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Let what starts inside ignore the signals from its first moment: Ctrl-C is for all processes
+    of a terminal, and while its libraries load it would answer with a traceback."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may do that
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _serve(pipe: Connection, look: Look, seconds: float, threads: int) -> None:
     """Look at one picture after the other, in a process of its own, until the pipe ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the run decides when this ends
+    for number in _SIGNALS:  # the run decides when this ends
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(threads)
     _limit_memory()
