@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -43,6 +44,36 @@ def test_what_is_given_is_kept_with_its_time_and_never_changed(verdicts):
                 other.execute(change)
     other.close()
     assert verdicts.all() == [first, second]
+
+
+def test_the_last_verdict_stands_though_the_clock_was_set_back(verdicts, monkeypatch):
+    class Clock(datetime):
+        """Goes back by an hour each time that it is asked."""
+
+        left = 12
+
+        @classmethod
+        def now(cls, tz=None):
+            cls.left -= 1
+            return cls(2026, 3, 29, cls.left, tzinfo=tz)
+
+    monkeypatch.setattr("screening.review.verdicts.datetime", Clock)
+    for decision in ("normal", "abnormal", "cannot say"):
+        last = verdicts.add(replace(GOOD, decision=decision, iscn=""))
+        other = verdicts.add(replace(GOOD, case="case-2", decision="normal", iscn=""))
+    assert latest(verdicts.all())["ab", "case-1", GOOD.image] == last
+    assert latest(verdicts.all())["ab", "case-2", GOOD.image] == other
+    given = [one.given for one in verdicts.all() if one.case == "case-1"]
+    assert given == sorted(given) and len(set(given)) == 3
+    # What a colleague gave tomorrow, and by another zone's clock, is answered here today.
+    ahead = replace(GOOD, id="2" * 32, given="2027-01-01T00:30:00+05:00", note="ahead")
+    assert verdicts.take_over([ahead]) == 1
+    assert latest(verdicts.all())["ab", "case-1", GOOD.image].note == "ahead"
+    answer = verdicts.add(GOOD)
+    assert answer.given.startswith("2026-12-31T19:30:00.001")
+    assert latest(verdicts.all())["ab", "case-1", GOOD.image] == answer
+    never = replace(GOOD, id="3" * 32, given="9999-12-31T23:59:59.999+00:00")
+    assert verdicts.take_over([never]) == 1 and verdicts.add(GOOD).given
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ class Standing:
         """Return the readers of a case, each with the decision on the case, else the last one on a
         cell of it."""
         told: dict[str, PersonVerdict] = {}
-        for one in sorted(self.of_case(case), key=lambda v: (v.image == "", v.given)):
+        for one in sorted(self.of_case(case), key=lambda v: (v.image == "", v.when)):
             told[one.initials.casefold()] = one
         return [(one.initials, one.decision) for one in told.values()]
 

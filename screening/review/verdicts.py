@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from screening.classes import ABNORMAL, CHROMOSOMES, MARKER, NORMAL, NOT_A_CHROMOSOME
@@ -76,6 +76,11 @@ class PersonVerdict:
     def subject(self) -> tuple[str, str]:
         """Return what was judged: the case and the image, "" for all of the case."""
         return self.case, self.image
+
+    @property
+    def when(self) -> datetime:
+        """Return when it was given: as text, times of two zones do not compare."""
+        return datetime.fromisoformat(self.given)
 
 
 COLUMNS = tuple(each.name for each in fields(PersonVerdict))
@@ -144,9 +149,16 @@ class Verdicts:
 
     def add(self, verdict: PersonVerdict) -> PersonVerdict:
         """Return the verdict as it was stored: on disk, with its time and id. VerdictError for one
-        that cannot be taken."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        stored = replace(checked(verdict), given=now, id=uuid.uuid4().hex)
+        that cannot be taken.
+
+        Its time is later than that of any verdict on its case, even where the clock was set back:
+        what stands is decided by it.
+        """
+        verdict, now = checked(verdict), datetime.now(UTC)
+        with contextlib.suppress(OverflowError):  # one that was taken over from the year 9999
+            now = max([now, *(time + timedelta(milliseconds=1) for time in self._times(verdict))])
+        given = now.astimezone(UTC).isoformat(timespec="milliseconds")
+        stored = replace(verdict, given=given, id=uuid.uuid4().hex)
         self._insert([stored])
         return stored
 
@@ -162,6 +174,13 @@ class Verdicts:
                 " shown, bundle, given, id FROM verdicts ORDER BY number"
             ).fetchall()
         return [_verdict(row) for row in rows]
+
+    def _times(self, verdict: PersonVerdict) -> list[datetime]:
+        """When the verdicts on the same case were given."""
+        query = "SELECT given FROM verdicts WHERE patient_case = ?"
+        with self._connected() as connection:
+            rows = connection.execute(query, (verdict.case,)).fetchall()
+        return [datetime.fromisoformat(given) for (given,) in rows]
 
     def _insert(self, verdicts: Sequence[PersonVerdict]) -> int:
         with self._connected() as connection:
@@ -212,7 +231,7 @@ def latest(verdicts: Sequence[PersonVerdict]) -> dict[tuple[str, str, str], Pers
     Of verdicts that were given elsewhere and taken over the later time decides.
     """
     standing: dict[tuple[str, str, str], PersonVerdict] = {}
-    for verdict in sorted(verdicts, key=lambda each: each.given):
+    for verdict in sorted(verdicts, key=lambda each: each.when):
         standing[verdict.initials.casefold(), *verdict.subject] = verdict
     return standing
 
