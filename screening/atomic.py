@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+HALF_WRITTEN = ".part"
+"""How the names of files and folders begin that are not in place yet."""
 # Windows makes safe only what was opened for writing, and opens no folder.
 _TO_SYNC = os.O_RDONLY if os.name == "posix" else os.O_RDWR
 
@@ -89,7 +91,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 def _hidden(path: Path, writer: str = "") -> Path:
     """A hidden name beside `path` with its endings, which some libraries judge a file by."""
-    return path.with_name(f".part{writer}-{path.name}")
+    return path.with_name(f"{HALF_WRITTEN}{writer}-{path.name}")
 
 
 def _sync_names(folder: Path) -> None:

@@ -4,11 +4,11 @@
 
 Killed at random moments and in front of each of its writes; on a full disk (a small tmpfs of every
 size where mounting is allowed, and an error at each write); with a folder that is read-only or
-vanishes; with a ledger that was damaged; two runs at once. After every fault the results in the
-ledger are compared with those of an unbroken run, one by one, and after the last attempt all files
-byte for byte, times aside. With --networks that many runs of the shipped bundle over the demo are
-killed as well, through the command line. Writes reports/faults.md; ends with 1 when anything was
-lost.
+vanishes; with a ledger that was damaged; two runs at once; with a clock that is set back. `watch`,
+`tune` and `build` are killed as well. After every fault the results in the ledger are compared with
+those of an unbroken run, one by one, and after the last attempt all files byte for byte, times
+aside. With --networks that many runs of the shipped bundle over the demo are killed as well,
+through the command line. Writes reports/faults.md; ends with 1 when anything was lost.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fault_bench import (
     DONE,
     KILLED,
     TOLD,
+    Act,
     Attempt,
     Bench,
     Tally,
@@ -35,6 +36,14 @@ from fault_bench import (
     disk_full,
     kept,
 )
+from fault_commands import (
+    MOST_ATTEMPTS,
+    Building,
+    Tuning,
+    clock_set_back,
+    killed_command,
+    killed_watching,
+)
 from report_header import ROOT, add_report_arguments, begin, write
 
 from screening.bundle import default_bundle, load_bundle
@@ -42,31 +51,33 @@ from screening.demo import demo_folder
 from screening.metrics import markdown_table
 from screening.worklist.ledger import FILE_NAME
 
-_MOST_ATTEMPTS = 50
-"""A run that is not through after so many attempts makes no progress: that is a result lost."""
 
-
-def until_done(bench: Bench, tally: Tally, out: Path, before: dict) -> None:
-    """Go on without a fault until the outputs are written, and compare them."""
-    last = bench.attempt(out)
+def until_done(
+    bench: Bench, tally: Tally, out: Path, before: dict, trap: Act | None = None
+) -> None:
+    """Go on without being broken off until the outputs are written, and compare them."""
+    last = bench.attempt(out, trap=trap)
     bench.checked(tally, out, before, last)
     tally.lost += last.outcome != DONE
 
 
-def killed_at_random(bench: Bench, kills: int, rng: np.random.Generator) -> Tally:
-    """Return what became of runs killed at any moment, each continued until it is through."""
+def killed_at_random(
+    bench: Bench, kills: int, rng: np.random.Generator, trap: Act | None = None
+) -> Tally:
+    """Return what became of runs killed at any moment, each continued until it is through; `trap`
+    is called in each before it begins."""
     tally, number = Tally(), 0
     while tally.injected < kills:
         out, before = bench.place(f"killed{number}"), {}
         number += 1
-        for _ in range(_MOST_ATTEMPTS):
+        for _ in range(MOST_ATTEMPTS):
             wait = float(rng.uniform(0, 1.1 * bench.seconds))
-            attempt = bench.attempt(out, kill_after=wait)
+            attempt = bench.attempt(out, wait, trap)
             before = bench.checked(tally, out, before, attempt)
             tally.injected += attempt.outcome == KILLED
             if attempt.outcome != KILLED or tally.injected >= kills:
                 break
-        until_done(bench, tally, out, before)
+        until_done(bench, tally, out, before, trap)
         shutil.rmtree(out)
     return tally
 
@@ -282,6 +293,13 @@ def measure(bench: Bench, kills: int, seed: int = 0) -> dict[str, Tally | None]:
         "folder deleted under the run": vanished(bench),
         "ledger damaged": damaged(bench, some, rng),
         "two runs into one folder": two_at_once(bench, some, rng),
+        "`watch`: kill -9 while pictures arrive": killed_watching(bench, kills, rng),
+        "`tune`: kill -9, any moment or write": killed_command(Tuning(bench.scratch), kills, rng),
+        "`build`: kill -9, any moment or write": killed_command(
+            Building(bench.scratch), kills, rng
+        ),
+        "clock set back, kill -9": killed_at_random(bench, some, rng, clock_set_back),
+        "`watch`: clock set back, kill -9": killed_watching(bench, some, rng, clock_set_back),
     }
 
 
@@ -319,7 +337,12 @@ for the user. *lost*: results that were in the ledger before and are not after, 
 a row at the end. *doubled*: scored although the ledger had the result, or twice. *wrong*: another
 result or another file than the unbroken run's (times aside). *half-written*: a table that is there
 but not whole. A damaged ledger is kept under another name and its results are made anew, which is
-not counted as doubled.
+not counted as doubled. `watch` screens the same pictures, which arrive one by one in any order
+while it is killed. `tune` makes a bundle of 24 labelled pages and keeps their results:
+*half-written* is a bundle that does not load or is not that of an unbroken one, *told* that it is
+already there. `build` runs three small stages that go on with the parts that they find:
+*half-written* is one that says it is done and is not whole. A clock that is set back goes an hour
+back whenever it is asked for the time of day.
 
 {table(tallies)}
 """

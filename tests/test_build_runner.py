@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from screening.build.progress import BuildProgress
-from screening.build.runner import BEGUN, DONE, BuildError, Context, Runner, Stage
+from screening.build.runner import BEGUN, DONE, BuildError, Context, Runner, Stage, outputs_hash
 from screening.config import Strict
 
 
@@ -97,6 +97,16 @@ def test_a_stage_killed_midway_goes_on_with_what_it_left(journal, tmp_path):
     assert journal.ran == ["one", "two", "three"]
     log = (tmp_path / "build.log").read_text()
     assert "[1/3] one: done before" in log and "[2/3] two: goes on" in log
+
+
+def test_what_a_kill_left_half_written_is_no_output(journal, tmp_path):
+    runner(journal, tmp_path).run()
+    whole = outputs_hash(tmp_path / "01-one")
+    (tmp_path / "01-one" / f".part-{DONE}").write_text("{")
+    (tmp_path / "01-one" / BEGUN).write_text((tmp_path / "01-one" / DONE).read_text())
+    assert outputs_hash(tmp_path / "01-one") == whole
+    runner(journal, tmp_path).run()
+    assert journal.ran == ["one", "two", "three"] and not (tmp_path / "01-one" / BEGUN).exists()
 
 
 def test_done_is_written_last(journal, tmp_path):

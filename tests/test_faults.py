@@ -26,6 +26,10 @@ found = {
     "full": faults.full_at_writes(bench, 4),
     "damaged": faults.damaged(bench, 6, rng),
     "two": faults.two_at_once(bench, 2, rng),
+    "watch": faults.killed_watching(bench, 2, rng),
+    "tune": faults.killed_command(faults.Tuning(bench.scratch), 4, rng),
+    "build": faults.killed_command(faults.Building(bench.scratch), 6, rng),
+    "clock": faults.killed_at_random(bench, 2, rng, faults.clock_set_back),
 }
 print(json.dumps({name: asdict(one) | {"said": sorted(one.said)} for name, one in found.items()}))
 """
@@ -42,7 +46,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["random", "write", "full", "damaged", "two"])
+@pytest.mark.parametrize(
+    "name", ["random", "write", "full", "damaged", "two", "watch", "tune", "build", "clock"]
+)
 def test_nothing_is_lost_doubled_wrong_or_half_written(found: dict[str, dict], name: str) -> None:
     tally = found[name]
     assert tally["injected"] >= 2

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from screening import __version__
-from screening.atomic import replace_files
+from screening.atomic import HALF_WRITTEN, replace_files
 from screening.build.progress import BuildProgress
 from screening.errors import ScreeningError
 from screening.images.normalise import VERSION as LOOK
@@ -145,6 +145,7 @@ class Runner:
         folder, number = self.folder(stage.name), self.stages.index(stage) + 1
         title = f"[{number}/{len(self.stages)}] {stage.name}"
         if self.is_done(stage.name):
+            (folder / BEGUN).unlink(missing_ok=True)  # killed between the two
             self.progress.say(f"{title}: done before")
             return
         inputs = self._inputs(stage)
@@ -252,11 +253,14 @@ def _only(settings: Any, sections: Sequence[str]) -> SimpleNamespace:
 
 
 def outputs_hash(folder: Path) -> str:
-    """Return the sha256 (hex) of the names and contents of all files of a stage's folder."""
+    """Return the sha256 (hex) of the names and contents of all files of a stage's folder.
+
+    Without those that `atomic` had not put in place when an attempt was killed.
+    """
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
-        if name in (BEGUN, DONE):
+        if name in (BEGUN, DONE) or path.name.startswith(HALF_WRITTEN):
             continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
