@@ -117,7 +117,7 @@ STAGES = (
     *_reader(),
     Stage(
         "parts", bundles.parts,
-        ("split", *_FINDER, "head", "classifier", "temperature", "structure"),
+        ("split", *_FINDER, "sets", "head", "classifier", "temperature", "structure"),
         ("name", "trial", "sources", "screener", "reading", "witnesses"),
     ),
     *_fitted(),
@@ -154,7 +154,7 @@ def stages_of(
     naming = _classifier(finder) if given.CLASSIFIER in new else ()
     comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
     seeing = _screener(parts, finder) if given.SCREENER in new else ()
-    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:])
+    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[:1], *seeing[2:])
     named = ("name", *(("screener",) if seeing else ())) if new else ()
     return (
         Stage(
