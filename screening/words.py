@@ -38,7 +38,6 @@ OF_A_TRIAL = (
 )
 NO_ANSWER = "the model gave no usable answer"
 NOT_COUNTED = "the chromosomes were not counted"
-ONLY_FOUND = "Shown is only what was taken for a chromosome: one that was missed is not seen here."
 OUT_OF_ORDER = "the chromosomes do not follow the order of a karyogram"
 
 
@@ -225,19 +224,6 @@ def objects_counted(found: int, expected: int) -> str:
     if found > expected:
         return f"{said}: a chromosome too many, or a fragment?"
     return f"{said}: homologs that touch, or a missing chromosome?"
-
-
-def suggested(route: str, karyotype: str) -> str:
-    """Return the head of a picture that leaves the program: its route, its karyotype if any."""
-    return f"Route: {route}" + (f", suggested karyotype {karyotype}" if karyotype else "")
-
-
-def not_pictured(names: Sequence[str], folder: str) -> str:
-    """Return that the DICOM reports of pictures show none, not found in `folder` as screened."""
-    return (
-        f"DICOM reports of {counted(len(names), 'picture')} are without a karyogram and under the "
-        f"name of the case alone, not found as screened in {folder}: {first_of(names, 3)}"
-    )
 
 
 # Chromosomes of a cell.

@@ -100,8 +100,6 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "kept_from_flag": itertools.product(PROBABILITIES, (0.0001, 0.04, 0.9997), (0.5, 0.8, 1.0)),
     "kept_from_low_priority": itertools.product(PROBABILITIES, (0.0001, 0.9997), (0.5, 1.0)),
     "normal_improbable": itertools.product((*PROBABILITIES, *NO_PROBABILITY), (0.5, 0.9, 0.995)),
-    "suggested": itertools.product(ROUTES, ("", "47,XX,+21")),
-    "not_pictured": [(["a.dcm"] * n, "in") for n in (1, 2, 5)],
     "objects_counted": itertools.product(COUNTS, (46,)),
     "not_a_cell": [(n,) for n in COUNTS],
     "turned": [("upside down",)],

@@ -45,7 +45,18 @@ WHO = {
     "SeriesInstanceUID": SERIES, "SOPInstanceUID": PICTURE, "OtherPatientIDs": "ELSEWHERE-1",
     "SOPClassUID": SecondaryCaptureImageStorage, "ReferringPhysicianName": "Arzt^Eva",
 }  # fmt: skip
-SECRETS = ("Müller", "4711", "19700101", "ACC-9", "S-1", "Arzt", "ELSEWHERE", STUDY, SERIES, PICTURE)
+SECRETS = (
+    "Müller",
+    "4711",
+    "19700101",
+    "ACC-9",
+    "S-1",
+    "Arzt",
+    "ELSEWHERE",
+    STUDY,
+    SERIES,
+    PICTURE,
+)
 LONG, ODD = "ö" * 70, " é <b>"
 PRINTED = (300, 2, 420, 12)  # what is printed on the page, x0, y0, x1, y1
 CASES = ("known", "multi", "nostudy", "odd sex", LONG, "plain", ODD)
@@ -88,7 +99,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeptRun:
     write(folder / "multi" / "m.dcm", frames, **several | {"SOPClassUID": MULTI_FRAME})
     no_study = {key: value for key, value in WHO.items() if key != "StudyInstanceUID"}
     write(folder / "nostudy" / "n.dcm", page(4), **no_study)
-    odd = WHO | {"PatientSex": "female", "SOPInstanceUID": PICTURE + "2"}
+    odd = WHO | {"PatientSex": "female", "SOPInstanceUID": PICTURE + "2", "PatientName": "Li"}
     with pydicom.config.disable_value_validation():
         write(folder / "odd sex" / "o.dcm", page(5), **odd | {"StudyDate": "20261399"})
     write(folder / LONG / ("l" * 200 + ".dcm"), page(6))

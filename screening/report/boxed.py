@@ -49,12 +49,12 @@ def boxed(
     page = np.full((len(top) + grey.shape[0] + len(bottom), width, 3), 255, np.uint8)
     page[: len(top)], page[len(page) - len(bottom) :] = top, bottom
     left = (width - grey.shape[1]) // 2
-    shown = page[len(top) : len(top) + grey.shape[0], left : left + grey.shape[1]]
-    shown[:] = grey[..., None]
+    page[len(top) : len(top) + grey.shape[0], left : left + grey.shape[1]] = grey[..., None]
     for one in found:
         if one.seen is not None:
             x, y, w, h = (round(side * scale) for side in one.seen.box)
-            _draw(shown, one, (x, y, w, h), _colour(one, changes), max(9, height * 3 // 4))
+            box = x + left, y + len(top), w, h
+            _draw(page, one, box, _colour(one, changes), height * 3 // 4)
     return page
 
 
@@ -86,20 +86,20 @@ def _draw(
     colour: tuple[int, int, int],
     height: int,
 ) -> None:
-    """A box two pixels outside the chromosome, its name above, below at the top of the page."""
+    """A box two pixels outside the chromosome, its name above."""
     x, y, w, h = box
     cv2.rectangle(page, (x - 2, y - 2), (x + w + 1, y + h + 1), colour)
     unnamed = one.name == NOT_A_CHROMOSOME
     ink = letters(one.name + "?" * (one.doubtful and not unnamed), "sans-bold", height)
-    above = y - 5 - ink.shape[0]
-    stamp(page, ink, x + (w - ink.shape[1]) // 2, above if above >= 0 else y + h + 5, colour)
+    stamp(page, ink, x + (w - ink.shape[1]) // 2, y - 5 - ink.shape[0], colour)
 
 
 def _lines(texts: Sequence[str], height: int, width: int) -> np.ndarray:
-    """The texts under each other, broken between words where they are too wide."""
+    """The texts under each other, broken between words where they are too wide, and room for the
+    names of a page's first row."""
     rows = [row for text in texts for row in _broken(text, height, width - 2 * _MARGIN)]
     step = round(1.7 * height)
-    block = np.full((2 * _MARGIN + step * len(rows) if rows else _MARGIN, width, 3), 255, np.uint8)
+    block = np.full((2 * _MARGIN + step * (len(rows) + 1), width, 3), 255, np.uint8)
     for i, row in enumerate(rows):
         stamp(block, letters(row, "sans", height), _MARGIN, _MARGIN + i * step, _INK)
     return block

@@ -6,8 +6,9 @@ there, nor of a page anything but the chromosomes found, for names may be printe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from screening.errors import ScreeningError
 from screening.images.read import read_image
 from screening.record import Case, Picture
 from screening.report.boxed import boxed, has_boxes
+from screening.report.glossary import ONLY_FOUND
 from screening.worklist.chromosome_files import picture_folder
 from screening.worklist.discover import DICOM_FOLDER
 from screening.worklist.kept import KeptRun
@@ -65,7 +67,16 @@ def write_dicom(run: KeptRun, identified: bool = False) -> tuple[str, ...]:
             f"cannot write {folder} ({error.strerror}): free some space or close the files, then "
             "use `screening report` with --dicom"
         ) from error
-    return (words.not_pictured(missing, str(run.folder)),) if missing else ()
+    return (_said_of(missing, run.folder),) if missing else ()
+
+
+def _said_of(missing: Sequence[str], folder: Path) -> str:
+    """That the reports of pictures show none."""
+    return (
+        f"DICOM reports of {words.counted(len(missing), 'picture')} are without a karyogram and "
+        f"under the name of the case alone, not found as screened in {folder}: "
+        f"{words.first_of(missing, 3)}"
+    )
 
 
 def _objects(
@@ -100,6 +111,7 @@ def _objects(
 
 def _drawn(picture: Picture, karyotype: str, grey: np.ndarray, whole: bool) -> np.ndarray:
     verdict = picture.judged
-    above = (words.suggested(verdict.route, karyotype), *verdict.reasons)
-    below = (*(() if whole else (words.ONLY_FOUND,)), words.RESEARCH_USE)
+    named = f"Suggested karyotype: {karyotype}" if karyotype else ""
+    above = (f"Route: {verdict.route}", *filter(None, (named, *verdict.reasons)))
+    below = (*(() if whole else (ONLY_FOUND,)), words.RESEARCH_USE)
     return boxed(grey, picture.reading, above, below, only_found=not whole)

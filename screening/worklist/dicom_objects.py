@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,13 +106,15 @@ def report(about: About, image: Dataset | None) -> Dataset:
     )
     content.add_new("ObservationDateTime", "DT", _moment(about.run))
     shown = [one for one in (image, about.source) if one is not None]
-    document = ComprehensiveSR(
-        evidence=[about.subject, *shown],
-        content=content,
-        is_complete=True,
-        coding_schemes=[CodingSchemeIdentificationItem(_SCHEME, "screening", __version__)],
-        **_common(about, "reports", _REPORTS),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a patient's name of one word: it is as it was given
+        document = ComprehensiveSR(
+            evidence=[about.subject, *shown],
+            content=content,
+            is_complete=True,
+            coding_schemes=[CodingSchemeIdentificationItem(_SCHEME, "screening", __version__)],
+            **_common(about, "reports", _REPORTS),
+        )
     # highdicom takes the patient and study from the first, which is itself no object to refer to.
     same, others = collect_evidence(shown, content, document.StudyInstanceUID)
     del document.CurrentRequestedProcedureEvidenceSequence
