@@ -6,7 +6,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from screening.commands.page_language import add_language
 from screening.errors import ScreeningError
+from screening.languages.spoken import speaking
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pdf", action="store_true",
         help="also report.pdf: a line for each case, a page for those to look at (Chromium)",
     )  # fmt: skip
+    add_language(parser)
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
 
@@ -63,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
         browser()  # before the work, not after it
         paper = partial(write_pdf, target=out / "report.pdf")
-    summary, rule = rebuild(out, copies=args.pictures, paper=paper)
+    with speaking(args.language):
+        summary, rule = rebuild(out, copies=args.pictures, paper=paper)
     if args.fhir is not None:
         _write_fhir(out, args.fhir)
     if not args.quiet:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from screening import words
 from screening.classes import FAILED, REJECTED, ROUTES
+from screening.commands.page_language import add_language
 from screening.commands.scoring_arguments import (
     add_pass_arguments,
     add_rule,
@@ -19,6 +20,7 @@ from screening.commands.scoring_arguments import (
     chosen_bundle,
 )
 from screening.errors import ScreeningError
+from screening.languages.spoken import speaking
 
 if TYPE_CHECKING:
     from screening.karyogram.locate import Locator
@@ -74,6 +76,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
     )
+    add_language(parser)
     add_pass_arguments(parser)
 
 
@@ -86,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.run import screen_folder
 
     try:
-        summary = screen_folder(settings, scorer, locator, reader)
+        with speaking(args.language):
+            summary = screen_folder(settings, scorer, locator, reader)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
