@@ -13,8 +13,8 @@ from types import FrameType
 
 from screening.commands.screen import Interrupted, add_run_arguments, prepared, show
 from screening.errors import ScreeningError
-from screening.languages.spoken import speaking
 from screening.events import note
+from screening.languages.spoken import speaking
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

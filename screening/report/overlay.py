@@ -47,7 +47,8 @@ def overlay(reading: Reading, size: tuple[int, int]) -> Markup:
         h=height,
         label=told(
             "{n:n} {n?chromosome|chromosomes} found, {odd:n} of them noteworthy",
-            n=len(kinds), odd=sum(kind != "fine" for _, kind in kinds),
+            n=len(kinds),
+            odd=sum(kind != "fine" for _, kind in kinds),
         ),  # fmt: skip
         boxes=Markup("").join(boxes),
     )
