@@ -27,13 +27,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RoundingInfo(_Strict):
+    """How a network is run in eight bits: `most`, the largest number that each of its rounded
+    layers gives, by layer, and `answers` to known inputs so rounded (see `predict.rounding`)."""
+
+    most: dict[str, float]
+    answers: Answers
+
+
 class PartInfo(_Strict):
     """One Keras network of a bundle: its files and what goes in and comes out.
 
     `size` is the input's height in pixels, `width` its width (None: square); `dropout` the rate of
     its dropout; `temperature` what its logits are divided by before they are probabilities;
     `view` how a network of whole karyograms is shown them; `answers` what Keras made of known
-    inputs (see `known_answers`; of older bundles none).
+    inputs (see `known_answers`; of older bundles none), `rounding` how it is run in eight bits
+    (None: it is not).
     """
 
     backbone: str
@@ -47,6 +56,7 @@ class PartInfo(_Strict):
     weights: str
     # Not written where there are none: bundles of before keep their bytes.
     answers: Answers = Field(default={}, exclude_if=lambda answers: not answers)
+    rounding: RoundingInfo | None = Field(default=None, exclude_if=lambda how: how is None)
 
 
 class FilePart(_Strict):

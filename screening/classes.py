@@ -18,7 +18,7 @@ OK, REJECTED, FAILED = STATUSES = ("ok", "rejected", "failed")
 FLAG, REVIEW, LOW_PRIORITY = ROUTES = ("flag", "review", "low-priority")
 """Where a picture goes in the work list, most urgent first."""
 
-ENGINES = ("auto", "tensorflow", "onnxruntime")
+ENGINES = ("auto", "tensorflow", "onnxruntime", "int8")
 """What may run the networks, see `predict.engine`."""
 
 CALIBRATED, VOTES = RULES = ("calibrated", "votes")

@@ -146,7 +146,7 @@ def test_a_new_finder_takes_the_place_of_the_given_one(tmp_path):
     assert all(made.info.files[name] == bundle.info.files[name] for name in same)
 
 
-def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path):
+def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path, monkeypatch):
     import keras
 
     bundle = write_bundle_without_weights(tmp_path / "bundle", data={"seen": {"cases": ["x"]}})
@@ -157,11 +157,15 @@ def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path):
     head.mkdir()
     image = keras.Input((96, 96, 3), name="image")
     keras.Model(image, keras.layers.Conv2D(1, 96)(image)).save(head / "screener.keras")
-    context = replace(made_here, folders={**made_here.folders, "head": head})
+    folders = {**made_here.folders, "head": head, "sets": tmp_path / "sets"}
+    context = replace(made_here, folders=folders)
+    asked = []
+    monkeypatch.setattr(given, "with_rounding", lambda *words: asked.append(words[1:]))
     given.parts(Bundle(bundle.folder, info, bundle.hash), context, ["screener"])
     made = load_bundle(context.folder / "bundle")
     assert made.network("screener").size == 96 and made.info.name == context.settings.name
     assert made.load_model("screener").count_params() == 96 * 96 * 3 + 1
+    assert asked == [(tmp_path / "sets", context.folder / "bundle")]
     assert made.info.data["parts_added"] == ["screener"]
     assert made.info.data["seen"]["cases"] == sorted(["x", *hashes("drawn/a", "drawn/b")])
     assert made.info.files.items() > bundle.info.files.items()
@@ -171,11 +175,14 @@ def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(t
     shipped = load_bundle(default_bundle())
     stages = {stage.name: stage for stage in stages_of(shipped, new=["screener"])}
     assert list(stages)[:5] == ["split", "sets", "slots", "head", "parts"]
-    assert stages["parts"].reads == ("split", "head") and "screener" in stages["parts"].sections
+    assert (
+        stages["parts"].reads == ("split", "sets", "head")
+        and "screener" in stages["parts"].sections
+    )
     assert stages["sets"].reads == ("split",) and stages["sets"].given == shipped.hash
     both = {stage.name: stage for stage in stages_of(shipped, new=["finder", "screener"])}
     assert both["sets"].reads == ("split", "segmenter", "arbiter") and not both["sets"].given
-    assert both["parts"].reads == ("split", "segmenter", "arbiter", "head")
+    assert both["parts"].reads == ("split", "segmenter", "arbiter", "sets", "head")
     check_beginning(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=320))
     with pytest.raises(ConfigError, match="begins as that of .* vgg16 .* received inceptionv3"):
         check_beginning(shipped, ScreenerConfig(backbone="inceptionv3"))
@@ -250,7 +257,7 @@ def test_everything_may_be_taught_anew_in_the_order_in_which_it_is_needed():
     whole = [stage.name for stage in STAGES if stage.name != "base"]
     assert sorted(stages) == sorted(whole)
     assert stages["parts"].reads == (
-        "split", "segmenter", "arbiter", "classifier", "temperature", "structure", "head",
+        "split", "segmenter", "arbiter", "classifier", "temperature", "structure", "sets", "head",
     )  # fmt: skip
     for name in ("crops", "structure-pages", "sets"):
         assert stages[name].reads == ("split", "segmenter", "arbiter") and not stages[name].given

@@ -177,6 +177,20 @@ def test_a_stage_sees_no_settings_that_it_does_not_name(journal, tmp_path):
         Runner(stages, one.out, one.settings, one.data, "d", one.progress).run()
 
 
+def test_a_stage_may_name_a_part_of_a_section(journal, tmp_path):
+    seen = []
+
+    def looks(context: Context) -> None:
+        seen.append(vars(context.settings.first))
+
+    one = runner(journal, tmp_path)
+    stages = (Stage("one", looks, sections=("first.by",)),)
+    Runner(stages, one.out, one.settings, one.data, "d", one.progress).run()
+    assert seen == [{"by": one.settings.first.by}]
+    done = json.loads((one.out / "01-one" / "DONE").read_text())
+    assert done["inputs"]["settings"] == {"first.by": one.settings.first.by}
+
+
 def test_stages_in_the_wrong_order_are_a_mistake_of_ours(journal, tmp_path):
     stages = journal.stages
     one = runner(journal, tmp_path)

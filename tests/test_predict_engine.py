@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from screening.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from screening.bundle import Bundle, default_bundle, load_bundle, rewrite_bundle, write_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import NotInstalled, ScreeningError
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
@@ -156,6 +156,46 @@ def test_every_base_can_be_run_without_tensorflow(name, size, tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+# Eight bits.
+
+
+def test_a_screener_in_eight_bits_says_nearly_the_same_and_knows_its_own_answers(
+    bundle, engines, tmp_path
+):
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine, rounding_of
+
+    rng = np.random.default_rng(5)
+    pictures = rng.integers(0, 255, (6, SIZE, SIZE)).astype(np.uint8)
+    rounding = rounding_of(bundle, pictures)
+    assert {"block1_conv1", "block5_pool"} <= rounding.most.keys() and "slots" not in rounding.most
+    assert rounding.most["block3_pool"] == rounding.most["block3_conv3"] > 0
+    parts = bundle.info.parts | {
+        "screener": bundle.network("screener").model_copy(update={"rounding": rounding})
+    }
+    info = bundle.info.model_copy(update={"parts": parts})
+    made = rewrite_bundle(bundle, info, tmp_path / "rounded")
+    rounded = OnnxRuntimeEngine(made, rounded=True)
+    assert rounded.off()["screener"] < 1e-4 and rounded.name == "int8"
+    given = np.repeat(pictures[..., None].astype(np.float32), 3, -1)
+    whole, said = (one.screener(PASSES, 7).predict(given, [*"abcdef"])
+                   for one in (engines[1], rounded))  # fmt: skip
+    spread = np.abs(whole.features).max()
+    assert 1e-6 * spread < np.abs(said.features - whole.features).max() < 0.1 * spread
+    np.testing.assert_allclose(said.p, whole.p, atol=0.05)
+    assert engine_of(made).engine.name == "int8"
+    assert engine_of(made, "onnxruntime").engine.name == "onnxruntime"
+    assert engine_of(bundle).engine.name == "onnxruntime"
+    with pytest.raises(ScreeningError, match="--engine int8: .* nothing says how"):
+        engine_of(bundle, "int8")
+
+
+def test_what_is_no_chain_of_convolutions_is_not_rounded():
+    from screening.predict.rounding import most_of, rounded_layers
+
+    network = network_of(stored(), WEIGHTS)
+    assert rounded_layers(network) == () and most_of(network, pytest.fail, []) == {}
+
+
 # Known answers.
 
 
@@ -203,7 +243,7 @@ def told(monkeypatch):
     by, or what it raises."""
 
     def choose(off, asked="auto", device="auto", gpu=False) -> Chosen:
-        def ours(bundle):
+        def ours(bundle, rounded):
             if isinstance(off, Exception):
                 raise off
             return SimpleNamespace(name="onnxruntime", version="1", device="cpu", off=lambda: off)
@@ -213,7 +253,8 @@ def told(monkeypatch):
         monkeypatch.setattr(choosing, "_tensorflow", lambda bundle, device, what: theirs)
         monkeypatch.setattr(choosing, "gpu_is_there", lambda: gpu)
         choosing._chosen.cache_clear()
-        return engine_of(SimpleNamespace(hash="c"), asked, device)
+        info = SimpleNamespace(parts={})
+        return engine_of(SimpleNamespace(hash="c", info=info), asked, device)
 
     yield choose
     choosing._chosen.cache_clear()

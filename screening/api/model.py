@@ -134,8 +134,9 @@ def load(
     """Return the model of a bundle's folder (None: the one that ships with the package).
 
     `passes`: Monte Carlo dropout passes, 1 or more; `seed`: 0 to 2**31 - 1; `device`: "auto",
-    "cpu", "gpu" or "gpu:N"; `engine`: "auto", "tensorflow" or "onnxruntime"; `min_confidence`, 0.5
-    to 1, and `rule`, "calibrated" or "votes", are the bundle's own where None. The defaults are
+    "cpu", "gpu" or "gpu:N"; `engine`: "auto", "tensorflow", "onnxruntime" or "int8";
+    `min_confidence`, 0.5 to 1, and `rule`, "calibrated" or "votes", are the bundle's own where
+    None. The defaults are
     those of `screening screen`. Warns of a bundle that comes from a trial. ScreeningError for a bad
     value, BundleError for a bundle that is missing, incomplete or altered. What needs TensorFlow,
     and finds none, says so with the first picture.

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from screening.atomic import replaced_file
-from screening.build.data import complete_cells, records_of, split_in, taught
+from screening.build.data import (
+    complete_cells,
+    records_of,
+    split_in,
+    taught,
+    with_few_repeated,
+)
 from screening.build.runner import Context
 from screening.build.segmenter import locator_of
 from screening.build.workers import each
@@ -142,9 +148,9 @@ def make_crops(
     rng = np.random.default_rng((_PARTS.index(part), number))
     chosen = records[part]
     if kind == PLAIN:
-        made = plain_crops([load_cell(r) for r in chosen])
+        made = plain_crops(with_few_repeated([load_cell(r) for r in chosen]))
     elif kind == SINGLES:
-        made = varied_crops([load_cell(r) for r in chosen], rng)
+        made = varied_crops(with_few_repeated([load_cell(r) for r in chosen]), rng)
     else:
         made = page_crops(complete_cells(chosen, pooled, least, rng), rng, locator)
     arrays = {name: getattr(made, name) for name in ("images", "labels", "relative", "cells")}

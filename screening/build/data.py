@@ -32,8 +32,8 @@ from screening.train.karyogram_set import COMPOSED, REAL
 
 SPLIT = "split.json"
 _FEW = 1 / 3
-"""Of the complete cells of the largest source: one with fewer gives its own several times over,
-else what its laboratory does otherwise would hardly be seen."""
+"""Of the chromosomes of the largest source: one with fewer shows its own several times over, else
+what its laboratory does otherwise would hardly be seen."""
 _CHROMOSOME_COLUMNS = ("path", "source", "case", "cell", "class", "stain", "upright")
 _CELL_COLUMNS = (
     "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
@@ -130,15 +130,21 @@ def complete_cells(
     once, and cells pooled from its sources of single crops: as many as there are complete ones,
     `least` of each source."""
     whole = [load_cell(r) for r in records if r.source not in pooled and r.label == NORMAL]
-    sizes = Counter(cell.source for cell in whole)
-    cells = [
-        cell for cell in whole for _ in range(ceil(_FEW * max(sizes.values()) / sizes[cell.source]))
-    ]
+    cells = with_few_repeated(whole)
     count = max(len(cells), least)
     for source in pooled:
         crops = [r for r in records if r.source == source]
         cells += pool_cells(crops, count, rng) if crops else []
     return cells
+
+
+def with_few_repeated(cells: Sequence[Metaphase]) -> list[Metaphase]:
+    """Return the cells, each of a source of few chromosomes several times in a row."""
+    sizes = Counter[str]()
+    for cell in cells:
+        sizes[cell.source] += len(cell.chromosomes)
+    enough = _FEW * max(sizes.values(), default=0)
+    return [cell for cell in cells for _ in range(max(1, ceil(enough / sizes[cell.source])))]
 
 
 def one_of_each(cells: dict[str, list[Metaphase]]) -> dict[str, list[Metaphase]]:

@@ -16,7 +16,7 @@ from screening.build.classifier import classifier_part
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
 from screening.build.runner import Context
-from screening.build.screener import screener_part
+from screening.build.screener import screener_part, with_rounding
 from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
@@ -114,10 +114,12 @@ def parts(bundle: Bundle, context: Context, new: Collection[str] = ()) -> None:
             "parts_of": bundle.hash, ADDED: sorted([*added, *finder]), TRAINED_ON: seen,
         } | ({TRIAL: True} if config.trial else {}),
     }  # fmt: skip
-    rewrite_bundle(
+    made = rewrite_bundle(
         bundle, info.model_copy(update=changes), context.folder / BUNDLE,
         more={name: model for name, (_, model) in added.items()}, files=finder,
     )  # fmt: skip
+    if SCREENER in new:
+        with_rounding(made, context.of("sets"), context.folder / BUNDLE)
 
 
 def _with(reading: ReadingSettings, named: ReadingSettings) -> ReadingSettings:

@@ -14,6 +14,8 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import attrgetter, getitem
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +65,8 @@ class Context:
 class Stage:
     """One step: its name, the stages and the sections of the settings that it reads, its work.
 
-    `run(context)` fills `context.folder`. `data`: whether it opens the data folder itself;
+    `run(context)` fills `context.folder`. `sections`: of the settings, "reading.gate" is one part
+    of a section; `data`: whether it opens the data folder itself;
     `given`: hash of a bundle that it takes something from. Nothing else may decide what comes out.
     """
 
@@ -185,7 +188,10 @@ class Runner:
             reads[name] = done["outputs"] if done else None
         given = {"given": stage.given} if stage.given else {}
         return given | {
-            "settings": {section: self._dump[section] for section in stage.sections},
+            "settings": {
+                section: reduce(getitem, section.split("."), self._dump)
+                for section in stage.sections
+            },
             "reads": reads,
             "data": self.data_hash if stage.data else None,
             "version": f"{__version__} {LOOK}",
@@ -233,7 +239,16 @@ class Runner:
 
 def _only(settings: Any, sections: Sequence[str]) -> SimpleNamespace:
     """Return the settings that a stage names: what it does not name cannot decide anything."""
-    return SimpleNamespace(**{section: getattr(settings, section) for section in sections})
+    named = SimpleNamespace()
+    for section in sections:
+        *groups, last = section.split(".")
+        into = named
+        for group in groups:
+            if not hasattr(into, group):
+                setattr(into, group, SimpleNamespace())
+            into = getattr(into, group)
+        setattr(into, last, attrgetter(section)(settings))
+    return named
 
 
 def outputs_hash(folder: Path) -> str:

@@ -28,6 +28,8 @@ def split(context: Context, parts: Bundle | None = None) -> None:
 
 
 _FINDER = ("segmenter", "arbiter")
+_GATE = ("reading.gate",)
+"""All of the reading that finding needs."""
 
 
 def _with_finder(
@@ -44,7 +46,7 @@ def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
     """What teaches the reader of structure, on pages as this build's parts or a given `finder` find
     them."""
     make, reads, whose = _with_finder(structure.structure_pages, finder)
-    sections = ("sources", "structure_pages", *(() if finder else ("reading",)))
+    sections = ("sources", "structure_pages", *(() if finder else _GATE))
     pages = Stage("structure-pages", make, reads, sections, True, whose)
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
@@ -54,12 +56,15 @@ def _classifier(finder: Bundle | None = None) -> tuple[Stage, ...]:
     them."""
     cut, reads, whose = _with_finder(classifier.crops, finder)
     return (
-        Stage("crops", cut, reads, ("sources", "crops", "reading"), True, whose),
+        Stage("crops", cut, reads, ("sources", "crops", *_GATE), True, whose),
         Stage(
             "classifier", classifier.classifier, ("split", "crops"),
             ("sources", "crops", "classifier"), True,
         ),
-        Stage("temperature", classifier.temperature, ("crops", "classifier"), ("reading",)),
+        Stage(
+            "temperature", classifier.temperature, ("crops", "classifier"),
+            ("reading.chromosomes",),
+        ),
     )  # fmt: skip
 
 
@@ -68,7 +73,7 @@ def _screener(parts: Bundle, finder: Bundle | None) -> tuple[Stage, ...]:
     this build's parts or a given `finder` find them."""
     compose, reads, whose = _with_finder(screener.sets, finder)
     return (
-        Stage("sets", compose, reads, ("sources", "screener", "sets", "reading"), True, whose),
+        Stage("sets", compose, reads, ("sources", "screener", "sets", *_GATE), True, whose),
         Stage(
             "slots", partial(screener.slots, given=parts), ("sets",), ("screener", "slots"),
             given=parts.hash,
@@ -104,7 +109,7 @@ STAGES = (
     Stage("arbiter", segmenter.arbiter, ("segment-pages", "segmenter"), ("arbiter",)),
     Stage("base", screener.base, ("split",), ("sources", "screener", "base"), True),
     Stage(
-        "sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets", "reading"), True
+        "sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets", *_GATE), True
     ),
     Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots")),
     Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
@@ -112,7 +117,7 @@ STAGES = (
     *_reader(),
     Stage(
         "parts", bundles.parts,
-        ("split", *_FINDER, "head", "classifier", "temperature", "structure"),
+        ("split", *_FINDER, "sets", "head", "classifier", "temperature", "structure"),
         ("name", "trial", "sources", "screener", "reading", "witnesses"),
     ),
     *_fitted(),
@@ -149,7 +154,7 @@ def stages_of(
     naming = _classifier(finder) if given.CLASSIFIER in new else ()
     comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
     seeing = _screener(parts, finder) if given.SCREENER in new else ()
-    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:])
+    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[:1], *seeing[2:])
     named = ("name", *(("screener",) if seeing else ())) if new else ()
     return (
         Stage(

@@ -2,7 +2,9 @@
 
 ONNX Runtime starts at once and is as fast on a processor; TensorFlow is the reference and can use a
 GPU. "auto" takes ONNX Runtime where every network is known to give Keras' own answers to known
-inputs (`screening.known_answers`): that was tried here, just now, when the bundle was loaded.
+inputs (`screening.known_answers`): that was tried here, just now, when the bundle was loaded. It
+takes "int8", ONNX Runtime with the screener in eight bits, of a bundle that says how: then score
+and certificate of the bundle were earned so.
 """
 
 from __future__ import annotations
@@ -14,14 +16,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from screening.bundle import Bundle
+from screening.bundle_schema import PartInfo
 from screening.classes import ENGINES
 from screening.errors import NotInstalled, ScreeningError
-from screening.known_answers import TOLERANCE
+from screening.known_answers import ROUNDED_TOLERANCE, TOLERANCE
 from screening.native_log import native_log_filtered
 from screening.predict.networks import Engine
 from screening.predict.stored import NotTranslated
 
-AUTO, TENSORFLOW, ONNXRUNTIME = ENGINES
+AUTO, TENSORFLOW, ONNXRUNTIME, INT8 = ENGINES
 _GPUS = (Path("/dev/nvidia0"), Path("/dev/dxg"))
 """One of them is there where a system has a GPU that TensorFlow could use."""
 
@@ -63,9 +66,9 @@ def _chosen(wanted: _Wanted) -> Chosen:
     if asked == TENSORFLOW:
         return Chosen(_tensorflow(bundle, device, f"--engine {TENSORFLOW}"))
     on_gpu = device.startswith("gpu")
-    if asked == ONNXRUNTIME and on_gpu:
+    if asked in (ONNXRUNTIME, INT8) and on_gpu:
         raise ScreeningError(
-            f"--engine {ONNXRUNTIME} computes on the processor, not on {device}: use --device cpu, "
+            f"--engine {asked} computes on the processor, not on {device}: use --device cpu, "
             f"or --engine {TENSORFLOW}"
         )
     if asked == AUTO and (on_gpu or (device == AUTO and gpu_is_there())):
@@ -73,26 +76,34 @@ def _chosen(wanted: _Wanted) -> Chosen:
     try:
         from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
 
-        engine = OnnxRuntimeEngine(bundle)
-        why = _doubt(engine.off(), asked == ONNXRUNTIME)
+        rounded = asked == INT8 or (asked == AUTO and is_rounded(bundle))
+        engine = OnnxRuntimeEngine(bundle, rounded)
+        why = _doubt(engine.off(), asked != AUTO, rounded)
     except ImportError as error:
         why = f"ONNX Runtime cannot be loaded: {error}"
     except NotTranslated as error:
         why = f"the bundle has {error}, which only TensorFlow can run"
     if not why:
         return Chosen(engine)
-    if asked == ONNXRUNTIME:
-        raise ScreeningError(f"--engine {ONNXRUNTIME}: {why}: use --engine {TENSORFLOW}")
+    if asked != AUTO:
+        raise ScreeningError(f"--engine {asked}: {why}: use --engine {TENSORFLOW}")
     return Chosen(_tensorflow(bundle, device, why), why)
 
 
-def _doubt(off: dict[str, float | None], asked: bool) -> str:
+def is_rounded(bundle: Bundle) -> bool:
+    """Return whether the screener of a bundle is to be run in eight bits."""
+    screener = bundle.info.parts.get("screener")
+    return isinstance(screener, PartInfo) and screener.rounding is not None
+
+
+def _doubt(off: dict[str, float | None], asked: bool, rounded: bool) -> str:
     """Why answers that are off by so much are not trusted, "" when they are; whoever asks for the
     engine by name does without answers of Keras to compare with."""
     for part, share in off.items():
+        most = ROUNDED_TOLERANCE if rounded and part == "screener" else TOLERANCE
         if share is None and not asked:
             return f"nothing is known to compare ONNX Runtime's answers of the {part} with"
-        if share is not None and not share <= TOLERANCE:
+        if share is not None and not share <= most:
             return f"ONNX Runtime's answers of the {part} are not those of Keras ({share:.2g} off)"
     return ""
 

@@ -23,27 +23,31 @@ class Graph:
     first: each tensor is held either way, and turned only where it is asked for the other.
 
     `share`: of the statistics that batch normalisations take from the batch itself, None for
-    ordinary ones (see `predict.adapt`).
+    ordinary ones (see `predict.adapt`). `most`: by layer, the largest number that it gives, where
+    that is held in eight bits (see `predict.rounding`).
     """
 
-    def __init__(self, share: float | None = None) -> None:
-        self.share = share
+    def __init__(self, share: float | None = None, most: Mapping[str, float] | None = None) -> None:
+        self.share, self.most = share, most or {}
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._first: dict[str, str] = {}
         self._last: dict[str, str] = {}
 
-    def op(self, kind: str, *inputs: str | np.ndarray | float, **attributes: Any) -> str:
+    def op(
+        self, kind: str, *inputs: str | np.ndarray | np.generic | float, **attributes: Any
+    ) -> str:
         """Return the name of what an ONNX operation gives; arrays and numbers become constants."""
         name = f"t{len(self.nodes)}"
         read = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         self.nodes.append(helper.make_node(kind, read, [name], **attributes))
         return name
 
-    def constant(self, value: np.ndarray | float) -> str:
-        """Return the name of a constant; numbers are float32."""
+    def constant(self, value: np.ndarray | np.generic | float) -> str:
+        """Return the name of a constant; plain numbers are float32."""
         name = f"c{len(self.constants)}"
-        array = value if isinstance(value, np.ndarray) else np.array(value, np.float32)
+        typed = isinstance(value, np.ndarray | np.generic)
+        array = np.asarray(value) if typed else np.array(value, np.float32)
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
@@ -67,8 +71,15 @@ class Graph:
         return all(tensor.name in self._first for tensor in tensors)
 
     def give(self, layer: Layer, name: str, first: bool = False) -> None:
-        """Hold what a layer gives."""
+        """Hold what a layer gives, in eight bits where it is one of `most`."""
+        if layer.name in self.most:
+            held = self.step(layer), np.uint8(0)
+            name = self.op("DequantizeLinear", self.op("QuantizeLinear", name, *held), *held)
         (self._first if first else self._last)[layer.name] = name
+
+    def step(self, layer: Layer | Tensor) -> np.float32:
+        """Return what one step of the eight bits of a layer of `most` is."""
+        return np.float32(self.most[layer.name] / 255)
 
 
 def onnx_model(
@@ -77,13 +88,15 @@ def onnx_model(
     table: Mapping[str, Translation],
     inputs: Sequence[str] | None = None,
     share: float | None = None,
+    most: Mapping[str, float] | None = None,
 ) -> bytes:
     """Return the part of a network from `inputs` (None: its own) to the layers `outputs` as ONNX.
 
     Inputs and outputs carry the names of their layers. Dropouts pass everything on. `table`: how
-    each kind of layer is translated. NotTranslated names a layer that is not in it.
+    each kind of layer is translated, NotTranslated names a layer that is not in it; `share`,
+    `most`: see `Graph`.
     """
-    graph = Graph(share)
+    graph = Graph(share, most)
     given = tuple(network.inputs if inputs is None else inputs)
     ends = []
     for layer in before(network, list(outputs), given):

@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime
 
 from screening.bundle import Bundle
-from screening.known_answers import known_input, shipped, tried_shape, worst
+from screening.bundle_schema import RoundingInfo
+from screening.known_answers import known_input, sampled, shipped, tried_shape, worst
 from screening.models.screener_outputs import SLOTS
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.attention import HEAD, NORM, Attention
@@ -27,21 +28,28 @@ from screening.predict.networks import (
 )
 from screening.predict.onnx_graph import onnx_model
 from screening.predict.onnx_operations import TABLE
+from screening.predict.rounding import most_of
 from screening.predict.stored import Network, NotTranslated, before, stored_network
 
 SCREENER, CLASSIFIER, STRUCTURE = "screener", "classifier", "structure"
 
 
 class OnnxRuntimeEngine:
-    """Runs `bundle` on the processor. NotTranslated names what of it ONNX does not know."""
+    """Runs `bundle` on the processor, with `rounded` its screener in eight bits. NotTranslated
+    names what of it ONNX does not know, or that the bundle does not say how to round."""
 
-    name = "onnxruntime"
     version = onnxruntime.__version__
     device = "cpu"
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, rounded: bool = False) -> None:
         self.bundle = bundle
-        self._parts = {part: _made(bundle, part) for part in _PARTS if part in bundle.info.parts}
+        self.name = "int8" if rounded else "onnxruntime"
+        self._rounding = _rounding_in(bundle) if rounded else None
+        self._parts = {
+            part: _made(bundle, part, self._rounding if part == SCREENER else None)
+            for part in _PARTS
+            if part in bundle.info.parts
+        }
 
     def at_once(self, batch_size: int) -> int:
         """Return 1, as on any processor."""
@@ -92,6 +100,8 @@ class OnnxRuntimeEngine:
         for name, part in self._parts.items():
             files = self.bundle.network(name)
             answers = files.answers or shipped().get(self.bundle.info.files[files.weights])
+            if self._rounding is not None and name == SCREENER:
+                answers = self._rounding.answers
             try:
                 said = part.answers()
             except Exception as error:  # as in _Session: no class in common
@@ -132,10 +142,12 @@ class _Part:
     """A screener: the pictures' one input, a body up to the first dropout, the head behind it; what
     it says of slots no dropout reaches."""
 
-    def __init__(self, network: Network, bundle: Bundle) -> None:
+    def __init__(
+        self, network: Network, bundle: Bundle, rounding: RoundingInfo | None = None
+    ) -> None:
         self.network = network
         self.ends = self._ends()
-        self.body = _Session(network, self.ends)
+        self.body = _Session(network, self.ends, most=rounding and rounding.most)
         self.head(1, 0)
 
     def _ends(self) -> list[str]:
@@ -172,8 +184,10 @@ class _Part:
 class _Classifier(_Part):
     """Its head also reads the length, which the convolutions do not see."""
 
-    def __init__(self, network: Network, bundle: Bundle) -> None:
-        super().__init__(network, bundle)
+    def __init__(
+        self, network: Network, bundle: Bundle, rounding: RoundingInfo | None = None
+    ) -> None:
+        super().__init__(network, bundle, rounding)
         share = bundle.info.reading.chromosomes.adapted
         self.in_cell = _Session(network, self.ends, share=share)
         self.width = int(network.layers["joined"].tensors[0].shape[-1] or 0)
@@ -215,9 +229,29 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _made(bundle: Bundle, part: str) -> _Part:
+def rounding_of(bundle: Bundle, pictures: Sequence[np.ndarray]) -> RoundingInfo | None:
+    """Return how the screener of a bundle is run in eight bits, by the most that its layers give
+    on `pictures`, uint8 (size, size), grey; None where that would save nothing."""
+    network = stored_network(bundle, SCREENER)
+    shown = [np.repeat(one[..., None].astype(np.float32), 3, -1) for one in pictures]
+    most = most_of(network, lambda layers: _Session(network, layers), shown)
+    if not most:
+        return None
+    made = RoundingInfo(most=most, answers={})
+    said = _Part(network, bundle, made).answers()
+    return made.model_copy(update={"answers": {name: sampled(one) for name, one in said.items()}})
+
+
+def _rounding_in(bundle: Bundle) -> RoundingInfo:
+    rounding = bundle.network(SCREENER).rounding
+    if rounding is None:
+        raise NotTranslated("a screener of which nothing says how to hold it in eight bits")
+    return rounding
+
+
+def _made(bundle: Bundle, part: str, rounding: RoundingInfo | None = None) -> _Part:
     try:
-        return _PARTS[part](stored_network(bundle, part), bundle)
+        return _PARTS[part](stored_network(bundle, part), bundle, rounding)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise NotTranslated(f"a {part} stored in a way that is not known ({error!r})") from error
 
