@@ -1,4 +1,4 @@
-"""What the commands that draw the page of a work list ask about its language."""
+"""What the commands that draw pages ask about their language."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import argparse
 from screening.languages.spoken import ENGLISH, LANGUAGES
 
 
-def add_language(parser: argparse.ArgumentParser) -> None:
-    """Add the language of the page, English unless asked for."""
+def add_language(parser: argparse.ArgumentParser, of: str) -> None:
+    """Add the language `of` pages, English unless asked for."""
     parser.add_argument(
         "--language", choices=LANGUAGES, default=ENGLISH,
-        help="of report.html and report.pdf; tables, the terminal and the reading room "
-        "stay English (%(default)s)",
+        help=f"of {of}; tables and the terminal stay English (%(default)s)",
     )  # fmt: skip

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pdf", action="store_true",
         help="also report.pdf: a line for each case, a page for those to look at (Chromium)",
     )  # fmt: skip
-    add_language(parser)
+    add_language(parser, "report.html and report.pdf")
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
 

@@ -76,7 +76,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
     )
-    add_language(parser)
+    add_language(parser, "report.html")
     add_pass_arguments(parser)
 
 

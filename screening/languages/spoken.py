@@ -1,4 +1,4 @@
-"""The language in which a page is drawn. Everything else stays English: records, tables and the
+"""The language in which pages are drawn. Everything else stays English: records, tables and the
 terminal hold the sentences that programs compare and people search."""
 
 from __future__ import annotations
