@@ -70,7 +70,8 @@ lock:
 	"$(PYTHON)" -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	for extra in cpu gpu; do build/lock/bin/uv pip compile pyproject.toml --universal \
-		--python-version 3.11 --extra $$extra --extra test --generate-hashes --no-header --quiet \
+		--python-version 3.11 --extra $$extra --extra dicom-out --extra test \
+		--generate-hashes --no-header --quiet \
 		--output-file requirements/$$extra.txt >/dev/null || exit 1; done
 	build/lock/bin/uv pip compile --group docs --constraint requirements/cpu.txt --universal \
 		--python-version 3.11 --generate-hashes --no-header --quiet \

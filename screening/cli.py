@@ -73,6 +73,7 @@ COMMANDS: dict[str, Command] = {
             "screening report result",
             "screening report part1 part2 part3 --out result",
             "screening report result --fhir result.json",
+            "screening report result --dicom",
         ),
         needs_tensorflow=False,
     ),

@@ -16,7 +16,7 @@ import test_words
 from pictures import jpeg, reading
 from review_room import write_run
 from screening import words
-from screening.bundle_schema import StructureInfo
+from screening.bundle_schema import EXPECTED_KINDS, StructureInfo
 from screening.classes import FLAG, LOW_PRIORITY, NUMERICAL, REVIEW
 from screening.cli import main
 from screening.evidence.fusion import Fusion
@@ -26,6 +26,7 @@ from screening.languages.spoken import ENGLISH, LANGUAGES, language, said, speak
 from screening.languages.templates import Template
 from screening.promises import certificate_sentence
 from screening.record import Picture, Verdict
+from screening.report import glossary
 from screening.report.work_list import WorkList, render, render_card, render_paper
 from screening.review.room import Room, key_of
 from screening.triage.rule import Rule
@@ -80,7 +81,9 @@ def english() -> set[str]:
             else:
                 waiting += one
     found |= {functions()[name](*values) for name, cases in SAID.items() for values in cases}
-    return found - {""}
+    within = {*words.ABNORMALITY.values(), words.NOT_JUDGED, words.MANY_UNSEEN}
+    signs = {*words.ICONS.values(), *EXPECTED_KINDS, *test_words.SCOPES, glossary.ONLY_FOUND, ""}
+    return (found | set(test_words.CONSTANTS)) - within - signs
 
 
 ENGLISH_SENTENCES = sorted(english())

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_screening_with_the_shipped_bundle_needs_no_network(tmp_path: Path) -> N
     shutil.copyfile(demo_folder() / "case-001" / "cell-1.jpg", tmp_path / "in" / "a.jpg")
     done = run("screen", tmp_path / "in", "--out", tmp_path / "out", "--passes", 5, "--quiet")
     assert done.returncode == 0, done.stderr
-    assert run("report", tmp_path / "out", "--quiet").returncode == 0
+    dicom = ["--dicom"] if find_spec("highdicom") is not None else []
+    assert run("report", tmp_path / "out", "--quiet", *dicom).returncode == 0
+    assert bool(dicom) == (tmp_path / "out" / "dicom").is_dir()
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "https://" not in page.replace("https://www.w3.org/", "")
     assert run("doctor").returncode == 0

@@ -81,6 +81,17 @@ def test_a_run_ends_with_counts_the_page_and_the_research_line(
     assert "Research use only" in text and "low-priority" in text
 
 
+def test_a_run_ends_with_dicom_files_when_asked(
+    fake_model: dict[str, object], tmp_path: Path
+) -> None:
+    pytest.importorskip("highdicom", reason="needs highdicom (extra dicom-out)")
+    write_karyograms(tmp_path / "in", 2)
+    screen.run(parse(tmp_path / "in", "--out", tmp_path / "out", "--quiet", "--dicom"))
+    assert len(list((tmp_path / "out" / "dicom").glob("*.sr.dcm"))) == 2
+    with pytest.raises(SystemExit):
+        parse("in", "--out", "o", "--dicom", "--dicom-identified")
+
+
 def test_quiet_prints_nothing_and_bad_pictures_make_status_3(
     fake_model: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

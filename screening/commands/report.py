@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from screening.commands.dicom_output import add_dicom, check_dicom, with_dicom
 from screening.commands.page_language import add_language
 from screening.errors import ScreeningError
 from screening.languages.spoken import speaking
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pdf", action="store_true",
         help="also report.pdf: a line for each case, a page for those to look at (Chromium)",
     )  # fmt: skip
+    add_dicom(parser)
     add_language(parser, "report.html and report.pdf")
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
@@ -53,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.out is None and len(args.runs) > 1:
         raise ScreeningError("several runs expect --out, the folder for the list of them all")
+    check_dicom(args)
     from screening.commands.screen import show
     from screening.worklist.join import join
     from screening.worklist.rebuild import rebuild
@@ -70,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         summary, rule = rebuild(out, copies=args.pictures, paper=paper)
     if args.fhir is not None:
         _write_fhir(out, args.fhir)
+    summary = with_dicom(args, out, summary)
     if not args.quiet:
         show(summary, rule, out)
     return summary.exit_status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from screening import words
 from screening.classes import FAILED, REJECTED, ROUTES
+from screening.commands.dicom_output import add_dicom, check_dicom, with_dicom
 from screening.commands.page_language import add_language
 from screening.commands.scoring_arguments import (
     add_pass_arguments,
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "`screening report` joins them",
     )
     add_run_arguments(parser)
+    add_dicom(parser)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
+    check_dicom(args)
     settings, scorer, locator, reader = prepared(args)
     from screening.worklist.run import screen_folder
 
@@ -95,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         raise Interrupted(
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
         ) from None
+    summary = with_dicom(args, args.out, summary)
     if not args.quiet:
         show(summary, settings.rule, args.out)
     return summary.exit_status

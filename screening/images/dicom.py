@@ -16,7 +16,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from screening.errors import ImageError
 from screening.images.inflate import inflates_beyond
-from screening.images.read import check_size, to_uint8
+from screening.images.kinds import DICOM, HEAD_BYTES, kind_of
+from screening.images.quiet import quiet
+from screening.images.read import check_size, open_picture, to_uint8
 
 _LONG = (b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN")  # kinds whose length has four bytes
 _MOST_INFLATED = 512 << 20
@@ -68,6 +70,20 @@ def read_dicom(path: Path, file: BinaryIO, max_pixels: int, frame: int = 1) -> n
     if grey.shape != (rows, columns):
         raise ImageError(path, "a DICOM file that is not a single picture")
     return 255 - grey if dataset.get("PhotometricInterpretation") == "MONOCHROME1" else grey
+
+
+def read_header(path: Path) -> pydicom.Dataset | None:
+    """Return what a DICOM file tells besides its pixels, of whom it is too; None for a file of
+    another kind or one that is damaged."""
+    try:
+        with open_picture(path) as file, quiet():
+            if kind_of(file.read(HEAD_BYTES)) != DICOM:
+                return None
+            file.seek(0)
+            _check_deflated(file)
+            return pydicom.dcmread(file, stop_before_pixels=True)
+    except Exception:  # damaged headers fail with nearly every type of exception there is
+        return None
 
 
 def _opened(file: BinaryIO) -> tuple[pydicom.Dataset, pydicom.Dataset | BinaryIO | None]:

@@ -23,6 +23,7 @@ NO_KARYOTYPE = "no karyotype probable enough to suggest"
 NO_ROOM = (
     "Pictures of single chromosomes are left out of so long a page: the reading room has them."
 )
+ONLY_FOUND = "Shown is only what was taken for a chromosome: one that was missed is not seen here."
 PRINTED = "prints a line for each case, then a page for each one that is not of low priority"
 
 

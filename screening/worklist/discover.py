@@ -27,6 +27,8 @@ from screening.worklist.printable import printable
 
 COPIES = "pictures"
 """Where in an output folder `screening report --pictures` puts copies of the pictures."""
+DICOM_FOLDER = "dicom"
+"""Where in an output folder the DICOM files of a run are, of `screen` and `report` with --dicom."""
 CaseNamer = Callable[[str], str | None]
 _Identity = tuple[int, int]  # device and inode
 
@@ -317,6 +319,8 @@ class _Walk:
         elif path.name == FOLDER_NAME and (path.parent / FILE_NAME).is_file():
             # Left by --save-chromosomes: single chromosomes, named by this program.
             self.notes.append(f"{printable(name)}/ holds saved chromosomes and was not searched")
+        elif path.name == DICOM_FOLDER and (path.parent / FILE_NAME).is_file():
+            self.notes.append(f"{printable(name)}/ holds DICOM files of a run and was not searched")
         elif path.name == COPIES and (path.parent / FILE_NAME).is_file():
             self.notes.append(f"{printable(name)}/ holds copies of pictures and was not searched")
         elif identity in above:

@@ -23,11 +23,12 @@ _KARYOTYPE = {"system": "http://loinc.org", "code": "29770-5"}
 _UNKNOWN = {
     "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown",
 }  # fmt: skip
-_NUMBERS = {
+NUMBERS = {
     "p_abnormal": "probability of abnormal, mean of the passes",
     "p_std": "spread of the probability over the passes",
     "confidence": "confidence in the prediction",
 }
+"""Columns of triage.csv that are numbers, and what they are called outside."""
 
 
 def fhir_text(run: KeptRun) -> str:
@@ -44,9 +45,13 @@ def fhir_text(run: KeptRun) -> str:
     return json.dumps(bundle, indent=1, ensure_ascii=False) + "\n"
 
 
+def identifier(run: KeptRun, *names: str) -> uuid.UUID:
+    """Return what something of a run is known by outside: the same for the same results."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, json.dumps([run.bundle, run.options, *names]))
+
+
 def _url(run: KeptRun, *names: str) -> str:
-    name = json.dumps([run.bundle, run.options, *names])
-    return uuid.uuid5(uuid.NAMESPACE_OID, name).urn
+    return identifier(run, *names).urn
 
 
 def _entry(url: str, resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,12 +95,12 @@ def _observation(run: KeptRun, cell: Mapping[str, Any], when: str) -> dict[str, 
             {"code": {"text": "state"}, "valueString": cell["status"]},
             *(
                 _number(label, cell[name])
-                for name, label in _NUMBERS.items()
-                if _is_known(cell[name])
+                for name, label in NUMBERS.items()
+                if is_known(cell[name])
             ),
             *(
                 [{"code": {"text": "chromosomes found"}, "valueInteger": cell["chromosomes"]}]
-                if _is_known(cell["chromosomes"])
+                if is_known(cell["chromosomes"])
                 else []
             ),
         ],
@@ -111,5 +116,6 @@ def _subject(case: str) -> dict[str, Any]:
     return {"identifier": {"system": _CASE_SYSTEM, "value": case}}
 
 
-def _is_known(value: object) -> bool:
+def is_known(value: object) -> bool:
+    """Return whether a column of the work list has a value."""
     return value is not None and value != ""

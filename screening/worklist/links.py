@@ -50,13 +50,7 @@ def write_copies(pictures: Iterable[Picture], folder: Path, out: Path) -> tuple[
         if target.is_file() or picture.status == FAILED:
             continue
         try:
-            place = _place(folder, picture.image)
-            if place is None:
-                raise FileNotFoundError
-            path, frame = place
-            file = PictureFile(picture.image, path, "", frame=frame, frames=frame)
-            if content_hash(file) != picture.sha256:
-                raise FileNotFoundError
+            path, frame = unchanged(picture, folder)
             copy = Image.fromarray(read_image(path, frame=frame))
         except (OSError, ScreeningError):
             missing.append(picture.image)
@@ -65,6 +59,19 @@ def write_copies(pictures: Iterable[Picture], folder: Path, out: Path) -> tuple[
         with replaced_file(target) as path:
             copy.save(path, "WEBP", quality=QUALITY)
     return tuple(missing)
+
+
+def unchanged(picture: Picture, folder: Path) -> tuple[Path, int]:
+    """Return the file of a picture and its frame; OSError when it is not in `folder` any more as it
+    was screened."""
+    place = _place(folder, picture.image)
+    if place is None:
+        raise FileNotFoundError
+    path, frame = place
+    file = PictureFile(picture.image, path, "", frame=frame, frames=frame)
+    if content_hash(file) != picture.sha256:
+        raise FileNotFoundError
+    return path, frame
 
 
 def _copy(out: Path, picture: Picture) -> Path:
