@@ -19,6 +19,7 @@ from screening import words
 from screening.bundle_schema import EXPECTED_KINDS, StructureInfo
 from screening.classes import FLAG, LOW_PRIORITY, NUMERICAL, REVIEW
 from screening.cli import main
+from screening.demo import demo_folder
 from screening.evidence.fusion import Fusion
 from screening.evidence.witnesses import KNOWN, labels_of
 from screening.languages.catalogue import Catalogue
@@ -346,6 +347,8 @@ def test_what_was_chosen_not_to_be_said_stays_as_it_is():
         page = render(view(named))
         assert said("decoder error -2; see the log") == "decoder error -2; see the log"
         assert said("cannot be read (Input/output error)").endswith("(Input/output error)")
+    with speaking("zh"):
+        assert said("decoder error -2; see the log") == "decoder error -2; see the log"
     assert '<p class="name" data-find>flag</p>' in page
     assert "<span data-find>print</span>" in page and "47,XX,+21" in page
 
@@ -383,3 +386,24 @@ def test_a_language_that_is_not_there_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["report", "out", "--language", "tlh"])
     assert "choose from" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_page_of_the_demo_is_whole_in_every_language_and_its_tables_stay_english(tmp_path):
+    out = tmp_path / "out"
+    asked = ["screen", str(demo_folder()), "--out", str(out), "--language", "de", "--quiet"]
+    assert main(asked) == 3
+    pages, tables = {"de": (out / "report.html").read_text("utf-8")}, set()
+    for name in LANGUAGES:
+        assert main(["report", str(out), "--language", name, "--quiet"]) == 3
+        pages[f"{name} again"] = (out / "report.html").read_text("utf-8")
+        tables.add((out / "triage.csv").read_text("utf-8"))
+    assert len(tables) == 1
+    assert pages["de"] == pages["de again"]
+    same = re.compile(
+        r"[\dT:+, -]+|(case|cell)-\d+\S*|onnxruntime [\d.]+|screening|\w+-\d+, sha256 \w+"
+    )
+    for name in OTHERS:
+        pairs = zip(read(pages["en again"]), read(pages[f"{name} again"]), strict=True)
+        left = {one for one, other in pairs if one == other and not SAME.fullmatch(one)}
+        assert not {one for one in left - ALIKE[name] if not same.fullmatch(one)}

@@ -47,11 +47,12 @@ class Catalogue:
         whole = self.translated(text, "")
         if whole is not None or "; " not in text:
             return text if whole is None else whole
-        between = self.messages["between"]["; "]
         parts = text.split("; ")
-        return between.join(
-            part if (one := self.translated(part, "")) is None else one for part in parts
-        )
+        here = [self.translated(part, "") for part in parts]
+        if not any(here):
+            return text
+        between = self.messages["between"]["; "]
+        return between.join(one or part for one, part in zip(here, parts, strict=True))
 
     def told(self, template: str, values: dict[str, str]) -> str:
         """Return the message of an English `template`, filled with English `values`; KeyError when
@@ -97,11 +98,12 @@ class Catalogue:
 
     def _of(self, kind: str) -> list[_Message]:
         if kind not in self._read:
-            self._read[kind] = []
+            found = []
             for english, here in self.messages[kind].items():
                 source = Template(english)
                 known = re.compile(source.pattern(self._pattern))
-                self._read[kind].append(_Message(source, known, Template(here)))
+                found.append(_Message(source, known, Template(here)))
+            self._read[kind] = found  # whole at once: the reading room asks from many threads
         return self._read[kind]
 
     def _pattern(self, kind: str) -> str:
