@@ -24,9 +24,9 @@ CELLS = {"case-a/1.png": "+21", "case-a/2.png": "+21", "case-b/1.png": "", HOSTI
 class Server:
     """`screening review` as a person starts it."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *more: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "screening", "review", str(out), "--no-browser"],
+            [sys.executable, "-m", "screening", "review", str(out), "--no-browser", *more],
             stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[1],
         )  # fmt: skip
         self.address = re.search(r"http://\S+", self.process.stdout.readline())[0]
@@ -158,6 +158,35 @@ def test_the_original_is_zoomed_moved_and_has_boxes(page):
     assert page.locator(".sheet rect").first.is_visible()
     page.keyboard.press("b")
     assert not page.locator(".sheet rect").first.is_visible()
+
+
+def test_the_scripts_speak_the_language_of_the_room(browser, tmp_path):
+    """A verdict in German, on a narrow screen, stored as ever."""
+    write_run(tmp_path / "out", tmp_path / "in", {"a.png": "+21", "b.png": ""})
+    with Server(tmp_path / "out", "--language", "de") as started:
+        page = opened(browser, viewport={"width": 390, "height": 900})
+        page.goto(started.address)
+        page.wait_for_selector("body[data-keys]")
+        page.keyboard.press("n")
+        page.wait_for_selector("text=Zuerst einen Fall wählen")
+        page.locator(".open-case").first.click()
+        wait_for_cell(page)
+        page.fill("input[name=initials]", "AB")
+        page.select_option("#choose", "21")
+        page.locator(".rename input").first.fill("?")
+        page.locator(".rename input").first.press("Tab")
+        page.wait_for_selector(
+            "text=Korrigierte Klassen, die Ihr Urteil zu dieser Zelle festhält: 1."
+        )
+        page.check("input[name=subject][value=case]")
+        page.check("input[value=abnormal]")
+        page.click("text=Urteil speichern")
+        page.wait_for_selector("text=Gespeichert: a, auffällig, von AB.")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert not serious(page)
+        page.context.close()
+    with Verdicts(tmp_path / "out" / FILE_NAME) as store:
+        assert [one.decision for one in store.all()] == ["abnormal"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

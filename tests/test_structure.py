@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "screening"
 RANKS = {
     "__init__": 0, "classes": 0, "bands": 0, "promises": 0, "iscn": 0, "errors": 0,
-    "json_text": 0, "events": 0,
+    "json_text": 0, "events": 0, "languages": 0,
     "config": 0, "setting_types": 0,
     "page_settings": 0, "reading_settings": 0, "atomic": 0, "record": 0, "bundle": 0,
     "bundle_schema": 0, "known_answers": 0, "metrics": 0,

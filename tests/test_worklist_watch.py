@@ -301,5 +301,6 @@ def test_the_arguments_of_a_run_are_those_of_screen() -> None:
         parser = argparse.ArgumentParser()
         module.add_arguments(parser)
         asked.append(set(parser._option_string_actions))
-    assert asked[0] - asked[1] == {"--resume", "--overwrite", "--shard"}
+    once = {"--resume", "--overwrite", "--shard", "--dicom", "--dicom-identified"}
+    assert asked[0] - asked[1] == once
     assert asked[1] - asked[0] == {"--every"}

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from screening.commands.dicom_output import add_dicom, check_dicom, with_dicom
+from screening.commands.page_language import add_language
 from screening.errors import ScreeningError
+from screening.languages.spoken import speaking
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also report.pdf: a line for each case, a page for those to look at (Chromium)",
     )  # fmt: skip
     add_dicom(parser)
+    add_language(parser, "report.html and report.pdf")
     parser.add_argument("--quiet", action="store_true", help="no summary")
 
 
@@ -66,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
         browser()  # before the work, not after it
         paper = partial(write_pdf, target=out / "report.pdf")
-    summary, rule = rebuild(out, copies=args.pictures, paper=paper)
+    with speaking(args.language):
+        summary, rule = rebuild(out, copies=args.pictures, paper=paper)
     if args.fhir is not None:
         _write_fhir(out, args.fhir)
     summary = with_dicom(args, out, summary)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from screening.commands.page_language import add_language
+from screening.languages.spoken import speaking
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
@@ -21,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-browser", action="store_true", help="print the address and open nothing"
     )
+    add_language(parser, "the reading room")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,5 +36,6 @@ def run(args: argparse.Namespace) -> int:
     from screening.review.serving import Settings, serve
 
     settings = Settings(args.out, args.pictures, args.blind, args.port, not args.no_browser)
-    serve(settings)
+    with speaking(args.language):  # the server's threads take it over
+        serve(settings)
     return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from screening import words
 from screening.classes import FAILED, REJECTED, ROUTES
 from screening.commands.dicom_output import add_dicom, check_dicom, with_dicom
+from screening.commands.page_language import add_language
 from screening.commands.scoring_arguments import (
     add_pass_arguments,
     add_rule,
@@ -20,6 +21,7 @@ from screening.commands.scoring_arguments import (
     chosen_bundle,
 )
 from screening.errors import ScreeningError
+from screening.languages.spoken import speaking
 
 if TYPE_CHECKING:
     from screening.karyogram.locate import Locator
@@ -84,6 +86,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="a picture whose chromosomes are not found by then fails, the others go on; 0: "
         "none, and what crashes a decoder ends the run (%(default)g)",
     )
+    add_language(parser, "report.html")
     add_pass_arguments(parser)
 
 
@@ -97,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.worklist.run import screen_folder
 
     try:
-        summary = screen_folder(settings, scorer, locator, reader)
+        with speaking(args.language):
+            summary = screen_folder(settings, scorer, locator, reader)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"

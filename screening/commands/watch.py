@@ -14,6 +14,7 @@ from types import FrameType
 from screening.commands.screen import Interrupted, add_run_arguments, prepared, show
 from screening.errors import ScreeningError
 from screening.events import note
+from screening.languages.spoken import speaking
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
             settings, scorer, locator, reader, every=args.every, stop=lambda: bool(asked), say=say
         )
         try:
-            summary = watch.run()
+            with speaking(args.language):
+                summary = watch.run()
         except KeyboardInterrupt:
             raise Interrupted(
                 f"stopped; what is done is kept in {args.out}: the same command goes on"

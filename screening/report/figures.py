@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from screening.languages.spoken import told
+
 _WIDTH, _HEIGHT, _BASE = 180, 46, 34
 
 
@@ -36,10 +38,13 @@ def histogram(counts: Sequence[int], cuts: Sequence[float], label: str) -> Marku
     return Markup(
         '<svg class="histogram" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{bars}{lines}'
         '<line class="axis" x1="0" y1="{b}" x2="{w}" y2="{b}"/>'
-        '<text x="0" y="{h}">0 normal</text>'
-        '<text x="{w}" y="{h}" text-anchor="end">abnormal 1</text>'
+        '<text x="0" y="{h}">{normal}</text>'
+        '<text x="{w}" y="{h}" text-anchor="end">{abnormal}</text>'
         "</svg>"
-    ).format(w=_WIDTH, h=_HEIGHT - 1, b=_BASE, label=label, bars=bars, lines=lines)
+    ).format(
+        w=_WIDTH, h=_HEIGHT - 1, b=_BASE, label=label, bars=bars, lines=lines,
+        normal=told("0 normal"), abnormal=told("abnormal 1"),
+    )  # fmt: skip
 
 
 def scale_bar(low: float, high: float, marks: Sequence[float] = ()) -> Markup:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from screening import words
 from screening.classes import MARKER, NOT_A_CHROMOSOME
+from screening.languages.spoken import said, told
 from screening.record import Chromosome, Reading
 
 _LETTERS = 0.028  # of the thumbnail's width: height of the letters at noteworthy chromosomes
@@ -44,8 +45,11 @@ def overlay(reading: Reading, size: tuple[int, int]) -> Markup:
     ).format(
         w=width,
         h=height,
-        label=f"{len(kinds)} chromosomes found, "
-        f"{sum(kind != 'fine' for _, kind in kinds)} of them noteworthy",
+        label=told(
+            "{n:n} {n?chromosome|chromosomes} found, {odd:n} of them noteworthy",
+            n=len(kinds),
+            odd=sum(kind != "fine" for _, kind in kinds),
+        ),  # fmt: skip
         boxes=Markup("").join(boxes),
     )
 
@@ -90,7 +94,7 @@ def _box(one: Chromosome, kind: str, changes: Sequence[str], width: int, height:
         one.y * height,
         one.w * width,
         one.h * height,
-        described(one, changes),
+        said(described(one, changes)),
     )
 
 

@@ -51,8 +51,9 @@
     if (turn !== asked) return;
     list.replaceChildren(...rows);
     const last = Math.min(first + PER_PAGE, found.length);
-    shown.textContent = `${found.length} of ${index.length} found` +
-      (found.length > PER_PAGE ? `, ${first + 1} to ${last} shown` : "");
+    const counts = { found: found.length, all: index.length, first: first + 1, last };
+    shown.textContent = (shown.dataset.found + (found.length > PER_PAGE ? shown.dataset.part : ""))
+      .replace(/\{(\w+)\}/g, (_, name) => counts[name]);
     turns.forEach((button) => {
       button.hidden = found.length <= PER_PAGE;
       button.disabled = button.dataset.turn < 0 ? first === 0 : last === found.length;

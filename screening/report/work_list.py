@@ -21,6 +21,7 @@ from screening import promises, words
 from screening.bundle_schema import StructureInfo
 from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
+from screening.languages.spoken import language, said, told
 from screening.record import Case, Picture, Reading
 from screening.report import packed
 from screening.report.counts import count_groups
@@ -201,8 +202,8 @@ def cards(work_list: WorkList) -> Iterator[Markup]:
 def _searched(picture: Picture) -> str:
     """What the search looks at, as the row marks it."""
     reading = picture.reading
-    named = [reading.iscn or NO_KARYOTYPE] if reading is not None else []
-    return "\n".join([picture.image, picture.case, *picture.judged.reasons, *named])
+    named = [reading.iscn or said(NO_KARYOTYPE)] if reading is not None else []
+    return "\n".join([picture.image, picture.case, *map(said, picture.judged.reasons), *named])
 
 
 def render_card(work_list: WorkList) -> str:
@@ -290,7 +291,7 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
 @cache
 def environment(*folders: str) -> Environment:
     """Return where templates are loaded from: `folders` of the package, then this one, with its
-    components and base style."""
+    components and base style. `_` and `said` in them speak the language of the moment."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader("screening", each) for each in (*folders, "report")]),
         autoescape=True,
@@ -300,6 +301,8 @@ def environment(*folders: str) -> Environment:
     )
     for name, kind in (("data_uri", "jpeg"), ("png_uri", "png")):
         made.filters[name] = partial(_data_uri, kind)
+    made.filters["said"] = said
+    made.globals |= {"_": told, "language": language}
     return made
 
 

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from screening.languages.spoken import said
+
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -50,7 +52,7 @@ class Guard:
 
         problem = self._problem(Request(scope))
         if problem is not None:
-            answer = PlainTextResponse(problem[1], problem[0])
+            answer = PlainTextResponse(said(problem[1]), problem[0])
             await answer(scope, receive, with_headers)
         else:
             await self.app(scope, receive, with_headers)

@@ -12,6 +12,7 @@ from jinja2 import Environment
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME, ROUTES
 from screening.evidence.witnesses import KNOWN, labels_of
+from screening.languages.spoken import said, told
 from screening.record import Chromosome, Picture, Reading
 from screening.report.glossary import limits
 from screening.report.overlay import change_of, described
@@ -143,14 +144,14 @@ def agreement_page(visit: Visit) -> str:
     )
 
 
-def told_page(said: str, base: str) -> str:
+def told_page(sentence: str, base: str) -> str:
     """Return a page that says one sentence."""
-    return _environment().get_template("told.html.jinja").render(said=said, base=base)
+    return _environment().get_template("told.html.jinja").render(sentence=sentence, base=base)
 
 
-def reread_part(visit: Visit, said: Reread) -> str:
+def reread_part(visit: Visit, anew: Reread) -> str:
     """Return what a cell amounts to by a person's classes."""
-    return _render("reread.html.jinja", visit, said=said)
+    return _render("reread.html.jinja", visit, anew=anew)
 
 
 def alternatives(one: Chromosome) -> tuple[tuple[str, float], ...]:
@@ -170,9 +171,25 @@ def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, 
     for place, one in enumerate(chromosomes):
         state = change_of(one, reading.gains_and_losses) or ("misplaced" if one.misplaced else "")
         kind = " ".join(filter(None, (state, "doubtful" if one.doubtful else ""))) or "fine"
-        told = described(one, reading.gains_and_losses)
-        made.append(Box(place, one.name, kind, told, one.x, one.y, one.w, one.h))
+        words = described(one, reading.gains_and_losses)
+        made.append(Box(place, one.name, kind, words, one.x, one.y, one.w, one.h))
     return tuple(sorted(made, key=lambda box: box.kind != "fine"))
+
+
+def scripted() -> dict[str, str]:
+    """Return what the scripts of the pages say, by the names they know it under."""
+    return {decision: said(decision) for decision in DECISIONS} | {
+        "gone": told(
+            "The reading room does not answer: was it closed? Nothing was stored just now; start "
+            "`screening review` again."
+        ),
+        "closed": told("The reading room does not answer: was it closed?"),
+        "choose": told("Choose a case first: j and k, or click it."),
+        "last": told("There is no further case."),
+        "kept": told("Corrected classes that your verdict on this cell keeps: {n:n}.", n="{n}"),
+        "iscn": told("follows ISCN"),
+        "given": told("Verdicts are given as {initials}.", initials="{initials}"),
+    }
 
 
 def _view(room: Room, picture: Picture, line: CaseLine) -> WorkList:
@@ -219,4 +236,5 @@ def _environment() -> Environment:
     made = environment("review/templates")
     made.globals.update(components())
     made.globals.update(key_of=key_of, decisions=DECISIONS, marks=MARKS, sentences=sentences)
+    made.globals["scripted"] = scripted
     return made

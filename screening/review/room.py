@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from screening.classes import ROUTES
+from screening.languages.spoken import said
 from screening.record import Case
 from screening.review.agreement import Disagreement, disagreements
 from screening.review.originals import Originals
@@ -193,5 +194,7 @@ class Room:
 
 def _searched(cells: Iterable[Mapping[str, Any]]) -> str:
     """What a search looks through: names, case, reasons and suggested karyotypes."""
-    parts = [part for one in cells for part in (one["image"], one["reasons"], one["karyotype"])]
+    parts = [
+        part for one in cells for part in (one["image"], said(one["reasons"]), one["karyotype"])
+    ]
     return "\n".join([*(one["case"] for one in cells), *parts]).casefold()

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from screening.errors import ScreeningError
 from screening.iscn import problem_of
 from screening.json_text import parsed
+from screening.languages.spoken import said, told
 from screening.record import Picture
 from screening.report.relay import Relaid
 from screening.review import drawings, pages, sentences
@@ -154,8 +155,8 @@ class _Shown:
 
     def iscn(self, request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[: MOST_ISCN + 1]
-        said = "it is too long" if len(text) > MOST_ISCN else problem_of(text) if text else ""
-        return JSONResponse({"problem": said}, headers=_PAGE)
+        problem = "it is too long" if len(text) > MOST_ISCN else problem_of(text) if text else ""
+        return JSONResponse({"problem": said(problem)}, headers=_PAGE)
 
     def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -179,13 +180,19 @@ class _Shown:
         visit = self._visit(request, stored.initials)
         answer = JSONResponse(
             {
-                "said": f"Stored: {stored.image or stored.case}, {stored.decision}, by "
-                f"{stored.initials}.",
+                "said": told(
+                    "Stored: {what}, {decision}, by {initials}.",
+                    what=stored.image or stored.case,
+                    decision=said(stored.decision),
+                    initials=stored.initials,
+                ),  # fmt: skip
                 "history": pages.history_part(visit, line),
                 "readers": visit.standing.readers(line.case.case),
-                "read": sentences.read_so_far(
-                    sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)
-                ),
+                "read": said(
+                    sentences.read_so_far(
+                        sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)
+                    )
+                ),  # fmt: skip
             },
             headers=_PAGE,
         )
@@ -200,8 +207,8 @@ class _Shown:
         if reading is None:
             raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
         classes = {str(k): str(v) for k, v in dict(asked.get("classes") or {}).items()}
-        said = reread(reading, classes, self.room.run.info.reading)
-        return HTMLResponse(pages.reread_part(self._visit(request), said), headers=_PAGE)
+        anew = reread(reading, classes, self.room.run.info.reading)
+        return HTMLResponse(pages.reread_part(self._visit(request), anew), headers=_PAGE)
 
     def _relaid(self, picture: Picture, classes: dict[str, str]) -> Relaid:
         """A cell re-laid; the last one is kept, for the page asks for it and for its places."""
@@ -271,7 +278,8 @@ def _missing(base: str, request: Request, error: HTTPException) -> Response:
     return _sentence(base, request, error.status_code, str(error.detail))
 
 
-def _sentence(base: str, request: Request, status: int, said: str) -> Response:
+def _sentence(base: str, request: Request, status: int, english: str) -> Response:
+    sentence = said(english)
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(pages.told_page(said, base), status, headers=_PAGE)
-    return JSONResponse({"said": said}, status, headers=_PAGE)
+        return HTMLResponse(pages.told_page(sentence, base), status, headers=_PAGE)
+    return JSONResponse({"said": sentence}, status, headers=_PAGE)

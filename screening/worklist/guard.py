@@ -41,11 +41,10 @@ def took_too_long(seconds: float) -> str:
 
 def broke_down(status: int | None) -> str:
     """Return that the process that looked at a picture ended, with an exit status; a negative one
-    is a signal."""
+    is a signal, None: not known."""
     if status == -9:
         return "what looked at it was ended by the system: not enough memory for this picture?"
-    told = "" if status is None else f" (status {status})"
-    return f"what looked at it broke down{told}: the file may be damaged"
+    return f"what looked at it broke down (status {status}): the file may be damaged"
 
 
 def is_out_of_memory(error: Exception) -> bool:

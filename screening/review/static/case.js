@@ -1,4 +1,4 @@
-import { ask, base, onKeys, storeOrTell, tell } from "./room.js";
+import { ask, base, onKeys, storeOrTell, tell, words } from "./room.js";
 
 const cell = document.getElementById("cell");
 const key = cell.dataset.key;
@@ -203,7 +203,7 @@ async function reread() {
     rereadPart.innerHTML = answer ? await answer.text() : "";
   } catch (error) { tell(error.message, true); return false; }
   rereadPart.hidden = note.hidden = !many;
-  note.textContent = many ? `Your verdict on this cell keeps ${many} corrected ${many === 1 ? "class" : "classes"}.` : "";
+  note.textContent = many ? words.kept.replace("{n}", many) : "";
   relaid.querySelector("img").src = `${base}/relaid/${key}?v=${document.body.dataset.stamp}&${withClasses()}`;
   layOut();
   return true;
@@ -226,7 +226,7 @@ async function check() {
   try {
     const { problem } = await (await ask(`/iscn?text=${encodeURIComponent(text)}`)).json();
     if (mine !== checking) return;
-    place.textContent = problem || "follows ISCN";
+    place.textContent = problem || words.iscn;
     place.className = `case ${problem ? "wrong" : "right"}`;
     form.iscn.setAttribute("aria-invalid", String(Boolean(problem)));
   } catch (error) { place.textContent = error.message; }
@@ -248,7 +248,7 @@ function decide(decision) {
   form.querySelector(`input[value="${decision}"]`).checked = true;
   give(decision);
 }
-const follow = (rel) => { const link = document.querySelector(`.around a[rel=${rel}]`); if (link) link.click(); else tell("There is no further case."); };
+const follow = (rel) => { const link = document.querySelector(`.around a[rel=${rel}]`); if (link) link.click(); else tell(words.last); };
 function toggleBoxes() {
   const on = boxesButton.getAttribute("aria-pressed") !== "true";
   boxesButton.setAttribute("aria-pressed", String(on));

@@ -1,4 +1,4 @@
-import { base, onKeys, storeOrTell, tell } from "./room.js";
+import { base, onKeys, storeOrTell, tell, words } from "./room.js";
 
 const rows = document.getElementById("rows");
 const form = document.querySelector("form.tools");
@@ -18,7 +18,7 @@ function go(step) {
 // The case that j, k or the focus chose; a verdict never falls on one that nobody chose.
 function current() {
   const line = lines()[at];
-  if (!line) tell("Choose a case first: j and k, or click it.");
+  if (!line) tell(words.choose);
   return line;
 }
 
@@ -31,7 +31,7 @@ async function decide(decision) {
   readers.replaceChildren(...stored.readers.map(([initials, each]) => {
     const mark = document.createElement("span");
     mark.className = "reading " + each.replace(" ", "-");
-    mark.textContent = `${initials}: ${each}`;
+    mark.textContent = `${initials}: ${words[each]}`;
     return mark;
   }));
   document.getElementById("read").textContent = stored.read;
@@ -55,7 +55,7 @@ async function refresh() {
     if (mine !== asked) return;
     rows.innerHTML = await answer.text();
     at = -1;
-  } catch { tell("The reading room does not answer: was it closed?", true); }
+  } catch { tell(words.closed, true); }
 }
 
 if (form) {

@@ -1,6 +1,7 @@
 // What every page of the reading room shares: initials, keys, sentences, storing a verdict.
 
 export const base = document.body.dataset.base;
+export const words = JSON.parse(document.body.dataset.words);
 const initials = document.querySelector("input[name=initials]");
 const said = document.querySelector(".said");
 const help = document.querySelector(".help");
@@ -23,7 +24,7 @@ export async function ask(path, asked) {
   try {
     answer = await fetch(base + path, options);
   } catch {
-    throw new Error("The reading room does not answer: was it closed? Nothing was stored just now; start `screening review` again.");
+    throw new Error(words.gone);
   }
   if (!answer.ok) {
     const text = await answer.text();
@@ -73,6 +74,6 @@ initials.addEventListener("change", async () => {
     await ask("/reader", { initials: initials.value });
     // Only a blind room shows other verdicts to another reader; elsewhere nothing typed is lost.
     if (document.body.dataset.blind) location.reload();
-    else tell(`Verdicts are given as ${initials.value}.`);
+    else tell(words.given.replace("{initials}", () => initials.value));
   } catch (error) { tell(error.message, true); }
 });
