@@ -103,15 +103,36 @@ def test_what_crashes_or_fills_the_memory_fails_alone(tmp_path: Path) -> None:
 def test_ctrl_c_while_the_libraries_load_ends_no_process(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
-    before = signal.getsignal(signal.SIGINT)
     with isolated(Odd(tmp_path / "noted"), 60.0, 2) as look:
-        assert signal.getsignal(signal.SIGINT) is before
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGINT, signal.SIGTERM}
         for process in multiprocessing.active_children():
             assert process.pid is not None
             os.kill(process.pid, signal.SIGINT)
         assert look(*file("good")).picture.status == "ok"
     assert not multiprocessing.active_children()
     assert capfd.readouterr().err == ""
+
+
+@LINUX
+def test_a_signal_while_a_process_starts_is_answered_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that is asked to end just then would go on for ever."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    start = module.get_context("spawn").Process.start
+
+    def asked(process: multiprocessing.Process) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        start(process)
+
+    monkeypatch.setattr(module.get_context("spawn").Process, "start", asked)
+    try:
+        with isolated(Odd(tmp_path / "noted"), 60.0, 1) as look:
+            assert told == [signal.SIGTERM]
+            assert look(*file("good")).picture.status == "ok"
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_without_a_limit_it_is_this_process_that_looks(tmp_path: Path) -> None:

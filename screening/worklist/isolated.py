@@ -71,8 +71,7 @@ class _Pool:
         self._lock = threading.Lock()
         self._given_up: set[str] = set()
         # At once, so that the libraries load there while the networks load here.
-        with _signals_ignored():
-            self._idle = [_Worker(*self._how) for _ in range(workers)]
+        self._idle = [_Worker(*self._how) for _ in range(workers)]
 
     def __call__(self, found: PictureFile, blank: Picture) -> Prepared:
         """Return the picture as `look` does, or failed with the reason: it took too long, or what
@@ -113,7 +112,8 @@ class _Worker:
             self.process = context.Process(
                 target=_serve, args=(other, look, seconds, threads), daemon=True
             )
-            self.process.start()
+            with _signals_held():
+                self.process.start()
         except OSError as error:
             raise CannotIsolate(error.strerror or error) from error
         other.close()  # so that the end of the process is the end of the pipe
@@ -152,18 +152,21 @@ class _Worker:
 
 
 @contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Let what starts inside ignore the signals from its first moment: Ctrl-C is for all processes
-    of a terminal, and while its libraries load it would answer with a traceback."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may do that
+def _signals_held() -> Iterator[None]:
+    """Let signals wait, here until the end of the block and in what starts inside for ever: Ctrl-C
+    is for all processes of a terminal, and one whose libraries load would answer with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    from multiprocessing.resource_tracker import ensure_running
+
+    ensure_running()  # as it starts it lets signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, look: Look, seconds: float, threads: int) -> None:
