@@ -6,9 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from screening.languages.catalogue import Catalogue
 from screening.languages.templates import Template
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 ENGLISH = "en"
 LANGUAGES = (ENGLISH, "de", "es", "fr", "zh")
@@ -47,3 +51,9 @@ def told(template: str, **values: object) -> str:
     if language() != ENGLISH:
         return Catalogue.of(language()).told(template, texts)
     return Template(template).filled(texts, texts, lambda number: int(number != 1))
+
+
+def speak_in(environment: Environment) -> None:
+    """Let the templates of a Jinja environment speak: `_` and `said`, and `language` to ask for."""
+    environment.filters["said"] = said
+    environment.globals |= {"_": told, "language": language}

@@ -21,7 +21,7 @@ from screening import promises, words
 from screening.bundle_schema import StructureInfo
 from screening.classes import LOW_PRIORITY, OK, ROUTES
 from screening.evidence.fusion import log_odds
-from screening.languages.spoken import language, said, told
+from screening.languages.spoken import said, speak_in
 from screening.record import Case, Picture, Reading
 from screening.report import packed
 from screening.report.counts import count_groups
@@ -301,8 +301,7 @@ def environment(*folders: str) -> Environment:
     )
     for name, kind in (("data_uri", "jpeg"), ("png_uri", "png")):
         made.filters[name] = partial(_data_uri, kind)
-    made.filters["said"] = said
-    made.globals |= {"_": told, "language": language}
+    speak_in(made)
     return made
 
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
 from screening import words
+from screening.languages.spoken import speak_in
 
 CURVES = {"loss": "loss", "auc": "AUC", "precision": "precision", "recall": "recall"}
 OBJECTIVES = {"val_auc": "validation AUC", "val_loss": "validation loss"}
@@ -125,7 +126,9 @@ def page(
     """Write one self-contained HTML page: text lines, a table, and the PNG files."""
     # The template of the package's pages, by its place: the code that fills the others ranks above.
     loader = jinja2.PackageLoader("screening", "report")
-    template = jinja2.Environment(loader=loader, autoescape=True).get_template("figures.html.jinja")
+    environment = jinja2.Environment(loader=loader, autoescape=True)
+    speak_in(environment)
+    template = environment.get_template("figures.html.jinja")
     embedded = [(_heading(p), base64.b64encode(p.read_bytes()).decode()) for p in pictures]
     text = template.render(
         title=title, research=words.RESEARCH_USE, lines=lines, header=header, rows=rows,
