@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from screening.evidence.karyotypes import COLUMNS
 from screening.reading_settings import Assignment
@@ -122,5 +121,7 @@ def _add(
 
 def _sums_between(bounds: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The sum of the rows from each bound to the next; four times as fast as np.add.reduceat."""
+    from scipy.sparse import csr_array  # slow: not for a first page
+
     ones, at = np.ones(len(rows)), np.arange(len(rows))
     return csr_array((ones, at, bounds), shape=(len(bounds) - 1, len(rows))) @ rows

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from screening import words
 from screening.classes import CHROMOSOMES
@@ -29,6 +28,8 @@ def banding_of(crops: np.ndarray, names: Sequence[str], how: BandReading) -> Ban
     filling the height); `names` (n,): the class of each, others than the 24 are left out. All 0
     without any. ValueError for another number of names.
     """
+    from scipy.ndimage import gaussian_filter1d  # slow: not for a first page
+
     if len(crops) != len(names):
         raise ValueError(f"expected {len(crops)} names, received {len(names)}")
     known = np.array([name in CHROMOSOMES for name in names], bool)
@@ -78,6 +79,8 @@ def unseen_bands(seen: Banding | None, limits: BandReading) -> str:
 
 
 def _bands(lines: np.ndarray, how: BandReading) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter1d  # slow: not for a first page
+
     smooth = gaussian_filter1d(lines, how.smooth, axis=1)
     return smooth - gaussian_filter1d(lines, how.trend, axis=1)
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from screening.record import Feature
 
@@ -36,6 +35,8 @@ class Fusion:
 
         A feature is a number or one for each pass; ValueError for another number of passes.
         """
+        from scipy.special import expit  # slow: not for a first page
+
         total = np.full(count, self.intercept)
         for name in self.weights:
             if name in features:

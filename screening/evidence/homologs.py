@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from screening.classes import CHROMOSOMES
 from screening.reading_settings import HomologComparison
@@ -92,6 +91,8 @@ def compare_homologs(
 
 def _profiles(crops: np.ndarray, how: HomologComparison) -> np.ndarray:
     """Mean ink across the middle of each chromosome by row, smoothed, (m, h)."""
+    from scipy.ndimage import gaussian_filter1d  # slow: not for a first page
+
     width = crops.shape[2]
     edge = width * how.edge // 10
     middle = crops[:, :, edge : width - edge].astype(np.float64).mean(2)

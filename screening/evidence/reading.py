@@ -14,7 +14,6 @@ from collections.abc import Mapping
 import numpy as np
 from iscn_authenticator import validate_karyotype
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME, RELATIVE_LENGTH
 from screening.evidence.assignment import (
@@ -164,6 +163,10 @@ def _objects(
 ) -> tuple[Chromosome, ...]:
     """Each object's class, such that all of them together are the complement; `looks` (n, 24), None
     when they are too poor to say that chromosomes were exchanged."""
+    from scipy.optimize import (
+        linear_sum_assignment,
+    )  # slow: not for a first page
+
     n = len(q)
     columns = np.r_[np.repeat(np.arange(CLASSES + 1), complement), np.full(n, NOTHING)]
     rows, taken = linear_sum_assignment(-np.log(np.maximum(q[:, columns], 1e-12)))

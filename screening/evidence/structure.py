@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
 
 from screening.bands import bands_between
 from screening.classes import CHROMOSOMES
@@ -101,6 +100,8 @@ def change_of(places: np.ndarray, name: str, how: StructureReading) -> RowsRead:
 def _change(
     said: PairsSaid, k: int, two: tuple[int, int], name: str, odds: float, how: StructureReading
 ) -> PairChange:
+    from scipy.special import expit  # slow: not for a first page
+
     rows = expit(said.rows[k]) * said.inked[k]
     side = int(rows.max(1).argmax()) if rows.max() >= how.row else int(said.single[k].argmax())
     blank = PairChange(name, *two, two[side], float(odds), float(said.each[:, k].std()))

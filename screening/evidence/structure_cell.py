@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.special import logsumexp
 
 from screening.iscn import chromosomes_of
 
@@ -45,6 +44,8 @@ def cell_doubt(pairs: Mapping[str, float]) -> CellDoubt:
 
     Classes without two homologs are left out of `pairs`. ValueError for none at all.
     """
+    from scipy.special import logsumexp  # slow: not for a first page
+
     if not pairs:
         raise ValueError("expected the log odds of at least one pair, received none")
     names = tuple(pairs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from screening.classes import CHROMOSOMES
 from screening.evidence.structure import change_of
@@ -48,6 +47,8 @@ def likely_classes(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def p_changed(log_odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the probability of a change (n,): log-odds of one as each likely class and the
     probabilities of these classes, both (n, LIKELY)."""
+    from scipy.special import expit  # slow: not for a first page
+
     return np.clip(1 - (weights * expit(-log_odds)).sum(1), 0, 1)
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 _DECIMALS = 5
 
@@ -94,6 +93,10 @@ class VennAbers:
 
     def _at(self, place: int, tied: bool, label: int) -> float:
         """The isotonic fit at `place` with the new picture there as `label`."""
+        from scipy.optimize import (
+            isotonic_regression,
+        )  # slow: not for a first page
+
         table = np.array(self.points)[:, 1:]
         if not tied:
             table = np.insert(table, place, 0.0, axis=0)

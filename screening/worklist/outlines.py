@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from screening.images.page import Page
-from screening.karyogram.locate import FoundChromosome
 from screening.record import Chromosome, Seen
 
 if TYPE_CHECKING:
+    from screening.karyogram.locate import FoundChromosome
     from screening.predict.chromosomes import Classified
 
 _SLACK = 0.6
