@@ -40,13 +40,15 @@ def given_from(room: Room, asked: dict[str, Any]) -> tuple[PersonVerdict, CaseLi
         initials=str(asked.get("initials", "")),
         note=str(asked.get("note", "")),
         classes={str(place): str(name) for place, name in classes.items()},
-        sha256=_content(line, image),
+        sha256=_hash_of(line, image),
         shown=shown[0] if image else hashlib.sha256("".join(shown).encode()).hexdigest(),
         bundle=room.run.bundle,
     )
     return room.verdicts.add(verdict), line
 
 
-def _content(line: CaseLine, image: str) -> str:
-    """The hash of the picture that was judged, "" of a whole case."""
-    return next((one["sha256"] for one in line.cells if image and one["image"] == image), "")
+def _hash_of(line: CaseLine, image: str) -> str:
+    """The hash of the picture that was judged, or of all pictures of a case."""
+    if not image:
+        return line.content
+    return next(str(one["sha256"]) for one in line.cells if one["image"] == image)

@@ -2,7 +2,7 @@
 
 A reader's verdict on a cell stands before the same reader's verdict on its case. A cell is labelled
 when every reader who said something of it says the same, normal or abnormal, of the very picture
-that was screened.
+that was screened; and by a verdict on the case only when its pictures are those that were there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screening.classes import LABELS, OK
-from screening.review.verdicts import PersonVerdict
+from screening.review.verdicts import PersonVerdict, content_of
 from screening.words import first_of
 from screening.worklist.kept import KeptRun
 
@@ -54,6 +54,7 @@ def labels_of(
             of_cell.setdefault(verdict.image, []).append(verdict)
         else:
             of_case.setdefault(verdict.case, []).append(verdict)
+    contents = _contents(run)
     rows: list[dict[str, str]] = []
     left_out: dict[str, list[str]] = {}
     labelled: set[str] = set()
@@ -63,7 +64,7 @@ def labels_of(
         judged = {each.initials.casefold() for each in own}
         case = [each for each in of_case.get(line["case"], []) if line["status"] == OK]
         heard = own + [each for each in case if each.initials.casefold() not in judged]
-        reason = _why_not(heard, line["sha256"])
+        reason = _why_not(heard, line["sha256"], contents[line["case"]])
         if heard and not reason and line["sha256"] in labelled:
             reason = "the same picture under another name is labelled"
         path = path_of(image) if heard and not reason else None
@@ -83,14 +84,24 @@ def labels_of(
     return Labels(tuple(rows), {reason: tuple(names) for reason, names in left_out.items()})
 
 
-def _why_not(heard: list[PersonVerdict], sha256: str) -> str:
+def _contents(run: KeptRun) -> dict[str, str]:
+    """What stands for the pictures of each case."""
+    hashes: dict[str, list[str]] = {}
+    for line in run.lines:
+        hashes.setdefault(line["case"], []).append(line["sha256"])
+    return {case: content_of(each) for case, each in hashes.items()}
+
+
+def _why_not(heard: list[PersonVerdict], sha256: str, content: str) -> str:
     """Say why a cell with these verdicts gets no label, "" when it does or has none."""
     if not heard:
         return ""
     if len({each.decision for each in heard}) > 1:
         return "readers disagree"
-    if any(each.sha256 and each.sha256 != sha256 for each in heard):
+    if any(each.image and each.sha256 not in ("", sha256) for each in heard):
         return "the verdict was given on another picture of this name"
+    if any(not each.image and each.sha256 not in ("", content) for each in heard):
+        return "pictures of the case came or changed since its verdict"
     if heard[0].decision not in LABELS:
         return f"the verdict is {heard[0].decision!r}"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -31,6 +31,7 @@ from screening.review.room import (
     key_of,
 )
 from screening.review.verdicts import DECISIONS, PersonVerdict
+from screening.worklist.kept import KeptPicture
 
 MARKS = {"normal": "▽", "abnormal": "▲", "cannot say": "●", "redo": "↻"}
 
@@ -91,8 +92,10 @@ def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
     at = next((i for i, each in enumerate(found) if each.key == line.key), None)
     before = found[at - 1] if at else None
     after = found[at + 1] if at is not None and at + 1 < len(found) else None
-    picture = room.run.pictures([line.cells[cell]["image"]])[0].picture
-    reading = picture.reading
+    kept = room.run.pictures([line.cells[cell]["image"]])[0]
+    picture, reading = kept.picture, kept.picture.reading
+    ahead = [line.cells[cell + 1]] if cell + 1 < len(line.cells) else []
+    ahead += [after.cells[0]] if after is not None else []
     return _render(
         "case.html.jinja",
         visit,
@@ -112,6 +115,8 @@ def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
         certificate=room.run.told.get("certificate", ""),
         limits=limits(room.run.rule.covers),
         history=_history(visit, line),
+        ahead=[key_of(one["image"]) for one in ahead],
+        mine=_mine(visit, line, kept),
     )
 
 
@@ -149,9 +154,10 @@ def told_page(sentence: str, base: str) -> str:
     return _environment().get_template("told.html.jinja").render(sentence=sentence, base=base)
 
 
-def reread_part(visit: Visit, anew: Reread) -> str:
-    """Return what a cell amounts to by a person's classes."""
-    return _render("reread.html.jinja", visit, anew=anew)
+def reread_part(visit: Visit, anew: Reread, boxes: Sequence[Box]) -> str:
+    """Return what a cell amounts to by a person's classes, and how its `boxes` are marked then."""
+    marks = [(box.place, box.kind, said(box.told)) for box in boxes]
+    return _render("reread.html.jinja", visit, anew=anew, marks=marks)
 
 
 def alternatives(one: Chromosome) -> tuple[tuple[str, float], ...]:
@@ -187,6 +193,8 @@ def scripted() -> dict[str, str]:
         "choose": told("Choose a case first: j and k, or click it."),
         "last": told("There is no further case."),
         "kept": told("Corrected classes that your verdict on this cell keeps: {n:n}.", n="{n}"),
+        "cell": told("A verdict on the case keeps no corrected classes: choose this cell."),
+        "named": told("named {name:word} by you", name="{name}"),
         "iscn": told("follows ISCN"),
         "given": told("Verdicts are given as {initials}.", initials="{initials}"),
     }
@@ -201,19 +209,26 @@ def _view(room: Room, picture: Picture, line: CaseLine) -> WorkList:
 
 
 def _history(visit: Visit, line: CaseLine) -> list[tuple[PersonVerdict, bool, bool]]:
-    """Every verdict on a case, the newest first: whether it stands, and whether its picture was
+    """Every verdict on a case, the newest first: whether it stands, and whether its pictures were
     screened again since."""
-    standing = {one.id for one in visit.standing.verdicts}
+    standing = {one.id for one in visit.standing.of_case(line.case.case)}
     reader = (visit.reader or "").casefold()
-    hashes = {one["image"]: one["sha256"] for one in line.cells}
     bundle = visit.room.run.bundle
     return [
-        (one, one.id in standing,
-         one.bundle != bundle or bool(one.image and one.sha256 != hashes.get(one.image)))
+        (one, one.id in standing, one.bundle != bundle or not line.is_of(one))
         for one in reversed(visit.room.verdicts.all())
         if one.case == line.case.case
         and (not visit.room.blind or one.initials.casefold() == reader)
     ]  # fmt: skip
+
+
+def _mine(visit: Visit, line: CaseLine, kept: KeptPicture) -> PersonVerdict | None:
+    """What the reader said of this cell or case, to go on from: of what is shown, and without the
+    classes where chromosomes may have other places by now."""
+    mine = visit.standing.of_reader(visit.reader, line.case.case, kept.picture.image)
+    if mine is None or not line.is_of(mine):
+        return None
+    return mine if mine.shown == kept.shown else replace(mine, classes={})
 
 
 def _age(room: Room, line: CaseLine) -> str:

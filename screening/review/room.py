@@ -16,7 +16,7 @@ from screening.languages.spoken import said
 from screening.record import Case
 from screening.review.agreement import Disagreement, disagreements
 from screening.review.originals import Originals
-from screening.review.verdicts import FILE_NAME, PersonVerdict, Verdicts, latest
+from screening.review.verdicts import FILE_NAME, PersonVerdict, Verdicts, content_of, latest
 from screening.worklist.kept import KeptRun, read_run, stamp_of
 
 CASES_A_PAGE = 100
@@ -81,8 +81,22 @@ class CaseLine:
 
     @property
     def karyotypes(self) -> str:
-        """Return the suggested karyotypes of the cells, each once."""
-        return ", ".join(dict.fromkeys(one["karyotype"] for one in self.cells if one["karyotype"]))
+        """Return the suggested karyotypes of the cells that the finding does not name."""
+        every, told = dict.fromkeys(one["karyotype"] for one in self.cells), f" {self.finding}"
+        return ", ".join(each for each in every if each and f" {each} in " not in told)
+
+    @cached_property
+    def content(self) -> str:
+        """Return what stands for the pictures of the case as they were screened."""
+        return content_of(one["sha256"] for one in self.cells)
+
+    def is_of(self, verdict: PersonVerdict) -> bool:
+        """Return whether a verdict was given on these very pictures: none came since, or is
+        another now. Where a file of an earlier version does not say, it is taken so."""
+        if not verdict.image:
+            return verdict.sha256 in ("", self.content)
+        hashes = [one["sha256"] for one in self.cells if one["image"] == verdict.image]
+        return bool(hashes) and verdict.sha256 in ("", *hashes)
 
 
 class Standing:
@@ -111,17 +125,24 @@ class Standing:
         return self.by_case.get(case, [])
 
     def is_read(self, line: CaseLine) -> bool:
-        """Return whether there is a verdict on the case, or one on each of its cells."""
-        images = {one.image for one in self.of_case(line.case.case)}
+        """Return whether there is a verdict on the case, or one on each of its cells, given on
+        the pictures that are there now."""
+        images = {one.image for one in self.of_case(line.case.case) if line.is_of(one)}
         return "" in images or (bool(images) and images >= {one["image"] for one in line.cells})
 
-    def readers(self, case: str) -> list[tuple[str, str]]:
+    def readers(self, line: CaseLine) -> list[tuple[str, str, bool]]:
         """Return the readers of a case, each with the decision on the case, else the last one on a
-        cell of it."""
+        cell of it, and whether it was given on the pictures that are there now."""
         told: dict[str, PersonVerdict] = {}
-        for one in sorted(self.of_case(case), key=lambda v: (v.image == "", v.when)):
+        for one in sorted(self.of_case(line.case.case), key=lambda v: (v.image == "", v.when)):
             told[one.initials.casefold()] = one
-        return [(one.initials, one.decision) for one in told.values()]
+        return [(one.initials, one.decision, line.is_of(one)) for one in told.values()]
+
+    def of_reader(self, initials: str | None, case: str, image: str) -> PersonVerdict | None:
+        """Return what stands of a reader on a cell, else on its case; None for nothing."""
+        own = (initials or "").casefold()
+        found = {one.image: one for one in self.of_case(case) if one.initials.casefold() == own}
+        return found.get(image) or found.get("")
 
 
 class Room:
@@ -131,6 +152,7 @@ class Room:
     def __init__(self, out: Path, pictures: Path | None = None, blind: bool = False) -> None:
         self.out, self.blind, self._pictures = out, blind, pictures
         self._lock = threading.Lock()
+        self._standing: tuple[object, Standing] | None = None
         self.reload()
         self.verdicts = Verdicts(out / FILE_NAME)
 
@@ -166,7 +188,11 @@ class Room:
     def standing(self, reader: str | None) -> Standing:
         """Return the verdicts that `reader` (None: nobody yet) may see: in a blind room only the
         reader's own."""
-        return Standing(self.verdicts.all(), (reader or "") if self.blind else None)
+        every, own = self.verdicts.all(), (reader or "") if self.blind else None
+        known = self._standing
+        if known is None or known[0] != (len(every), own):
+            self._standing = known = ((len(every), own), Standing(every, own))
+        return known[1]
 
     def found(self, query: Query, standing: Standing) -> list[CaseLine]:
         """Return the cases that a query asks for, in its order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -10,6 +12,7 @@ from urllib.parse import unquote
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -38,9 +41,13 @@ _STATIC = {
     "room.js": ("review/static", "text/javascript"),
     "list.js": ("review/static", "text/javascript"),
     "case.js": ("review/static", "text/javascript"),
+    "ahead.js": ("review/static", "text/javascript"),
 }
 _PAGE = {"cache-control": "no-store"}
 _PICTURE = {"cache-control": "private, max-age=600"}
+_FILE = {"cache-control": "private, max-age=86400, immutable"}
+"""An address of the room is never used again: its token is another each time."""
+_MOST_RELAID = 4
 _COOKIE = "reader"
 
 
@@ -71,7 +78,8 @@ class _Shown:
 
     def __init__(self, room: Room, base: str) -> None:
         self.room, self.base = room, base
-        self._last_relaid: tuple[object, Relaid] | None = None
+        self._relaid_cells: OrderedDict[object, Relaid] = OrderedDict()
+        self._is_warm = False
 
     def list(self, request: Request) -> Response:
         notice = ""
@@ -82,9 +90,8 @@ class _Shown:
             notice = f"{error}. The list is that of the run before."
         query = Query.of(request.query_params)
         part = request.query_params.get("part") == "rows"
-        return HTMLResponse(
-            pages.list_page(self._visit(request), query, notice, part), headers=_PAGE
-        )
+        page = pages.list_page(self._visit(request), query, notice, part)
+        return HTMLResponse(page, headers=_PAGE, background=BackgroundTask(self._warm))
 
     def case(self, request: Request) -> Response:
         if not self.room.is_current():
@@ -124,7 +131,7 @@ class _Shown:
             answer["slots"] = {
                 name: (np.array(box) / scale).round(5).tolist() for name, box in laid.slots.items()
             }
-        return JSONResponse(answer, headers=_PAGE)
+        return JSONResponse(answer, headers=_PICTURE)
 
     def relaid(self, request: Request) -> Response:
         picture = self._picture(request)
@@ -164,7 +171,7 @@ class _Shown:
             raise HTTPException(404, "Nothing here.")
         folder, kind = _STATIC[name]
         return Response(
-            files("screening").joinpath(folder, name).read_bytes(), media_type=kind, headers=_PAGE
+            files("screening").joinpath(folder, name).read_bytes(), media_type=kind, headers=_FILE
         )
 
     def set_reader(self, request: Request, asked: dict[str, Any]) -> Response:
@@ -187,7 +194,7 @@ class _Shown:
                     initials=stored.initials,
                 ),  # fmt: skip
                 "history": pages.history_part(visit, line),
-                "readers": visit.standing.readers(line.case.case),
+                "readers": visit.standing.readers(line),
                 "read": said(
                     sentences.read_so_far(
                         sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)
@@ -208,18 +215,35 @@ class _Shown:
             raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
         classes = {str(k): str(v) for k, v in dict(asked.get("classes") or {}).items()}
         anew = reread(reading, classes, self.room.run.info.reading)
-        return HTMLResponse(pages.reread_part(self._visit(request), anew), headers=_PAGE)
+        chromosomes = drawings.named(reading.chromosomes, classes)
+        boxes = pages.boxes_of(chromosomes, anew.reading or reading)
+        return HTMLResponse(pages.reread_part(self._visit(request), anew, boxes), headers=_PAGE)
 
     def _relaid(self, picture: Picture, classes: dict[str, str]) -> Relaid:
-        """A cell re-laid; the last one is kept, for the page asks for it and for its places."""
+        """A cell re-laid; the last ones are kept, for the page asks for it and for its places."""
         asked = (picture.image, self.room.run.stamp, tuple(classes.items()))
-        known = self._last_relaid
-        if known is None or known[0] != asked:
+        known = self._relaid_cells.get(asked)
+        if known is None:
             assert picture.reading is not None
             original = self.room.originals.original(picture.image)
             chromosomes = drawings.named(picture.reading.chromosomes, classes)
-            self._last_relaid = known = (asked, drawings.relaid_cell(original, chromosomes))
-        return known[1]
+            self._relaid_cells[asked] = known = drawings.relaid_cell(original, chromosomes)
+            while len(self._relaid_cells) > _MOST_RELAID:
+                self._relaid_cells.popitem(last=False)
+        return known
+
+    def _warm(self) -> None:
+        """Open the first case once the list is shown: it brings in what is slow to import."""
+        if self._is_warm or not self.room.lines:
+            return
+        self._is_warm = True
+        with contextlib.suppress(ScreeningError):
+            picture = self.room.run.pictures([self.room.lines[0].cells[0]["image"]])[0].picture
+            if picture.reading is not None:
+                self._relaid(picture, {})
+                original = self.room.originals.original(picture.image)
+                drawings.straightened(original, picture.reading.chromosomes[:1], "1")
+                reread(picture.reading, {"0": "1"}, self.room.run.info.reading)
 
     def _visit(self, request: Request, reader: str | None = None) -> Visit:
         if reader is None:

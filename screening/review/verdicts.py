@@ -8,12 +8,13 @@ with their time and what was shown. Several programs may read and add at the sam
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,8 +56,9 @@ class PersonVerdict:
 
     `decision`: one of DECISIONS; `iscn`: the karyotype by the reader, "" unless given; `classes`:
     the class that the reader gave to a chromosome, by its place in the reading. What was shown:
-    `sha256` of the picture ("" of a case), `shown`: a hash of the record or records, `bundle`: that
-    of the bundle. `given`: when, UTC, and `id`, both set when it is stored.
+    `sha256` of the picture, of a case `content_of` its pictures ("" in files of earlier versions),
+    `shown`: a hash of the record or records, `bundle`: that of the bundle. `given`: when, UTC, and
+    `id`, both set when it is stored.
     """
 
     case: str
@@ -84,6 +86,11 @@ class PersonVerdict:
 
 
 COLUMNS = tuple(each.name for each in fields(PersonVerdict))
+
+
+def content_of(hashes: Iterable[str]) -> str:
+    """Return one hash for the pictures of a case by their own, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
 def checked(verdict: PersonVerdict) -> PersonVerdict:
@@ -126,6 +133,8 @@ class Verdicts:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._read: list[PersonVerdict] = []
+        self._last = 0
         try:
             self._connection = sqlite3.connect(path, timeout=20.0, check_same_thread=False)
         except sqlite3.Error as error:
@@ -168,12 +177,15 @@ class Verdicts:
 
     def all(self) -> list[PersonVerdict]:
         """Return every verdict that was ever given, in the order in which they were stored."""
-        with self._connected() as connection:
+        with self._connected() as connection:  # none is ever changed: only new ones are read
             rows = connection.execute(
-                "SELECT patient_case, decision, initials, image, iscn, note, classes, sha256,"
-                " shown, bundle, given, id FROM verdicts ORDER BY number"
+                "SELECT number, patient_case, decision, initials, image, iscn, note, classes,"
+                " sha256, shown, bundle, given, id FROM verdicts WHERE number > ? ORDER BY number",
+                (self._last,),
             ).fetchall()
-        return [_verdict(row) for row in rows]
+            self._read += [_verdict(row[1:]) for row in rows]
+            self._last = rows[-1][0] if rows else self._last
+            return list(self._read)
 
     def _times(self, verdict: PersonVerdict) -> list[datetime]:
         """When the verdicts on the same case were given."""

@@ -10,6 +10,7 @@ const lines = () => [...(rows ? rows.querySelectorAll(".case-line") : [])];
 function go(step) {
   const all = lines();
   if (!all.length) return;
+  if (at + step === all.length) document.querySelector(".pages a[rel=next]")?.click();
   at = Math.min(Math.max(at + step, 0), all.length - 1);
   all[at].querySelector(".open-case").focus();
   all[at].scrollIntoView({ block: "nearest" });
@@ -28,9 +29,9 @@ async function decide(decision) {
   const stored = await storeOrTell({ case: line.dataset.key, decision });
   if (!stored) return;
   const readers = line.querySelector(".readers");
-  readers.replaceChildren(...stored.readers.map(([initials, each]) => {
+  readers.replaceChildren(...stored.readers.map(([initials, each, now]) => {
     const mark = document.createElement("span");
-    mark.className = "reading " + each.replace(" ", "-");
+    mark.className = "reading " + each.replace(" ", "-") + (now ? "" : " before");
     mark.textContent = `${initials}: ${words[each]}`;
     return mark;
   }));

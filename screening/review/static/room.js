@@ -55,17 +55,19 @@ export async function storeOrTell(verdict) {
 }
 
 // Calls keys[key] for a plain key that no field takes; from then on the page says that it listens.
+let acts = {};
 export function onKeys(keys) {
+  acts = keys;
   document.body.dataset.keys = Object.keys(keys).join("");
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
-    if (event.key === "Escape" && event.target.matches("input, textarea, select")) event.target.blur();
-    if (event.target.matches("input:not([type=radio]), textarea, select")) return;
-    if (event.key === "?") { help.showModal(); event.preventDefault(); return; }
-    const act = keys[event.key];
-    if (act) { act(event); event.preventDefault(); }
-  });
 }
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  if (event.key === "Escape" && event.target.matches("input, textarea, select")) event.target.blur();
+  if (event.target.matches("input:not([type=radio]), textarea, select")) return;
+  if (event.key === "?") { help.showModal(); event.preventDefault(); return; }
+  const act = acts[event.key];
+  if (act) { act(event); event.preventDefault(); }
+});
 
 document.querySelector("[data-help]").addEventListener("click", () => help.showModal());
 document.querySelector("form.reader").addEventListener("submit", (event) => { event.preventDefault(); initials.blur(); });
