@@ -62,6 +62,14 @@ def exchange(settings: Settings) -> list[str]:
         every = store.all()
     standing = list(latest(every).values())
     said.append(f"{words.counted(len(every), 'verdict')}, {len(standing)} of them stand.")
+    here = {(line["case"], line["image"]) for line in run.lines}
+    here |= {(line["case"], "") for line in run.lines}
+    strange = {one.case for one in standing if one.subject not in here}
+    if strange:
+        said.append(
+            f"Of pictures or cases that this run does not have, and kept without use: "
+            f"{words.first_of(sorted(strange), 5)}."
+        )
     said += [sentences.agreed(one) + "." for one in agreements(standing)]
     for one in disagreements(standing):
         what = ", ".join(f"{v.initials} {v.decision} {v.iscn}".rstrip() for v in one.verdicts)
@@ -106,13 +114,24 @@ def _verdict(row: dict[str, str]) -> PersonVerdict:
     plain = {name: _without_apostrophe(value) for name, value in row.items()}
     if not re.fullmatch(r"[0-9a-f]{32}", plain["id"]):
         raise ValueError(f"expected an id of 32 hexadecimal digits, received {plain['id']!r}")
-    if datetime.fromisoformat(plain["given"]).tzinfo is None:
-        raise ValueError(f"expected a time with its zone, received {plain['given']!r}")
+    if not _is_time(plain["given"]):
+        raise ValueError(
+            "expected a time with its zone such as 2026-01-31T09:30:00+00:00, received "
+            f"{plain['given']!r}"
+        )
     classes = parsed(plain["classes"]) if plain["classes"] else {}
     if not isinstance(classes, dict):
         raise ValueError("expected the classes as a JSON object")
     pairs = {str(place): str(name) for place, name in classes.items()}
     return checked(PersonVerdict(**plain | {"classes": pairs}))  # type: ignore[arg-type]
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time with its zone, as it is stored."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _without_apostrophe(value: str) -> str:

@@ -174,10 +174,15 @@ def alternatives(one: Chromosome) -> tuple[tuple[str, float], ...]:
 def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, ...]:
     """Return what can be pointed at on the original, noteworthy ones last."""
     made = []
+    pairs = reading.structure.pairs if reading.structure is not None else ()
+    unlike = {place: pair.name for pair in pairs for place in (pair.first, pair.second)}
     for place, one in enumerate(chromosomes):
+        differs = unlike.get(place) == one.name
         state = change_of(one, reading.gains_and_losses) or ("misplaced" if one.misplaced else "")
-        kind = " ".join(filter(None, (state, "doubtful" if one.doubtful else ""))) or "fine"
+        states = (state, "unlike" if differs else "", "doubtful" if one.doubtful else "")
+        kind = " ".join(filter(None, states)) or "fine"
         words = described(one, reading.gains_and_losses)
+        words += f"; {sentences.UNLIKE}" if differs else ""
         made.append(Box(place, one.name, kind, words, one.x, one.y, one.w, one.h))
     return tuple(sorted(made, key=lambda box: box.kind != "fine"))
 
@@ -250,6 +255,8 @@ def _render(template: str, visit: Visit, **values: object) -> str:
 def _environment() -> Environment:
     made = environment("review/templates")
     made.globals.update(components())
+    # A page that travels has room for some; here they are few enough to be shown all.
+    made.globals.update(pairs_shown=lambda one: one.pairs, crops_shown=lambda one: one.crops)
     made.globals.update(key_of=key_of, decisions=DECISIONS, marks=MARKS, sentences=sentences)
     made.globals["scripted"] = scripted
     return made

@@ -10,6 +10,7 @@ BLIND = (
     "verdicts` when all have read."
 )
 NO_OUTLINES = "the record of an older version keeps no outlines: nothing can be straightened"
+UNLIKE = "differs from its homolog"
 NO_EVIDENCE = (
     "Counted from the classes alone: this record keeps too little for the evidence to be weighed "
     "anew. Screen the picture again with this version to have it."
@@ -50,7 +51,7 @@ def agreed(agreement: Agreement) -> str:
     """Return how far two readers agree, and Cohen's kappa where it is defined."""
     said = (
         f"{agreement.first} and {agreement.second}: the same verdict on {agreement.same} of "
-        f"{words.counted(agreement.both, 'subject')}, {words.percent(agreement.raw)}"
+        f"{words.counted(agreement.both, 'subject')}, {round(100 * agreement.raw)} %"
     )
     if agreement.kappa is None:
         return f"{said}, Cohen's kappa is not defined where both gave one verdict only"

@@ -69,6 +69,9 @@ document.addEventListener("keydown", (event) => {
   if (act) { act(event); event.preventDefault(); }
 });
 
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll(".trust, .evidence")) folded.open = true;
+});
 document.querySelector("[data-help]").addEventListener("click", () => help.showModal());
 document.querySelector("form.reader").addEventListener("submit", (event) => { event.preventDefault(); initials.blur(); });
 initials.addEventListener("change", async () => {
