@@ -145,6 +145,69 @@ def test_a_chromosome_is_dragged_to_another_class(page):
     page.wait_for_selector("#reread", state="hidden")
 
 
+def test_a_correction_belongs_to_the_cell_and_is_there_when_the_reader_comes_back(page):
+    page.fill("input[name=initials]", "GH")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=given as GH")
+    page.click("text=case-b")
+    wait_for_cell(page)
+    assert page.locator("input[value=case]").is_checked()  # it has one cell
+    page.locator("#relaid rect[data-name='21']").first.click()
+    page.locator(".rename input").first.fill("22")
+    page.locator(".rename input").first.press("Tab")
+    page.wait_for_selector("#reread h2")
+    assert page.locator("input[value=cell]").is_checked()
+    assert page.locator("#cell .sheet rect.named").count() == 1
+    assert page.locator("#cell .sheet rect.gain").count() == 3
+    page.check("input[value=case]")
+    playwright.expect(page.locator("#named")).to_contain_text("choose this cell")
+    page.check("input[value=cell]")
+    page.check("input[value=abnormal]")
+    page.click("text=Store the verdict")
+    page.wait_for_selector("text=with 1 chromosome named by the reader")
+    page.reload()
+    page.wait_for_selector("#reread h2")
+    assert page.locator("input[value=abnormal]").is_checked()
+    page.click("[data-reset]")
+    page.wait_for_selector("#reread", state="hidden")
+    assert page.locator("#cell .sheet rect.named, #cell .sheet rect.gain").count() == 0
+
+
+def test_the_next_case_takes_the_place_of_this_one(page):
+    page.click("text=case-a")
+    wait_for_cell(page)
+    page.evaluate("window.same = true")
+    ahead = page.locator(".around a[rel=next]").get_attribute("href")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("b")
+    page.keyboard.press("j")
+    page.wait_for_url(f"**{ahead}")
+    playwright.expect(page.locator("h1")).not_to_have_text("case-a", timeout=60_000)
+    wait_for_cell(page)
+    assert page.evaluate("window.same") and page.title().startswith('"=cmd|')
+    page.locator("#relaid rect[data-name='21']").first.click()
+    page.wait_for_selector(".homolog")
+    assert page.locator(".sheet rect").first.is_visible()
+    page.keyboard.press("b")
+    assert not page.locator(".sheet rect").first.is_visible()
+    page.go_back()
+    playwright.expect(page.locator("h1")).to_have_text("case-a", timeout=60_000)
+
+
+def test_without_the_originals_the_small_picture_stands_in_and_it_is_said(browser, tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"a.png": "+21"})
+    (tmp_path / "in").rename(tmp_path / "moved")
+    with Server(tmp_path / "out") as started:
+        page = opened(browser)
+        page.goto(started.address)
+        page.locator(".open-case").first.click()
+        page.wait_for_selector("#original-said:has-text('--pictures')")
+        page.wait_for_function("document.querySelector('.sheet img').naturalWidth === 200")
+        assert page.locator(".sheet rect.gain").first.is_visible()
+        assert not page.locator("#relaid").is_visible()
+        page.context.close()
+
+
 def test_the_original_is_zoomed_moved_and_has_boxes(page):
     page.click("text=case-a")
     wait_for_cell(page)

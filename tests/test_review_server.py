@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,7 +17,7 @@ from review_room import INFO, keep_run, write_run
 from screening.data.chromosomes import read_chromosomes
 from screening.data.manifest import read_manifest
 from screening.errors import ScreeningError
-from screening.record import Picture
+from screening.record import PairChange, Picture, Structure
 from screening.report.glossary import LOOKED_MEANS
 from screening.review.exchange import Settings, exchange
 from screening.review.room import Room, key_of
@@ -257,6 +259,85 @@ def test_a_run_that_is_written_meanwhile_is_told_and_then_shown(tmp_path):
     room.close()
 
 
+def test_a_case_to_which_a_picture_came_since_its_verdict_is_unread_again(tmp_path):
+    pictures = {"a/1.png": "", "b/1.png": ""}
+    write_run(tmp_path / "out", tmp_path / "in", pictures)
+    room = Room(tmp_path / "out")
+    client = visitor(room)
+    for name in ("a", "b"):
+        give(client, room, name, "normal")
+    assert "2 of 2 read" in client.get(f"/{TOKEN}/").text
+    write_run(tmp_path / "out", tmp_path / "in", pictures | {"a/2.png": "+21"})
+    text = client.get(f"/{TOKEN}/").text
+    assert "1 of 2 read" in text and text.count('class="reading normal before"') == 1
+    assert client.get(f"/{TOKEN}/?state=unread&part=rows").text.count("open-case") == 1
+    assert "screened again since" in client.get(f"/{TOKEN}/case/{key_of('a')}").text
+    said = "\n".join(exchange(Settings(tmp_path / "out", tmp_path / "labels.csv")))
+    assert "came or changed since its verdict: 2 (a/2.png, a/1.png)" in said and "1 label" in said
+    give(client, room, "a", "abnormal")
+    assert "2 of 2 read" in client.get(f"/{TOKEN}/").text
+    room.close()
+
+
+def test_a_reader_goes_on_from_the_own_verdict_on_what_is_shown(client, room):
+    cell, page = key_of("case-a/1.png"), f"/{TOKEN}/case/{key_of('case-a')}"
+    named = {"iscn": "46,XX", "classes": {"3": "?"}}
+    client.post(f"/{TOKEN}/reader", json={"initials": "ab"}, headers={"origin": HOME})
+    assert 'data-classes="{}"' in client.get(page).text
+    give(client, room, "case-a", "normal", cell=cell, **named)
+    text = client.get(page).text
+    assert "{&#34;3&#34;: &#34;?&#34;}" in text and 'value="46,XX"' in text
+    assert re.search(r'value="normal" required checked', text)
+    assert 'data-classes="{}"' in client.get(f"{page}?cell=1").text
+    client.post(f"/{TOKEN}/reader", json={"initials": "CD"}, headers={"origin": HOME})
+    assert 'data-classes="{}"' in client.get(page).text
+    # Of an earlier reading the places are those of other chromosomes.
+    (given,) = room.verdicts.all()
+    earlier = replace(given, shown="0" * 64, id="1" * 32, given="2027-01-01T00:00:00+00:00")
+    room.verdicts.take_over([earlier])
+    client.post(f"/{TOKEN}/reader", json={"initials": "AB"}, headers={"origin": HOME})
+    text = client.get(page).text
+    assert 'data-classes="{}"' in text and 'value="46,XX"' in text
+
+
+def test_homologs_that_differ_are_marked_until_one_is_named_anew(tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"a.png": ""})
+    kept = read_run(tmp_path / "out").pictures(["a.png"])[0].picture
+    two = [i for i, one in enumerate(kept.reading.chromosomes) if one.name == "22"]
+    pair = PairChange("22", *two, two[0], 4.0, 0.5, "bands", 0.5, 1.0, "q12 to q13")
+    differs = replace(kept.reading, structure=Structure(4.0, 0.9, 22, (pair,)))
+    figure = (("the two chromosomes 22 differ", kept.thumbnail),)
+    doubted = replace(kept, verdict=None, reading=differs, pairs=figure)
+    keep_run(tmp_path / "out", tmp_path / "in", [doubted])
+    room = Room(tmp_path / "out")
+    client = visitor(room)
+    page = client.get(f"/{TOKEN}/case/{key_of('a')}").text
+    assert page.count('<rect class="unlike"') == 2 and "differs from its homolog" in page
+    asked = {"key": key_of("a.png"), "classes": {str(two[0]): "21"}}
+    text = client.post(f"/{TOKEN}/reread", json=asked, headers={"origin": HOME}).text
+    marks = json.loads(re.search(r'data-marks="([^"]*)"', text)[1].replace("&#34;", '"'))
+    kinds = {place: kind for place, kind, _ in marks}
+    assert kinds[two[1]] == "loss unlike" and kinds[two[0]] == "gain"
+    room.close()
+
+
+def test_the_first_page_loads_nothing_that_is_slow_to_import(written):
+    code = """
+import sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from screening.review.room import Room
+from screening.review.server import application
+app = application(Room(Path(sys.argv[1])), "t", 8123)
+app.app.routes[0].endpoint.__self__._is_warm = True  # what is brought in once the list is shown
+print(TestClient(app, base_url="http://127.0.0.1:8123").get("/t/").status_code)
+print(*{"tensorflow", "onnxruntime", "scipy", "skimage", "sklearn", "pandas"} & set(sys.modules))
+"""
+    words = [sys.executable, "-c", code, str(written / "out")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["200"]
+
+
 def test_a_folder_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(LedgerError, match="holds no ledger"):
         read_run(tmp_path)
@@ -341,12 +422,17 @@ def test_verdicts_travel_and_a_malformed_table_changes_nothing(written, room, cl
     for bad in (
         good.replace("normal", "perhaps"), good.replace("+00:00", ""), "a,b\n1,2\n", "",
         good.replace(other.id, "x"), good.split("\n")[0], good.replace(",AB,", ",,"),
+        re.sub(r"20\d\d-(\d\d)-(\d\d)T", r"\2.\1.26 ", good),
         "\0" * 50,
     ):  # fmt: skip
         (tmp_path / "bad.csv").write_text(bad, "utf-8")
         with pytest.raises(ScreeningError):
             exchange(Settings(tmp_path / "out", add=tmp_path / "bad.csv"))
     assert exchange(Settings(tmp_path / "out"))[0] == "1 verdict, 1 of them stand."
+    strange = good.replace("case-b", "nobody").replace(other.id, "2" * 32)
+    (tmp_path / "strange.csv").write_text(strange, "utf-8")
+    said = exchange(Settings(tmp_path / "out", add=tmp_path / "strange.csv"))
+    assert said[0] == "1 verdict taken over, 0 known." and "kept without use: nobody." in said[2]
 
 
 def test_chromosomes_that_readers_named_are_cut_out_for_build(written, room, client, tmp_path):

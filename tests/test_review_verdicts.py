@@ -46,6 +46,16 @@ def test_what_is_given_is_kept_with_its_time_and_never_changed(verdicts):
     assert verdicts.all() == [first, second]
 
 
+def test_verdicts_that_another_program_added_are_read_too(verdicts):
+    first = verdicts.add(GOOD)
+    assert verdicts.all() == [first]
+    with Verdicts(verdicts.path) as other:
+        second = other.add(replace(GOOD, case="case-2"))
+        assert verdicts.all() == other.all() == [first, second]
+        verdicts.all().clear()
+        assert verdicts.all() == [first, second]
+
+
 def test_the_last_verdict_stands_though_the_clock_was_set_back(verdicts, monkeypatch):
     class Clock(datetime):
         """Goes back by an hour each time that it is asked."""

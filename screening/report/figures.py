@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from screening.languages.spoken import told
 
-_WIDTH, _HEIGHT, _BASE = 180, 46, 34
+_WIDTH, _HEIGHT, _BASE = 180, 49, 34
 
 
 def histogram(counts: Sequence[int], cuts: Sequence[float], label: str) -> Markup:
@@ -38,11 +38,11 @@ def histogram(counts: Sequence[int], cuts: Sequence[float], label: str) -> Marku
     return Markup(
         '<svg class="histogram" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{bars}{lines}'
         '<line class="axis" x1="0" y1="{b}" x2="{w}" y2="{b}"/>'
-        '<text x="0" y="{h}">{normal}</text>'
-        '<text x="{w}" y="{h}" text-anchor="end">{abnormal}</text>'
+        '<text x="0" y="{t}">{normal}</text>'
+        '<text x="{w}" y="{t}" text-anchor="end">{abnormal}</text>'
         "</svg>"
     ).format(
-        w=_WIDTH, h=_HEIGHT - 1, b=_BASE, label=label, bars=bars, lines=lines,
+        w=_WIDTH, h=_HEIGHT, t=_HEIGHT - 4, b=_BASE, label=label, bars=bars, lines=lines,
         normal=told("0 normal"), abnormal=told("abnormal 1"),
     )  # fmt: skip
 

@@ -109,7 +109,7 @@ def case_page(visit: Visit, line: CaseLine, cell: int, query: Query) -> str:
         picture_key=key_of(picture.image),
         verdict=picture.judged,
         reading=reading,
-        boxes=boxes_of(reading.chromosomes, reading) if reading is not None else (),
+        boxes=boxes_of(picture, reading) if reading is not None else (),
         names=dict.fromkeys(one.name for one in reading.chromosomes) if reading is not None else {},
         view=_view(room, picture, line),
         certificate=room.run.told.get("certificate", ""),
@@ -171,12 +171,14 @@ def alternatives(one: Chromosome) -> tuple[tuple[str, float], ...]:
     return tuple(likely)
 
 
-def boxes_of(chromosomes: Sequence[Chromosome], reading: Reading) -> tuple[Box, ...]:
-    """Return what can be pointed at on the original, noteworthy ones last."""
+def boxes_of(picture: Picture, reading: Reading) -> tuple[Box, ...]:
+    """Return what can be pointed at on the original, noteworthy ones last, marked by a `reading` of
+    its chromosomes."""
     made = []
-    pairs = reading.structure.pairs if reading.structure is not None else ()
+    structure = picture.reading.structure if picture.reading is not None else None
+    pairs = structure.pairs if structure is not None and picture.pairs else ()
     unlike = {place: pair.name for pair in pairs for place in (pair.first, pair.second)}
-    for place, one in enumerate(chromosomes):
+    for place, one in enumerate(reading.chromosomes):
         differs = unlike.get(place) == one.name
         state = change_of(one, reading.gains_and_losses) or ("misplaced" if one.misplaced else "")
         states = (state, "unlike" if differs else "", "doubtful" if one.doubtful else "")

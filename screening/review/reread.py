@@ -13,6 +13,7 @@ from screening.errors import ScreeningError
 from screening.iscn import karyotype
 from screening.reading_settings import ReadingSettings
 from screening.record import Reading, Seen
+from screening.report.counts import class_counts
 
 _SURE = 0.9999
 """Probability of a class that a person gave: of the others each keeps a little, as logs are
@@ -29,6 +30,15 @@ class Reread:
     counts: Mapping[str, int]
     iscn: str
     reading: Reading | None
+
+    @property
+    def gains_and_losses(self) -> tuple[str, ...]:
+        """Return what there is more or less of than expected, by nothing but counting."""
+        return tuple(
+            f"{'+' if one.found > one.expected else '-'}{one.name}"
+            for one in class_counts(self.counts).values()
+            if one.differs
+        )
 
 
 def reread(reading: Reading, classes: Mapping[str, str], settings: ReadingSettings) -> Reread:

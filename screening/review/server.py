@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -210,13 +211,17 @@ class _Shown:
 
     def reread(self, request: Request, asked: dict[str, Any]) -> Response:
         image = self.room.images.get(str(asked.get("key", "")), "")
-        reading = self.room.run.pictures([image])[0].picture.reading
-        if reading is None:
+        picture = self.room.run.pictures([image])[0].picture
+        if picture.reading is None:
             raise HTTPException(404, "The chromosomes of this picture were not read one by one.")
         classes = {str(k): str(v) for k, v in dict(asked.get("classes") or {}).items()}
-        anew = reread(reading, classes, self.room.run.info.reading)
-        chromosomes = drawings.named(reading.chromosomes, classes)
-        boxes = pages.boxes_of(chromosomes, anew.reading or reading)
+        anew = reread(picture.reading, classes, self.room.run.info.reading)
+        marked = replace(
+            picture.reading,
+            chromosomes=tuple(drawings.named(picture.reading.chromosomes, classes)),
+            gains_and_losses=anew.gains_and_losses,
+        )
+        boxes = pages.boxes_of(picture, marked)
         return HTMLResponse(pages.reread_part(self._visit(request), anew, boxes), headers=_PAGE)
 
     def _relaid(self, picture: Picture, classes: dict[str, str]) -> Relaid:

@@ -21,6 +21,7 @@ function start() {
   const form = document.getElementById("verdict");
   const boxesButton = document.getElementById("boxes");
   const stamp = document.body.dataset.stamp;
+  const addressOf = (what, of) => `/${what}/${of}?v=${stamp}`;
   const classes = JSON.parse(form.dataset.classes);  // what the reader corrected: place -> class
   let view = { scale: 1, x: 0, y: 0 };
   let chosen = "", slots = {};
@@ -88,23 +89,30 @@ function start() {
   new ResizeObserver(fit).observe(viewer);
   if (picture.complete) fit();
   picture.addEventListener("load", fit);
-  picture.addEventListener("error", async () => {
-    try { await ask(`/original/${key}`); } catch (error) {
-      document.getElementById("original-said").textContent = error.message;
-      picture.hidden = true;
-    }
-  });
+  // Without the original the small picture of the run stands in for it, and it is said why.
+  const original = picture.src;
+  async function standIn() {
+    if (picture.src !== original) { picture.hidden = true; return; }
+    picture.src = `${base}${addressOf("thumbnail", key)}`;
+    try { await ask(`/original/${key}`); } catch (error) { missing(error); }
+  }
+  picture.addEventListener("error", standIn);
+  if (picture.complete && !picture.naturalWidth) standIn();
+  function missing(error) {
+    const said = document.getElementById("original-said");
+    said.textContent = error.message;
+    said.hidden = false;
+  }
 
   // Where the boxes of the record lie on the original, and the chromosomes on the re-laid page.
   const named = () => Object.entries(classes).map(([place, name]) => `${place}:${name}`).join(",");
   const withClasses = () => (named() ? `&classes=${encodeURIComponent(named())}` : "");
-  const addressOf = (what, of) => `/${what}/${of}?v=${stamp}`;
   async function layOut() {
     let layout;
     try { layout = await (await ask(`${addressOf("layout", key)}${withClasses()}`)).json(); } catch (error) {
-      document.getElementById("original-said").textContent = error.message;
-      if (relaid) relaid.hidden = true;
-      return;
+      missing(error);
+      if (relaid) relaid.closest("section").hidden = true;
+      layout = { box: [0, 0, 1, 1] };
     }
     const percent = (share) => `${100 * share}%`;
     if (boxes) {
