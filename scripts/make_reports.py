@@ -50,6 +50,7 @@ STEPS = (
     Step("bands", "measure_bands.py", ("--limit", "5"), pages=True),
     Step("stress", "measure_stress.py", ("--limit", "8"), pages=True),
     Step("screen", "bench_screen.py", ("--images", "16")),
+    Step("review", "bench_review.py"),
     Step("faults", "measure_faults.py", ("--kills", "100", "--networks", "3"), long=True),
     Step("fuzz", "fuzz_readers.py", ("--executions", "560000", "--seed", "1"), long=True),
     Step("training", "bench_training.py", long=True),

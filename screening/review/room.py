@@ -115,10 +115,9 @@ class Standing:
         """Return where readers differ."""
         return disagreements(self.verdicts)
 
-    @cached_property
-    def differing_cases(self) -> set[str]:
-        """Return the cases in which readers differ."""
-        return {one.case for one in self.differing}
+    def differs(self, case: str) -> bool:
+        """Return whether readers differ in a case or a cell of it."""
+        return bool(disagreements(self.of_case(case)))
 
     def of_case(self, case: str) -> list[PersonVerdict]:
         """Return the verdicts on a case and on its cells."""
@@ -203,7 +202,7 @@ class Room:
             if (not query.route or line.case.route == query.route) and words in line.text
         ]
         if query.state == STATES[2]:
-            lines = [line for line in lines if line.case.case in standing.differing_cases]
+            lines = [line for line in lines if standing.differs(line.case.case)]
         elif query.state:
             wanted = query.state == STATES[1]
             lines = [line for line in lines if standing.is_read(line) == wanted]

@@ -255,8 +255,9 @@ def as_row(verdict: PersonVerdict) -> dict[str, str]:
 
 
 def _verdict(row: tuple[str, ...]) -> PersonVerdict:
-    values = dict(zip(COLUMNS, row, strict=True))
-    return PersonVerdict(**values | {"classes": json.loads(values["classes"])})
+    case, decision, initials, image, iscn, note, classes, *shown = row
+    named = {} if classes == "{}" else json.loads(classes)  # nearly all are, and quicker so
+    return PersonVerdict(case, decision, initials, image, iscn, note, named, *shown)
 
 
 def _explained(path: Path, error: sqlite3.Error) -> VerdictError:

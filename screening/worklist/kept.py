@@ -31,6 +31,7 @@ from screening.worklist.ledger import (
 )
 from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS
 
+_NUMBERS = tuple(each.name for each in fields(Case) if each.type == "int")
 _TEXTS = ("image", "case", "status", "route", "prediction", "karyotype", "reasons", "sha256")
 
 
@@ -160,7 +161,8 @@ def _told(out: Path) -> Mapping[str, Any]:
 def _lines(out: Path) -> tuple[Mapping[str, Any], ...]:
     try:
         text = _text(out, "triage.jsonl")
-        lines = tuple(map(parsed, text.rstrip("\n").split("\n") if text else ()))
+        listed = text.rstrip("\n").replace("\n", ",")  # read at once, which is quicker
+        lines = tuple(parsed(f"[{listed}]"))
         whole = all(
             set(TRIAGE_COLUMNS) <= line.keys() and all(isinstance(line[n], str) for n in _TEXTS)
             for line in lines
@@ -187,9 +189,8 @@ def _cases(out: Path, lines: Sequence[Mapping[str, Any]]) -> tuple[Case, ...]:
 
 def _case(name: str, row: Mapping[str, str]) -> Case:
     text = {column: row[column] or "" for column in CASE_COLUMNS} | {"case": name}
-    numbers = {each.name for each in fields(Case) if each.type == "int"}
     p = float(text["p_abnormal"]) if text["p_abnormal"] else None
-    counts = {column: int(text[column]) for column in numbers}
+    counts = {column: int(text[column]) for column in _NUMBERS}
     return Case(**text | counts | {"p_abnormal": p})  # type: ignore[arg-type]
 
 
