@@ -329,7 +329,6 @@ from starlette.testclient import TestClient
 from screening.review.room import Room
 from screening.review.server import application
 app = application(Room(Path(sys.argv[1])), "t", 8123)
-app.app.routes[0].endpoint.__self__._is_warm = True  # what is brought in once the list is shown
 print(TestClient(app, base_url="http://127.0.0.1:8123").get("/t/").status_code)
 print(*{"tensorflow", "onnxruntime", "scipy", "skimage", "sklearn", "pandas"} & set(sys.modules))
 """

@@ -29,7 +29,7 @@ from screening.report.relay import Relaid
 from screening.review import drawings, pages, sentences
 from screening.review.giving import given_from
 from screening.review.guard import Guard
-from screening.review.originals import OriginalNotFound, png
+from screening.review.originals import Original, OriginalNotFound, png
 from screening.review.pages import Visit
 from screening.review.reread import reread
 from screening.review.room import Query, Room
@@ -92,7 +92,7 @@ class _Shown:
         query = Query.of(request.query_params)
         part = request.query_params.get("part") == "rows"
         page = pages.list_page(self._visit(request), query, notice, part)
-        return HTMLResponse(page, headers=_PAGE, background=BackgroundTask(self._warm))
+        return HTMLResponse(page, headers=_PAGE)
 
     def case(self, request: Request) -> Response:
         if not self.room.is_current():
@@ -132,7 +132,8 @@ class _Shown:
             answer["slots"] = {
                 name: (np.array(box) / scale).round(5).tolist() for name, box in laid.slots.items()
             }
-        return JSONResponse(answer, headers=_PICTURE)
+        warm = BackgroundTask(self._warm, picture, original)
+        return JSONResponse(answer, headers=_PICTURE, background=warm)
 
     def relaid(self, request: Request) -> Response:
         picture = self._picture(request)
@@ -237,16 +238,11 @@ class _Shown:
                 self._relaid_cells.popitem(last=False)
         return known
 
-    def _warm(self) -> None:
-        """Open the first case once the list is shown: it brings in what is slow to import."""
-        if self._is_warm or not self.room.lines:
-            return
-        self._is_warm = True
-        with contextlib.suppress(ScreeningError):
-            picture = self.room.run.pictures([self.room.lines[0].cells[0]["image"]])[0].picture
-            if picture.reading is not None:
-                self._relaid(picture, {})
-                original = self.room.originals.original(picture.image)
+    def _warm(self, picture: Picture, original: Original) -> None:
+        """Bring in, once a first case is shown, what a click on it takes and is slow to import."""
+        if not self._is_warm and picture.reading is not None:
+            self._is_warm = True
+            with contextlib.suppress(ScreeningError):
                 drawings.straightened(original, picture.reading.chromosomes[:1], "1")
                 reread(picture.reading, {"0": "1"}, self.room.run.info.reading)
 

@@ -1,4 +1,4 @@
-import { base, onKeys, storeOrTell, tell, words } from "./room.js";
+import { ask, base, onKeys, storeOrTell, tell, words } from "./room.js";
 
 const rows = document.getElementById("rows");
 const form = document.querySelector("form.tools");
@@ -72,6 +72,13 @@ if (form) {
   });
   rows.addEventListener("focusin", (event) => { at = lines().indexOf(event.target.closest(".case-line")); });
 }
+// The first case is fetched while the list is looked at: it brings in what the server still lacks.
+const first = rows?.querySelector("[data-first]");
+if (first) setTimeout(() => {
+  const key = `${first.dataset.first}?v=${document.body.dataset.stamp}`;
+  ask(`/layout/${key}`).catch(() => {});
+  for (const what of ["original", "relaid"]) new Image().src = `${base}/${what}/${key}`;
+}, 800);
 onKeys({
   j: () => go(1), k: () => go(-1),
   o: () => current()?.querySelector(".open-case").click(),
