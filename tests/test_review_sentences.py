@@ -6,11 +6,13 @@ import inspect
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from screening.review import sentences
 from screening.review.agreement import Agreement, agreements, disagreements
-from screening.review.verdicts import PersonVerdict
+from screening.review.verdicts import DECISIONS, PersonVerdict
 
 SAID = {
     "age": [(0,), (59,), (60,), (3600,), (7300,), (86400 * 3,), (86400 * 15,), (86400 * 800,)],
@@ -63,6 +65,19 @@ def test_kappa_is_that_of_cohens_own_table():
     assert len(disagreements(given)) == 15
     (one,) = agreements(given[:4])
     assert one.kappa is None and "not defined" in sentences.agreed(one)
+
+
+def test_kappa_is_that_of_the_library_too():
+    rng = np.random.default_rng(0)
+    for count in (2, 3, 9, 40):
+        one, other = rng.choice(DECISIONS, (2, count))
+        given = [
+            replace(GIVEN, case=str(i), decision=str(said[i]), initials=initials)
+            for initials, said in (("AB", one), ("CD", other))
+            for i in range(count)
+        ]
+        (found,) = agreements(given)
+        assert found.kappa == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
 
 
 def test_another_karyotype_under_the_same_decision_is_a_disagreement():

@@ -1,21 +1,24 @@
 """A cell drawn from its original and what its record keeps: re-laid, and homologs straightened.
 
 No network is asked: chromosomes are cut out along the outlines of the record. Where a record of an
-older version keeps none, along their boxes, and nothing is straightened.
+older version keeps none, along their boxes, and nothing is straightened. What draws is imported
+when something is to be drawn: it is slow, and not for the first page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from screening.classes import CHROMOSOMES, MARKER, NOT_A_CHROMOSOME
 from screening.record import Chromosome
-from screening.report.relay import NamedCrop, Relaid, relaid
 from screening.review.originals import Original, png
-from screening.worklist.outlines import mask_of
+
+if TYPE_CHECKING:
+    from screening.report.relay import Relaid
 
 ENLARGED = 3
 """Pixels of a straightened chromosome to one of the original."""
@@ -34,6 +37,8 @@ class Straightened:
 
 def relaid_cell(original: Original, chromosomes: Sequence[Chromosome]) -> Relaid:
     """Return the chromosomes of a cell cut out and arranged by their classes."""
+    from screening.report.relay import NamedCrop, relaid
+
     return relaid([
         NamedCrop(one.name, one.probability, cut_out(original, one), one.doubtful)
         for one in chromosomes
@@ -46,7 +51,7 @@ def straightened(
     """Return the chromosomes of class `name` straightened at one scale, and how many pixels of a
     strip there are to one of the original; `turned`: the page stands upside down. Those without an
     outline are left out."""
-    from screening.karyogram.axis import medial_axis  # slow to import, and not for the first page
+    from screening.karyogram.axis import medial_axis
     from screening.karyogram.strip import strip
 
     paper = original.page.paper
@@ -109,6 +114,8 @@ def _window(
     paper: np.ndarray, original: Original, one: Chromosome
 ) -> tuple[np.ndarray, np.ndarray]:
     """What stands within a chromosome's outline, and the mask, both (h, w)."""
+    from screening.worklist.outlines import mask_of
+
     left, top, mask = mask_of(one.outline, original.page.margins)
     height, width = paper.shape
     x0, y0 = max(left, 0), max(top, 0)

@@ -1,4 +1,7 @@
-"""The pictures of a run where they lie: only those of its list, only from its folder, unchanged."""
+"""The pictures of a run where they lie: only those of its list, only from its folder, unchanged.
+
+What reads pictures is imported when one is asked for: it is slow, and not for the first page.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from screening.errors import ScreeningError
 from screening.images.kinds import SUPPORTED_SUFFIXES
-from screening.images.page import Page
-from screening.images.read import read_image
 
 if TYPE_CHECKING:
+    from screening.images.page import Page
     from screening.worklist.discover import PictureFile
 
 _MOST_KEPT = 6
@@ -59,6 +60,9 @@ class Originals:
     def original(self, image: str) -> Original:
         """Return the picture `image` (its name in the work list); OriginalNotFound or ImageError
         say why it cannot be shown."""
+        from screening.images.page import Page
+        from screening.images.read import read_image
+
         with self._lock:
             if image in self._kept:
                 self._kept.move_to_end(image)
@@ -95,7 +99,6 @@ class Originals:
             return None
 
     def _checked(self, image: str) -> PictureFile:
-        # Slow to import, and not for the first page.
         from screening.worklist.content import content_hash
         from screening.worklist.discover import PictureFile
 
@@ -156,6 +159,8 @@ class Originals:
 
 def png(picture: np.ndarray) -> bytes:
     """Return a PNG of uint8 grey (h, w) or RGB (h, w, 3), quick rather than small."""
+    import cv2
+
     shown = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     done, content = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:

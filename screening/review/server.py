@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -25,7 +25,6 @@ from screening.iscn import problem_of
 from screening.json_text import parsed
 from screening.languages.spoken import said, told
 from screening.record import Picture
-from screening.report.relay import Relaid
 from screening.review import drawings, pages, sentences
 from screening.review.giving import given_from
 from screening.review.guard import Guard
@@ -35,6 +34,9 @@ from screening.review.reread import reread
 from screening.review.room import Query, Room
 from screening.review.verdicts import MOST_ISCN
 from screening.worklist.ledger import LedgerError
+
+if TYPE_CHECKING:
+    from screening.report.relay import Relaid
 
 _STATIC = {
     "base.css": ("report", "text/css"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import secrets
 import socket
 import sqlite3
@@ -51,7 +52,11 @@ def serve(settings: Settings) -> None:
     if not settings.out.is_dir():
         raise RoomNotOpened(f"expected the output folder of a run, {settings.out} is no folder")
     with only_one(settings.out), bound(settings.port) as listening:
+        gc.disable()  # nothing of a run is dropped while it is read: not to be looked for
         room = Room(settings.out, settings.pictures, settings.blind)
+        room.standing(None)
+        gc.freeze()
+        gc.enable()
         port = listening.getsockname()[1]
         token = secrets.token_urlsafe(18)
         address = f"http://{HOST}:{port}/{token}/"
