@@ -62,15 +62,20 @@ HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 NO_NETWORKS = ("tensorflow", "onnxruntime", "torch")
 
 
+Wait = tuple[float, float]
+"""Seconds that a reader waited, and processor seconds of the server meanwhile."""
+
+
 @dataclass(frozen=True)
 class Bar:
-    """What was found, the most that it may be (seconds; 0: of what there must be none), and the
-    `slowest` of the seconds."""
+    """What was found, the most that it may be (seconds; 0: of what there must be none), the
+    `slowest` of the seconds, and the `worked` processor seconds of the server for one."""
 
     name: str
     found: float
     limit: float = 0.0
     slowest: float = 0.0
+    worked: float = 0.0
 
     @property
     def met(self) -> bool:
@@ -80,15 +85,16 @@ class Bar:
     def row(self) -> tuple[str, ...]:
         """Return the row of the table."""
         if not self.limit:
-            return self.name, f"{self.found:.0f}", "0", "met" if self.met else "missed", ""
+            return self.name, f"{self.found:.0f}", "0", "met" if self.met else "missed", "", ""
         ratio = f"{self.found / self.limit:.2f}"
         return (self.name, f"{self.found:.2f} s", f"{self.limit:.1f} s", ratio,
-                f"{self.slowest:.2f} s")  # fmt: skip
+                f"{self.slowest:.2f} s", f"{self.worked:.2f} s")  # fmt: skip
 
 
-def timed(name: str, seconds: list[float], limit: float) -> Bar:
+def timed(name: str, waited: list[Wait], limit: float) -> Bar:
     """Return the bar of a median."""
-    return Bar(name, statistics.median(seconds), limit, max(seconds))
+    seconds, worked = zip(*waited, strict=True)
+    return Bar(name, statistics.median(seconds), limit, max(seconds), statistics.median(worked))
 
 
 def chromium() -> str:
@@ -121,6 +127,11 @@ class Server:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def worked(self) -> float:
+        """Return the processor seconds that the server has taken until now."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
     def networks(self) -> list[str]:
         """Return which libraries of networks the server has loaded."""
@@ -201,40 +212,40 @@ def read_by_two(out: Path) -> Path:
     return out
 
 
-def first_page(browser: Browser, out: Path) -> tuple[float, list[str]]:
-    """Return the seconds from the command to a list that takes keys in a browser that is open, and
+def first_page(browser: Browser, out: Path) -> tuple[Wait, list[str]]:
+    """Return the wait from the command to a list that takes keys in a browser that is open, and
     the networks' libraries that the server loaded."""
     page = browser.new_page()
     clock = time.perf_counter()
     with Server(out) as server:
         page.goto(server.address, wait_until="commit")
         page.wait_for_selector(READY)
-        seconds, loaded = time.perf_counter() - clock, server.networks()
+        waited, loaded = (time.perf_counter() - clock, server.worked()), server.networks()
     page.close()
-    return seconds, loaded
+    return waited, loaded
 
 
-def waits(browser: Browser, address: str, turns: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until the list takes a key, and until the next case is all there."""
+def waits(browser: Browser, server: Server, turns: int) -> tuple[list[Wait], list[Wait]]:
+    """Return the waits until the list takes a key, and until the next case is all there."""
     lists, cases = [], []
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     for _ in range(turns):
-        clock = time.perf_counter()
-        page.goto(address, wait_until="commit")
+        clock, work = time.perf_counter(), server.worked()
+        page.goto(server.address, wait_until="commit")
         page.wait_for_selector(READY)
         page.keyboard.press("j")
         page.wait_for_function("() => document.activeElement.matches('.open-case')")
-        lists.append(time.perf_counter() - clock)
+        lists.append((time.perf_counter() - clock, server.worked() - work))
     page.keyboard.press("o")
     for _ in range(3 * turns):
         page.wait_for_function(CASE_READY)
         page.wait_for_timeout(LOOKED)
         before = page.url
-        clock = time.perf_counter()
+        clock, work = time.perf_counter(), server.worked()
         page.keyboard.press("j")
         page.wait_for_url(lambda url: url != before, wait_until="commit")  # noqa: B023
         page.wait_for_function(CASE_READY)
-        cases.append(time.perf_counter() - clock)
+        cases.append((time.perf_counter() - clock, server.worked() - work))
     page.close()
     return lists, cases
 
@@ -339,9 +350,9 @@ def main() -> int:
         for cases, run in runs.items():
             pages = [first_page(browser, run) for _ in range(args.turns)]
             bars.append(timed(f"{cases:,} cases: from the command to the first page",
-                              [seconds for seconds, _ in pages], FIRST_PAGE))  # fmt: skip
+                              [waited for waited, _ in pages], FIRST_PAGE))  # fmt: skip
             with Server(run) as server:
-                lists, nexts = waits(browser, server.address, args.turns)
+                lists, nexts = waits(browser, server, args.turns)
                 loaded = {one for _, each in pages for one in each} | set(server.networks())
             bars.append(timed(f"{cases:,} cases: the list takes keys", lists, SIZES[cases]))
             bars.append(timed(f"{cases:,} cases: the next case is all there", nexts, NEXT_CASE))
@@ -352,12 +363,12 @@ def main() -> int:
         bars.append(Bar(f"axe on {looked} pages: serious or critical", len(found)))
         told, lost = lost_in_kills(out, args.kills, args.seed)
         bars.append(Bar(f"{args.kills} kills, {told:,} verdicts confirmed: lost", lost))
-    columns = ("bar", "found", "limit", "found / limit", "slowest")
+    columns = ("bar", "found", "limit", "found / limit", "slowest", "processor, server")
     body = f"""A reader's browser is open; medians of {args.turns} turns ({3 * args.turns} of the
 next case, each looked at for {LOOKED / 1000:.0f} s before). The next case is all there when its
 original, the re-laid cell and every chromosome on it can be seen and clicked. At nice {os.nice(0)};
-{load:.1f} other processes wanted the processor when it began. *Confirmed*: the reader was told that
-the verdict is stored.
+{load:.1f} other processes wanted the {os.cpu_count()} cores when it began: seconds hang on that,
+processor seconds hardly do. *Confirmed*: the reader was told that the verdict is stored.
 
 {markdown_table(columns, [bar.row() for bar in bars])}
 """
