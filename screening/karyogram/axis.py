@@ -200,20 +200,25 @@ def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
     small = body if scale == 1 else shrunk(body, scale)
     if not small.any():
         small, scale = body, 1.0
-    # Not closed, so that a stalk lost on the small copy still leads to its satellites.
-    even = np.where(small > 0, 1.0, 1000.0)
     ys, xs = np.nonzero(small)
     start = ((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2).argmax()
+    depth = cv2.distanceTransform(small, cv2.DIST_L2, 3)
+    # No way is cheaper for leaving the box of the body: the paper around it is not searched.
+    corner = ys.min(), xs.min()
+    box = np.s_[corner[0] : ys.max() + 1, corner[1] : xs.max() + 1]
+    small, depth = small[box], depth[box]
+    ys, xs = ys - corner[0], xs - corner[1]
+    # Not closed, so that a stalk lost on the small copy still leads to its satellites.
+    finder = MCP_Geometric(np.where(small > 0, 1.0, 1000.0))
     ends = []
     for _ in range(2):
-        costs, _ = MCP_Geometric(even).find_costs([(ys[start], xs[start])])
+        costs, _ = finder.find_costs([(ys[start], xs[start])])
         start = costs[ys, xs].argmax()
         ends.append((ys[start], xs[start]))
-    depth = cv2.distanceTransform(small, cv2.DIST_L2, 3)
     middle = np.where(small > 0, (depth.max() / np.maximum(depth, 0.5)) ** 2, 1000.0)
     finder = MCP_Geometric(middle)
     finder.find_costs([ends[0]], [ends[1]])
-    way = np.array(finder.traceback(ends[1]))
+    way = np.array(finder.traceback(ends[1])) + corner
     line = (way[:, 1] + 1j * way[:, 0] + 0.5 + 0.5j) * scale - (0.5 + 0.5j)
     arc = arc_of(line)
     # The farthest pixels of an end are its corners.

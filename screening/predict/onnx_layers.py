@@ -50,7 +50,7 @@ def _convolution(graph: Graph, layer: Layer) -> None:
     turned = kernel.transpose(rank + 1, rank, *range(rank))
     bias = layer.weights[1] if config["use_bias"] else np.zeros(len(turned), np.float32)
     read: list[str | np.ndarray] = [graph.first(tensor), turned, bias]
-    if {tensor.name, layer.name} <= graph.most.keys():
+    if {tensor.name, layer.name} <= graph.ranges.keys():
         read[1:] = _rounded(graph, turned, bias, graph.step(tensor))
     size, dilation = kernel.shape[:rank], config["dilation_rate"]
     made = graph.op(
@@ -61,17 +61,22 @@ def _convolution(graph: Graph, layer: Layer) -> None:
 
 
 def _rounded(graph: Graph, kernel: np.ndarray, bias: np.ndarray, step: np.float32) -> list[str]:
-    """The weights of a convolution in seven bits, a scale for each of its channels, and its bias in
-    32: sums of eight by seven bits fit into the 16 of processors without VNNI, so that all of them
-    give the same numbers. `step`: of its input."""
-    scale = abs(kernel).reshape(len(kernel), -1).max(1) / _SEVEN_BITS
-    scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
-    whole = np.rint(kernel / scale.reshape(-1, *[1] * (kernel.ndim - 1))).astype(np.int8)
+    """The weights of a convolution in seven bits, and its bias in 32; `step`: of its input."""
+    weights, scale = _weights_in_seven_bits(graph, kernel, axis=0)
     added = np.rint(bias / (scale * step)).astype(np.int32)
-    return [
-        graph.op("DequantizeLinear", whole, scale, np.zeros(len(scale), np.int8), axis=0),
-        graph.op("DequantizeLinear", added, scale * step, axis=0),
-    ]
+    return [weights, graph.op("DequantizeLinear", added, scale * step, axis=0)]
+
+
+def _weights_in_seven_bits(graph: Graph, kernel: np.ndarray, axis: int) -> tuple[str, np.ndarray]:
+    """Weights in seven bits, and their scale, one for each channel along the axis: sums of eight by
+    seven bits fit into the 16 of processors without VNNI, so that all of them give the same
+    numbers."""
+    others = tuple(side for side in range(kernel.ndim) if side != axis)
+    scale = abs(kernel).max(others) / _SEVEN_BITS
+    scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+    whole = np.rint(kernel / np.expand_dims(scale, others)).astype(np.int8)
+    zero = np.zeros(len(scale), np.int8)
+    return graph.op("DequantizeLinear", whole, scale, zero, axis=axis), scale
 
 
 def _pooling(graph: Graph, layer: Layer) -> None:
@@ -117,20 +122,23 @@ def _adapted(graph: Graph, first: str, rank: int, layer: Layer) -> str:
     """Normalisation of which `graph.share` is taken from the batch, as `predict.adapt` has it."""
     share = float(graph.share or 0)
     axes = np.array([0, *range(2, rank + 1)], np.int64)
-    gamma, beta, mean, variance = (value.reshape(-1, *[1] * (rank - 1)) for value in layer.norm)
+    gamma, beta, mean, variance = layer.norm
     own = graph.op("ReduceMean", first, axes, keepdims=1)
     away = graph.op("Sub", first, own)
-    spread = graph.op("ReduceMean", graph.op("Mul", away, away), axes, keepdims=1)
+    spread = graph.op("ReduceMean", graph.op("Mul", away, away), axes, keepdims=0)
+    own = graph.op("Reshape", own, np.array([-1], np.int64))
     mean_ = graph.op("Add", graph.op("Mul", own, share), (1 - share) * mean)
     spread = graph.op("Add", graph.op("Mul", spread, share), (1 - share) * variance)
-    spread = graph.op("Sqrt", graph.op("Add", spread, float(layer.config["epsilon"])))
-    factor = graph.op("Div", gamma, spread)
-    offset = graph.op("Sub", beta, graph.op("Mul", mean_, factor))
-    return graph.op("Add", graph.op("Mul", first, factor), offset)
+    epsilon = layer.config["epsilon"]
+    return graph.op("BatchNormalization", first, gamma, beta, mean_, spread, epsilon=epsilon)
 
 
 def _dense(graph: Graph, layer: Layer) -> None:
-    made = graph.op("MatMul", graph.last(layer.tensors[0]), layer.weights[0])
+    (tensor,), kernel = layer.tensors, layer.weights[0]
+    weights: str | np.ndarray = kernel
+    if tensor.name in graph.ranges:
+        weights = _weights_in_seven_bits(graph, kernel, axis=1)[0]
+    made = graph.op("MatMul", graph.last(tensor), weights)
     if layer.config["use_bias"]:
         made = graph.op("Add", made, layer.weights[1])
     graph.give(layer, _activated(graph, layer, made))

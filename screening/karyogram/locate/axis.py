@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from screening.karyogram.fronts import Fronts
+
 _WORK_WIDTH = 9.0  # px across a chromosome on the copy on which the line is found
 _POINTS = 32
 
@@ -74,39 +76,29 @@ def _upright(ys: np.ndarray, xs: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def _levels(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return (level int32 (h, w), number of levels): steps to one end, -1 outside the mask.
+    """Return (level int64 (h, w), number of levels): steps to one end, -1 outside the mask.
 
     The end is the pixel furthest from the middle: two walks find the longest way through the mask.
     Pixels that no walk reaches (crumbs) stay -1.
     """
     ys, xs = np.nonzero(mask)
     far = np.argmax(np.abs(ys - ys.mean()) + np.abs(xs - xs.mean()))
-    level, steps = _walk(mask, int(ys[far]), int(xs[far]))
+    fronts = Fronts(mask)
+    level, steps = _walk(fronts, int(ys[far]), int(xs[far]))
     at = np.argmax(level)
     y, x = divmod(int(at), mask.shape[1])
-    return _walk(mask, y, x)
+    return _walk(fronts, y, x)
 
 
-def _walk(mask: np.ndarray, y: int, x: int) -> tuple[np.ndarray, int]:
-    """Return the steps from (y, x) to each pixel of the mask; squares and crosses by turns make
-    the fronts octagons, nearly round."""
-    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    reached = np.zeros_like(padded)
-    reached[y + 1, x + 1] = 1
-    arrival = reached.astype(np.uint16)
-    kernels = (np.ones((3, 3), np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    steps, size = 1, 1
-    while True:
-        cv2.dilate(reached, kernels[steps % 2], dst=reached)
-        cv2.bitwise_and(reached, padded, dst=reached)
-        arrival += reached
-        now = cv2.countNonZero(reached)
-        if now == size and steps % 2:
+def _walk(fronts: Fronts, y: int, x: int) -> tuple[np.ndarray, int]:
+    """Return the steps from (y, x) to each pixel of the mask."""
+    reached: list[int] = []
+    for step, now in enumerate(fronts.spread([(y, x)], square=False)):
+        if step % 2 and now == reached[-1]:
             break
-        size = now
-        steps += 1
-    arrival = arrival[1:-1, 1:-1].astype(np.int32)
-    level = np.where(arrival > 0, steps + 1 - arrival, -1)
+        reached.append(now)
+    level = fronts.steps(reached)
+    level[level == len(reached)] = -1
     return level, int(level.max()) + 1
 
 
