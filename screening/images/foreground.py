@@ -56,8 +56,8 @@ def components(paper: np.ndarray) -> Components:
     areas = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
     radius = _radius(ink, labels, number)
     kind = _kinds(boxes, areas, radius, paper.shape)
-    line_number, line_labels, line_stats, _ = cv2.connectedComponentsWithStats(lines)
-    if line_number > 1:
+    if lines.any():
+        line_number, line_labels, line_stats, _ = cv2.connectedComponentsWithStats(lines)
         labels = np.where((line_labels > 0) & (labels == 0), line_labels + number - 1, labels)
         boxes = np.concatenate([boxes, line_stats[1:, :4]])
         areas = np.concatenate([areas, line_stats[1:, cv2.CC_STAT_AREA]])
