@@ -130,8 +130,10 @@ def _without_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ((1, max(16, round(0.16 * width))), (thick, 1)),
         ((max(16, round(0.5 * height)), 1), (1, thick)),
     ):
-        runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(along, np.uint8))
+        line = np.ones(along, np.uint8)
+        runs = cv2.erode(ink, line)
         if runs.any():
+            runs = cv2.dilate(runs, line)
             solid = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(across, np.uint8))
             lines |= runs & (1 - solid)
     return (ink & (1 - lines), lines) if lines.any() else (ink, lines)
