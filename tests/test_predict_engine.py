@@ -216,8 +216,9 @@ def test_what_is_rounded_is_told_by_layer(rounded):
     assert {"stem_relu", "s0b0_a", "s0b0_out"} <= classifier.most.keys()
     assert not {"stem", "s1b0_shrink", "s1b0_match", "pool"} & classifier.most.keys()
     assert classifier.least["s0b0_a"] < 0 and "s0b0_out" not in classifier.least
-    assert {"halved", "flat_b_norm", "b1_relu", "alone_in", "both_rows"} <= structure.most.keys()
-    assert "stem_relu" not in structure.most and structure.least["flat_b_norm"] < 0
+    assert {"halved", "flat_b_norm", "b1_relu", "drop_rows"} <= structure.most.keys()
+    assert not {"stem_relu", "alone_in", "alone_rows", "both_rows"} & structure.most.keys()
+    assert structure.least["flat_b_norm"] < 0
 
 
 def test_an_engine_in_eight_bits_is_for_bundles_that_say_how(bundle, rounded):

@@ -23,16 +23,18 @@ Run = Callable[[Sequence[str]], Callable[[Sequence[np.ndarray]], list[np.ndarray
 _NORM, _AVERAGE = "BatchNormalization", "AveragePooling2D"
 _PASS_ON = ("MaxPooling2D", "ops.Reshape", "Dropout", "SpatialDropout1D")
 """Layers that give some of what they read: in the steps of that."""
+_READING = (*CONVOLUTIONS, "MaxPooling2D")
 
 
 def rounded_layers(network: Network, ends: Sequence[str], in_cell: bool = False) -> tuple[str, ...]:
     """Return the layers before `ends` whose output can be held in eight bits; none of a network
     with fewer than two convolutions of that kind.
 
-    Convolutions that end in a rectifier; others that read such and only go into a sum or,
-    `in_cell`, a normalisation that adapts to the batch; rectifiers behind those; what convolutions
-    read of dense layers; poolings and reshapings of all these. Averages are no quicker in integers:
-    of what only they read, they are held.
+    Convolutions that end in a rectifier, the first of them where another reads it; others that only
+    go into a sum or, `in_cell`, a normalisation that adapts to the batch; rectifiers behind those;
+    poolings and reshapings of all these. Averages are no quicker in integers: of what only they
+    read, they are held. Nothing behind a dense layer is: no picture of a build shows how large a
+    finding may be.
     """
     readers = readers_of(network)
     between = ("Add", _NORM) if in_cell else ("Add",)
@@ -42,13 +44,13 @@ def rounded_layers(network: Network, ends: Sequence[str], in_cell: bool = False)
         then = {one.kind for one in readers[layer.name]}
         reads = layer.tensors[0].name if layer.tensors else ""
         if layer.kind in CONVOLUTIONS:
-            held = _rectified(layer) or (reads in found and bool(then) and then <= {*between})
-            held = held and then != {_AVERAGE}
+            if reads in found:
+                held = _rectified(layer) or (bool(then) and then <= {*between})
+            else:
+                held = _rectified(layer) and not then.isdisjoint(_READING)
             convolutions += held
         elif layer.kind == "ReLU":
             held = is_plain(layer) and network.layers[reads].kind in between
-        elif layer.kind == "Dense":
-            held = _rectified(layer) and not then.isdisjoint(CONVOLUTIONS)
         elif layer.kind == _AVERAGE:
             held = _rectified(network.layers[reads]) and reads not in found
         else:
