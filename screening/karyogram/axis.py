@@ -17,7 +17,7 @@ from scipy.linalg.lapack import dpbsv
 from skimage.graph import MCP_Geometric
 
 from screening.errors import ScreeningError
-from screening.karyogram.axis_quality import AxisQuality, quality_of
+from screening.karyogram.axis_quality import AxisQuality, median, quality_of
 from screening.karyogram.whole import Body, shrunk, whole
 
 _WORK_THICKNESS = 14.0
@@ -189,7 +189,7 @@ def _chord(
         return line, 1.0
     left, right = _extents(field, line, thick)
     width = left + right
-    if width.max() > 1.6 * np.median(width):
+    if width.max() > 1.6 * median(width):
         return line, 0.0
     return line, float(width.sum() * abs(line[-1] - line[0]) / (len(line) * area))
 
@@ -237,7 +237,7 @@ def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndar
     along = np.linspace(0, abs(np.diff(line)).sum(), len(line))
     weight = np.minimum(np.minimum(along, along[::-1]) / (_TIP * thick) + 0.02, 1)
     # A crossing body, a branch.
-    weight[width > 1.7 * np.median(width)] *= 0.2
+    weight[width > 1.7 * median(width)] *= 0.2
     smooth = _stiffened(middle, weight, _STIFF * thick)
     moved = np.sort(abs(smooth - line))[int(0.9 * (len(line) - 1))]
     return _to_tips(field, smooth, thick), float(moved)
@@ -351,6 +351,7 @@ def arc_of(line: np.ndarray) -> np.ndarray:
 def normals(line: np.ndarray, reach: int = 1) -> np.ndarray:
     """Return the unit normals (k,), complex, of a complex line, from directions over `reach` points
     to each side: left to right across a chromosome that runs downwards."""
-    padded = np.concatenate([np.full(reach, line[0]), line, np.full(reach, line[-1])])
-    tangent = padded[2 * reach :] - padded[: -2 * reach]
+    count = len(line)
+    at = np.arange(count)
+    tangent = line[np.minimum(at + reach, count - 1)] - line[np.maximum(at - reach, 0)]
     return -1j * tangent / np.maximum(abs(tangent), 1e-6)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from screening.karyogram.axis_quality import median
 from screening.karyogram.fronts import Fronts
 
 _PART_OF_BODY = 0.2
@@ -58,7 +59,7 @@ def axis_of(body: np.ndarray) -> tuple[np.ndarray, float]:
     columns = np.flatnonzero(body.any(axis=0))
     height = rows[-1] - rows[0] + 1
     across = body[rows[0] : rows[-1] + 1].sum(axis=1)
-    thick = float(np.median(across))
+    thick = median(across)
     wide = columns[-1] - columns[0] + 1
     # Straight and upright: rows as wide as the chromosome, and no sideways reach.
     if wide < 1.35 * thick or height < 1.6 * area / height:
