@@ -92,7 +92,7 @@ def _contact(
     )
     for (edge, across, at, away), cut in zip(sides, cut_sides, strict=True):
         if cut and away < 0.5 * width:
-            border = edge.any(across)
+            border = edge.max(across)
             low = max(0, int(at - 0.75 * width + 1))
             most = max(most, int(np.count_nonzero(border[low : int(at + 0.75 * width) + 1])))
     return min(1.0, most / max(width, 1.0))
