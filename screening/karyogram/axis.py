@@ -234,7 +234,7 @@ def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndar
     left, right = _extents(field, line, thick)
     width = left + right
     middle = line + normals(line) * ((right - left) / 2)
-    along = np.linspace(0, abs(np.diff(line)).sum(), len(line))
+    along = _evenly(_ways(line).sum(), len(line))
     weight = np.minimum(np.minimum(along, along[::-1]) / (_TIP * thick) + 0.02, 1)
     # A crossing body, a branch.
     weight[width > 1.7 * median(width)] *= 0.2
@@ -251,7 +251,7 @@ def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray
     bands[0], bands[1], bands[2] = 1, -4, 6
     bands[1, [1, -1]] = -2
     bands[2, [0, -1]], bands[2, [1, -2]] = 1, 5
-    bands *= (stiff * (n - 1) / max(abs(np.diff(line)).sum(), 1e-6)) ** 4
+    bands *= (stiff * (n - 1) / max(_ways(line).sum(), 1e-6)) ** 4
     bands[2] += weight
     smooth = dpbsv(bands, (weight * line).view(np.float64).reshape(n, 2))[1]
     return smooth[:, 0] + 1j * smooth[:, 1]
@@ -259,7 +259,7 @@ def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray
 
 def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     """Return the line drawn back or led straight on to where it leaves the body, evenly sampled."""
-    back = int(0.4 * thick * (len(line) - 1) / max(abs(np.diff(line)).sum(), 1e-6))
+    back = int(0.4 * thick * (len(line) - 1) / max(_ways(line).sum(), 1e-6))
     back = min(max(1, back), len(line) - 1)
     beyond = np.arange(0.5, 1.5 * thick + 2, 0.5)
     head, tail = line[0] - line[back], line[-1] - line[-1 - back]
@@ -267,11 +267,11 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     long = np.concatenate([line[0] + beyond[::-1] * head, line, line[-1] + beyond * tail])
     # An end may be cleft between the chromatids: it reaches as far as both of them.
     aside = 0.2 * thick * normals(long)
-    value, left, right = _read(field, np.stack([long, long - aside, long + aside]))
+    value, left, right = _read(field, np.array([long, long - aside, long + aside]))
     value = np.maximum(value, np.minimum(left, right))
     inside = value >= 0.5
     first, last = len(beyond), len(long) - len(beyond) - 1
-    among = np.flatnonzero(inside[first : last + 1])
+    among = inside[first : last + 1].nonzero()[0]
     if among.size:
         first, last = first + among[0], first + among[-1]
         if first == len(beyond):
@@ -284,7 +284,7 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
             line[end] = long[at] + min(float(part), 1.0) * (long[out] - long[at])
     arc = arc_of(line)
     count = max(6, round(arc[-1] / max(1.0, _STEP * thick)) + 1)
-    return np.interp(np.linspace(0, arc[-1], count), arc, line)
+    return np.interp(_evenly(arc[-1], count), arc, line)
 
 
 def _extents(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndarray, np.ndarray]:
@@ -334,7 +334,7 @@ def _sampled(line: np.ndarray, width: np.ndarray, quality: AxisQuality) -> Media
     """Return the axis at one point per pixel of the picture."""
     arc = arc_of(line)
     count = max(2, round(arc[-1]) + 1)
-    at = np.linspace(0, arc[-1], count)
+    at = _evenly(arc[-1], count)
     fine = np.interp(at, arc, line)
     if count > 5:  # rounds what are corners between the points of the working line
         fine = _stiffened(fine, np.ones(count), 0.5 * arc[-1] / (len(line) - 1))
@@ -345,7 +345,20 @@ def _sampled(line: np.ndarray, width: np.ndarray, quality: AxisQuality) -> Media
 
 def arc_of(line: np.ndarray) -> np.ndarray:
     """Return the way (k,) from the first point of a complex line to each of them."""
-    return np.concatenate([[0.0], np.cumsum(abs(np.diff(line)))])
+    return np.concatenate([[0.0], _ways(line).cumsum()])
+
+
+def _ways(line: np.ndarray) -> np.ndarray:
+    """Return the ways (k - 1,) between the points of a complex line."""
+    ways: np.ndarray = abs(line[1:] - line[:-1])
+    return ways
+
+
+def _evenly(end: float, count: int) -> np.ndarray:
+    """Return NumPy's linspace from 0: lines are short, so that its checks take most of the time."""
+    at = np.arange(count) * (end / (count - 1))
+    at[-1] = end
+    return at
 
 
 def normals(line: np.ndarray, reach: int = 1) -> np.ndarray:

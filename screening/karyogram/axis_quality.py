@@ -63,7 +63,7 @@ def quality_of(
     area = max(cv2.countNonZero(mask), 1)
     count, _, stats, _ = cv2.connectedComponentsWithStats(left_out, connectivity=8)
     branch = stats[1:, cv2.CC_STAT_AREA].max() / area if count > 1 else 0.0
-    step = np.diff(line)
+    step = line[1:] - line[:-1]
     turns = np.angle(step[1:] / step[:-1])
     heading = np.concatenate([[0.0], np.cumsum(turns)])
     return AxisQuality(
