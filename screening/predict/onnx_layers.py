@@ -61,22 +61,17 @@ def _convolution(graph: Graph, layer: Layer) -> None:
 
 
 def _rounded(graph: Graph, kernel: np.ndarray, bias: np.ndarray, step: np.float32) -> list[str]:
-    """The weights of a convolution in seven bits, and its bias in 32; `step`: of its input."""
-    weights, scale = _weights_in_seven_bits(graph, kernel, axis=0)
-    added = np.rint(bias / (scale * step)).astype(np.int32)
-    return [weights, graph.op("DequantizeLinear", added, scale * step, axis=0)]
-
-
-def _weights_in_seven_bits(graph: Graph, kernel: np.ndarray, axis: int) -> tuple[str, np.ndarray]:
-    """Weights in seven bits, and their scale, one for each channel along the axis: sums of eight by
-    seven bits fit into the 16 of processors without VNNI, so that all of them give the same
-    numbers."""
-    others = tuple(side for side in range(kernel.ndim) if side != axis)
-    scale = abs(kernel).max(others) / _SEVEN_BITS
+    """The weights of a convolution in seven bits, a scale for each of its channels, and its bias in
+    32: sums of eight by seven bits fit into the 16 of processors without VNNI, so that all of them
+    give the same numbers. `step`: of its input."""
+    scale = abs(kernel).reshape(len(kernel), -1).max(1) / _SEVEN_BITS
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
-    whole = np.rint(kernel / np.expand_dims(scale, others)).astype(np.int8)
-    zero = np.zeros(len(scale), np.int8)
-    return graph.op("DequantizeLinear", whole, scale, zero, axis=axis), scale
+    whole = np.rint(kernel / scale.reshape(-1, *[1] * (kernel.ndim - 1))).astype(np.int8)
+    added = np.rint(bias / (scale * step)).astype(np.int32)
+    return [
+        graph.op("DequantizeLinear", whole, scale, np.zeros(len(scale), np.int8), axis=0),
+        graph.op("DequantizeLinear", added, scale * step, axis=0),
+    ]
 
 
 def _pooling(graph: Graph, layer: Layer) -> None:
@@ -134,11 +129,7 @@ def _adapted(graph: Graph, first: str, rank: int, layer: Layer) -> str:
 
 
 def _dense(graph: Graph, layer: Layer) -> None:
-    (tensor,), kernel = layer.tensors, layer.weights[0]
-    weights: str | np.ndarray = kernel
-    if tensor.name in graph.ranges:
-        weights = _weights_in_seven_bits(graph, kernel, axis=1)[0]
-    made = graph.op("MatMul", graph.last(tensor), weights)
+    made = graph.op("MatMul", graph.last(layer.tensors[0]), layer.weights[0])
     if layer.config["use_bias"]:
         made = graph.op("Add", made, layer.weights[1])
     graph.give(layer, _activated(graph, layer, made))

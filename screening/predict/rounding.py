@@ -20,44 +20,51 @@ Range = tuple[float, float]
 """The least, at most 0, and the most that a layer gives."""
 Run = Callable[[Sequence[str]], Callable[[Sequence[np.ndarray]], list[np.ndarray]]]
 
-_NORM, _AVERAGE = "BatchNormalization", "AveragePooling2D"
+_NORM = "BatchNormalization"
 _PASS_ON = ("MaxPooling2D", "ops.Reshape", "Dropout", "SpatialDropout1D")
 """Layers that give some of what they read: in the steps of that."""
-_READING = (*CONVOLUTIONS, "MaxPooling2D")
+_FEWEST = 16
+"""Channels on either side of a convolution from which on it is much quicker in integers."""
 
 
 def rounded_layers(network: Network, ends: Sequence[str], in_cell: bool = False) -> tuple[str, ...]:
     """Return the layers before `ends` whose output can be held in eight bits; none of a network
     with fewer than two convolutions of that kind.
 
-    Convolutions that end in a rectifier, the first of them where another reads it; others that only
-    go into a sum or, `in_cell`, a normalisation that adapts to the batch; rectifiers behind those;
-    poolings and reshapings of all these. Averages are no quicker in integers: of what only they
-    read, they are held. Nothing behind a dense layer is: no picture of a build shows how large a
-    finding may be.
+    What such a convolution reads: rectified ones, poolings and reshapings of these, and rectifiers
+    behind a sum or, `in_cell`, a normalisation that adapts to the batch. What it gives: rectified,
+    or read by a sum or such a normalisation alone. What only others read stays as it is, and all
+    behind a dense layer: no picture of a build shows how large a finding may be.
     """
     readers = readers_of(network)
-    between = ("Add", _NORM) if in_cell else ("Add",)
+    between = {"Add", _NORM} if in_cell else {"Add"}
+
+    def wanted(layer: Layer) -> bool:
+        return any(
+            _quicker(one) or (one.kind in _PASS_ON and wanted(one)) for one in readers[layer.name]
+        )
+
     found: list[str] = []
     convolutions = 0
     for layer in before(network, list(ends), ()):
-        then = {one.kind for one in readers[layer.name]}
         reads = layer.tensors[0].name if layer.tensors else ""
         if layer.kind in CONVOLUTIONS:
-            if reads in found:
-                held = _rectified(layer) or (bool(then) and then <= {*between})
-            else:
-                held = _rectified(layer) and not then.isdisjoint(_READING)
+            then = {one.kind for one in readers[layer.name]}
+            whole = _quicker(layer) and reads in found
+            between_only = bool(then) and then <= between
+            held = whole and between_only or _rectified(layer) and (whole or wanted(layer))
             convolutions += held
         elif layer.kind == "ReLU":
-            held = is_plain(layer) and network.layers[reads].kind in between
-        elif layer.kind == _AVERAGE:
-            held = _rectified(network.layers[reads]) and reads not in found
+            held = is_plain(layer) and network.layers[reads].kind in between and wanted(layer)
         else:
-            held = layer.kind in _PASS_ON and reads in found
+            held = layer.kind in _PASS_ON and reads in found and wanted(layer)
         if held:
             found.append(layer.name)
     return tuple(found) if convolutions > 1 else ()
+
+
+def _quicker(layer: Layer) -> bool:
+    return layer.kind in CONVOLUTIONS and min(layer.weights[0].shape[-2:]) >= _FEWEST
 
 
 def _rectified(layer: Layer) -> bool:
