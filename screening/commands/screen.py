@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from screening.commands.scoring_arguments import (
 )
 from screening.errors import ScreeningError
 from screening.languages.spoken import speaking
+from screening.worklist.remote import RemoteFolder, place_of
 
 if TYPE_CHECKING:
     from screening.karyogram.locate import Locator
@@ -41,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument(
         "folder",
-        type=Path,
-        help="folder of karyograms, sub-folders too; each "
-        "frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the second on",
+        type=place_of,
+        help="folder of karyograms, sub-folders too, or an address such as "
+        "s3://bucket/folder; each frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the "
+        "second on",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
@@ -62,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `screen` and `watch` ask for alike."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--out", type=place_of, required=True, help="folder for the results")
     parser.add_argument(
         "--bundle", type=Path, help="trained model to use (default: the one that ships with it)"
     )
@@ -96,17 +99,20 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
     check_dicom(args)
+    check_out(args, args.out)
     settings, scorer, locator, reader = prepared(args)
+    from screening.worklist.remote_out import worked_on
     from screening.worklist.run import screen_folder
 
-    try:
-        with speaking(args.language):
-            summary = screen_folder(settings, scorer, locator, reader)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
-        ) from None
-    summary = with_dicom(args, args.out, summary)
+    with worked_on(args.out, args.resume, args.overwrite) as out:
+        try:
+            with speaking(args.language):
+                summary = screen_folder(replace(settings, out=out), scorer, locator, reader)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped; what is done is kept in {out}: the same command with --resume goes on"
+            ) from None
+        summary = with_dicom(args, out, summary)
     if not args.quiet:
         show(summary, settings.rule, args.out)
     return summary.exit_status
@@ -148,12 +154,25 @@ def prepared(
         save_chromosomes=args.save_chromosomes,
         shard=shard,
         time_limit=args.time_limit,
+        published=args.out if isinstance(args.out, RemoteFolder) else None,
     )
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     return settings, scorer, Locator.of(bundle), reader
 
 
-def show(summary: Summary, rule: Rule, out: Path) -> None:
+def check_out(args: argparse.Namespace, out: Path | RemoteFolder) -> None:
+    """Raise ScreeningError when what is asked for cannot be written to an address."""
+    asked = [
+        name for name in ("dicom", "save_chromosomes", "pictures") if getattr(args, name, None)
+    ]
+    if asked and isinstance(out, RemoteFolder):
+        raise ScreeningError(
+            f"--{asked[0].replace('_', '-')} expects results on this machine, received {out}: use "
+            "a folder, and copy it there"
+        )
+
+
+def show(summary: Summary, rule: Rule, out: Path | RemoteFolder) -> None:
     """Print the counts and where the page lies."""
     from rich.console import Console
     from rich.markup import escape
@@ -176,9 +195,13 @@ def show(summary: Summary, rule: Rule, out: Path) -> None:
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
     if summary.left_out:
         console.print(escape(words.left_out(summary.left_out)))
-    console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
-    review = f"{_called()} review {shlex.quote(str(out))}"
-    console.print(f"Case by case in the browser, with verdicts: {escape(review)}")
+    if isinstance(out, Path):
+        console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
+        review = f"{_called()} review {shlex.quote(str(out))}"
+        console.print(f"Case by case in the browser, with verdicts: {escape(review)}")
+    else:
+        console.print(f"Work list: [bold]{escape(f'{out}/report.html')}[/]")
+        console.print("To read it case by case, with verdicts: copy the folder to this machine")
     console.print(words.RESEARCH_USE)
 
 

@@ -197,10 +197,11 @@ def prepare(
     if found.problem:
         return Prepared(blank)
     try:
-        blank = replace(blank, sha256=content_hash(found, digests))
-        if known.get(found.name) == blank.sha256:
-            return Prepared(blank, known=True)
-        return look(found, blank)
+        with found.at_hand() as here:
+            blank = replace(blank, sha256=content_hash(here, digests))
+            if known.get(found.name) == blank.sha256:
+                return Prepared(blank, known=True)
+            return look(here, blank)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 

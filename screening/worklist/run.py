@@ -26,6 +26,7 @@ from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard,
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
 from screening.worklist.pipeline import CellReader, Digests, Look, Looking, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
+from screening.worklist.remote import RemoteFolder
 from screening.worklist.shard import Shard
 
 
@@ -42,9 +43,10 @@ class Settings:
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
     bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
     cases of this part are screened (None: all); `time_limit`: seconds for finding the chromosomes
-    of a picture, see `worklist.isolated` (0: none)."""
+    of a picture, see `worklist.isolated` (0: none); `published`: where `out` is brought
+    afterwards."""
 
-    folder: Path
+    folder: Path | RemoteFolder
     out: Path
     bundle_hash: str
     bundle_name: str
@@ -62,6 +64,7 @@ class Settings:
     info: BundleInfo | None = None
     shard: Shard | None = None
     time_limit: float = 0.0
+    published: RemoteFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def screen_folder(
         settings.folder,
         SUPPORTED_SUFFIXES,
         settings.case_from,
-        settings.out,
+        settings.published or settings.out,
         frames=True,
         choose=lambda found: ready(found) and (shard is None or shard.holds(found.case)),
     )
@@ -278,11 +281,13 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
 
 def _noted(settings: Settings, scorer: Scorer, discovery: Discovery) -> dict[str, object]:
     """What the ledger keeps of a run, so that its outputs can be written again, and read."""
+    folder = settings.folder
     return _options(settings, scorer) | {
-        "pictures": str(settings.folder.resolve()),
+        "pictures": str(folder.resolve() if isinstance(folder, Path) else folder),
         "bundle": settings.bundle_hash,
         "bundle_name": settings.bundle_name,
         "options_hash": options_hash(scorer.passes, settings.seed),
+        "published": str(settings.published or ""),
         "images": len(discovery.images),
         "notes": discovery.notes,
         "ignored_kinds": discovery.left_out.kinds,
