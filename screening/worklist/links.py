@@ -21,8 +21,8 @@ from screening.errors import ScreeningError
 from screening.images.read import read_image
 from screening.record import Picture
 from screening.worklist.chromosome_files import picture_folder
+from screening.worklist.content import content_hash
 from screening.worklist.discover import COPIES, PictureFile
-from screening.worklist.pipeline import content_hash
 from screening.worklist.remote import RemoteFile, RemoteFolder
 
 QUALITY = 80
