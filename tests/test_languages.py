@@ -50,7 +50,7 @@ TOLD_IN = (
     "worklist/left_out", "worklist/pipeline", "worklist/work_list_page", "uncertainty/shift",
     "bands", "report/overlay", "report/counts", "review/sentences", "review/server", "review/room",
     "review/giving", "review/verdicts", "review/originals", "review/reread", "review/guard", "iscn",
-    "worklist/kept", "worklist/remote",
+    "worklist/kept", "worklist/remote", "worklist/parted",
 )  # fmt: skip
 """Modules beside words, promises and glossary whose sentences reach the page."""
 OF_NO_PAGE = re.compile(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ from screening.worklist.remote import RemoteFolder, place_of
 if TYPE_CHECKING:
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
+    from screening.worklist.parted import Crew
     from screening.worklist.reader import BundleReader
     from screening.worklist.run import Settings, Summary
     from screening.worklist.scorer import BundleScorer
@@ -58,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N/M",
         help="screen only the Nth of M parts, whole cases each, into an --out of its own; "
         "`screening report` joins them",
+    )
+    parser.add_argument(
+        "--cluster",
+        type=_cluster_address,
+        metavar="ADDRESS",
+        help="let the workers of a Ray cluster read and score the pictures, each with --workers "
+        "processors: auto (the cluster of this machine) or HOST:PORT of its head",
     )
     add_run_arguments(parser)
     add_dicom(parser)
@@ -100,14 +110,16 @@ def run(args: argparse.Namespace) -> int:
     """
     check_dicom(args)
     check_out(args, args.out)
+    _check_cluster(args)
     settings, scorer, locator, reader = prepared(args)
     from screening.worklist.remote_out import worked_on
     from screening.worklist.run import screen_folder
 
     with worked_on(args.out, args.resume, args.overwrite) as out:
+        settings = replace(settings, out=out)
         try:
-            with speaking(args.language):
-                summary = screen_folder(replace(settings, out=out), scorer, locator, reader)
+            with _crew(args, settings, scorer) as crew, speaking(args.language):
+                summary = screen_folder(settings, scorer, locator, reader, crew=crew)
         except KeyboardInterrupt:
             raise Interrupted(
                 f"stopped; what is done is kept in {out}: the same command with --resume goes on"
@@ -154,10 +166,45 @@ def prepared(
         save_chromosomes=args.save_chromosomes,
         shard=shard,
         time_limit=args.time_limit,
+        cluster=args.cluster or "",
         published=args.out if isinstance(args.out, RemoteFolder) else None,
     )
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     return settings, scorer, Locator.of(bundle), reader
+
+
+def _cluster_address(text: str) -> str:
+    if not re.fullmatch(r"auto|([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", text):
+        raise argparse.ArgumentTypeError(f"expected auto or HOST:PORT, received {text!r}")
+    return text
+
+
+def _check_cluster(args: argparse.Namespace) -> None:
+    """Raise ScreeningError when something is asked for that the workers of a cluster cannot do."""
+    if args.cluster and args.save_chromosomes:
+        raise ScreeningError(
+            "--save-chromosomes expects a run on this machine: leave it or --cluster out"
+        )
+    if args.cluster and args.device.startswith("gpu"):
+        raise ScreeningError(
+            f"--cluster computes on processors: expected --device auto or cpu, received "
+            f"{args.device}"
+        )
+
+
+def _crew(
+    args: argparse.Namespace, settings: Settings, scorer: BundleScorer
+) -> AbstractContextManager[Crew | None]:
+    """Who scores the pictures; None: this machine."""
+    if not args.cluster:
+        return nullcontext(None)
+    from screening.worklist.cluster import Recipe, cluster
+
+    recipe = Recipe.of(
+        scorer.bundle, settings.folder, passes=args.passes, seed=args.seed, engine=args.engine,
+        batch_size=args.batch_size, time_limit=args.time_limit,
+    )  # fmt: skip
+    return cluster(args.cluster, recipe, args.workers)
 
 
 def check_out(args: argparse.Namespace, out: Path | RemoteFolder) -> None:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
                 f"watch expects folders of this machine, received {place}: `screening screen` with "
                 "--resume takes what is new there"
             )
-    args.resume, args.overwrite, args.shard = True, False, None
+    args.resume, args.overwrite, args.shard, args.cluster = True, False, None, None
     settings, scorer, locator, reader = prepared(args)
     from screening.worklist.watch import Watch
 
