@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -99,6 +100,14 @@ def test_a_refusal_travels_as_a_value(
     elsewhere = replace(recipe, folder=tmp_path / "none")
     came = score_part("run", [elsewhere], Part(()), {})
     assert isinstance(came, Refused) and came.exit_status == 1 and "does not see" in came.why
+
+
+@pytest.mark.parametrize(("ending", "said"), [("os._exit(1)", True), ("pass", False)])
+def test_a_process_that_ends_at_once_has_last_words(ending: str, said: bool) -> None:
+    code = f"import os, screening.worklist.cluster as c\nwith c.last_words('h:1'): {ending}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == said
+    assert ("the cluster at h:1 is gone" in done.stderr) == said, done.stderr
 
 
 @pytest.fixture

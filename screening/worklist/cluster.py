@@ -11,6 +11,8 @@ import logging
 import os
 import platform
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -81,10 +83,8 @@ class Recipe:
     @staticmethod
     def of(bundle: Bundle, folder: Path | RemoteFolder, **options: Any) -> Recipe:
         """Return the recipe of a run with `bundle` over the pictures of `folder`."""
-        files = {
-            path.relative_to(bundle.folder).as_posix(): path.read_bytes()
-            for path in bundle.folder.rglob("*") if path.is_file()
-        }  # fmt: skip
+        names = ("bundle.json", "DONE", *bundle.info.files)
+        files = {name: (bundle.folder / name).read_bytes() for name in names}
         where = folder.absolute() if isinstance(folder, Path) else folder
         return Recipe(files=files, hash=bundle.hash, folder=where, **options)
 
@@ -103,7 +103,6 @@ class Recipe:
             )
         folder = Path(scope.enter_context(tempfile.TemporaryDirectory(prefix="screening-")))
         for name, content in self.files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         bundle = load_bundle(folder)
         if bundle.hash != self.hash:
@@ -166,9 +165,30 @@ def cluster(address: str, recipe: Recipe, workers: int | None) -> Iterator[RayCr
     except (Exception, SystemExit) as error:  # Ray ends the process when it gives up
         raise _unreachable(address, error) from None
     try:
-        yield RayCrew(recipe, workers)
+        with last_words(address):
+            yield RayCrew(recipe, workers)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def last_words(address: str) -> Iterator[None]:
+    """Let a sentence be said if this process ends in the midst of the block: Ray ends it at once
+    and without a word when the head of the cluster is gone, so that only another one can tell."""
+    words = (
+        f"screening: error: the cluster at {address} is gone, which ends this program: what is "
+        "done is kept, the same command with --resume goes on"
+    )
+    code = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
+    teller = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code, words],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+    try:
+        yield
+    finally:
+        teller.communicate(b"no")
 
 
 def _check_answers(address: str) -> None:
