@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,7 +128,19 @@ def ray_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     nodes.shutdown()
 
 
+def scores(node: object) -> bool:
+    """Whether a process of a node has a part: then Ray calls it by the function."""
+    raylet = node.all_processes["raylet"][0].process.pid  # type: ignore[attr-defined]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == raylet and b"ray::score_part" in (process / "cmdline").read_bytes():
+                return True
+    return False
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
 @pytest.mark.filterwarnings("ignore")
 def test_two_workers_of_which_one_is_killed_give_what_one_machine_gives(
     ray_nodes: object, tmp_path: Path
@@ -143,13 +155,12 @@ def test_two_workers_of_which_one_is_killed_give_what_one_machine_gives(
     ended = threading.Event()
 
     def kill_one() -> None:
-        """Once something is done, so that both are at work."""
-        while not (log.exists() and '"event": "progress"' in log.read_text("utf-8")):
+        """In the midst of a part."""
+        workers = list(ray_nodes.worker_nodes)  # type: ignore[attr-defined]
+        while not (at_work := [one for one in workers if scores(one)]):
             if ended.wait(0.05):
                 return
-        time.sleep(0.3)
-        worker = ray_nodes.worker_nodes  # type: ignore[attr-defined]
-        ray_nodes.remove_node(sorted(worker, key=id)[0], allow_graceful=False)  # type: ignore
+        ray_nodes.remove_node(at_work[0], allow_graceful=False)  # type: ignore[attr-defined]
 
     killer = threading.Thread(target=kill_one)
     killer.start()
