@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
             "screening screen karyograms --out result",
             "screening screen karyograms --out result --resume",
             "screening screen karyograms --out result --case-from stem --passes 50",
+            "screening screen s3://bucket/karyograms --out result --cluster auto",
         ),
         needs_tensorflow=False,  # it may, by its engine, which then says so
         long=True,

@@ -50,13 +50,15 @@ TOLD_IN = (
     "worklist/left_out", "worklist/pipeline", "worklist/work_list_page", "uncertainty/shift",
     "bands", "report/overlay", "report/counts", "review/sentences", "review/server", "review/room",
     "review/giving", "review/verdicts", "review/originals", "review/reread", "review/guard", "iscn",
-    "worklist/kept",
+    "worklist/kept", "worklist/remote", "worklist/parted",
 )  # fmt: skip
 """Modules beside words, promises and glossary whose sentences reach the page."""
 OF_NO_PAGE = re.compile(
     r"[<{\\]|--resume to keep|try --batch|free memory|not enough memory to score|pictures at once"
     r"|research use only|^expected grey|^end of$|like the calibration cases|too few to compare"
     r"|CREATE TABLE|^unable to open$|that PNG can hold"
+    r"|^it does not exist|^no credentials|give credentials by|^address$|: check the credentials"
+    r"|: check address and network|in the folder of this program"
 )
 """Of those modules: markup, patterns, and what only the terminal or `evaluate` says."""
 CLEARED = {

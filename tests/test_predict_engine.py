@@ -216,7 +216,8 @@ def test_what_is_rounded_is_told_by_layer(rounded):
     assert {"stem_relu", "s0b0_a", "s0b0_out"} <= classifier.most.keys()
     assert not {"stem", "s1b0_match", "s1b1_out", "pool"} & classifier.most.keys()
     assert classifier.least["s0b0_a"] < 0 and "s0b0_out" not in classifier.least
-    assert {"reshape_2", "b0_b_norm", "b0_relu", "b1_a_relu"} <= structure.most.keys()
+    assert {"b0_b_norm", "b0_relu", "b1_a_relu"} <= structure.most.keys()
+    assert any(name.startswith("reshape") for name in structure.most)  # Keras numbers them
     assert not {"stem_relu", "flat_a_relu", "b1_relu", "alone_rows"} & structure.most.keys()
     assert structure.least["b0_b_norm"] < 0
 

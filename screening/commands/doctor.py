@@ -38,6 +38,14 @@ PACKAGES = (
 )
 
 
+EXTRAS = {
+    "highdicom": ("dicom-out", "--dicom"),
+    "s3fs": ("remote", "addresses such as s3://bucket/folder"),
+    "ray": ("cluster", "--cluster"),
+}
+"""Packages that only some options need: the extra that brings each, and what needs it."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One row of the table: `state` "ok", "note" (runs all the same) or "bad" (cannot run)."""
@@ -78,6 +86,7 @@ def examine(bundle: Path | None, out: Path) -> Iterator[Finding]:
     yield python_finding(sys.version_info[:2])
     yield from tensorflow_findings()
     yield from package_findings(version)
+    yield from extra_findings(version)
     yield Finding("CPU cores", str(usable_cores()))
     yield memory_finding(available_memory())
     yield bound_finding(available_memory(), min(4, usable_cores()))
@@ -128,6 +137,15 @@ def package_findings(version_of: Callable[[str], str]) -> Iterator[Finding]:
             yield Finding(name, version_of(name))
         except PackageNotFoundError:
             yield Finding(name, "not installed", "bad", f"pip install {name}")
+
+
+def extra_findings(version_of: Callable[[str], str]) -> Iterator[Finding]:
+    """Yield the versions of the packages that can be done without."""
+    for name, (extra, what) in EXTRAS.items():
+        try:
+            yield Finding(name, version_of(name))
+        except PackageNotFoundError:
+            yield Finding(name, f"not installed; only {what} needs it: pip install '.[{extra}]'")
 
 
 def usable_cores() -> int:

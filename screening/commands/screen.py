@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +25,12 @@ from screening.commands.scoring_arguments import (
 )
 from screening.errors import ScreeningError
 from screening.languages.spoken import speaking
+from screening.worklist.remote import RemoteFolder, place_of
 
 if TYPE_CHECKING:
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
+    from screening.worklist.parted import Crew
     from screening.worklist.reader import BundleReader
     from screening.worklist.run import Settings, Summary
     from screening.worklist.scorer import BundleScorer
@@ -41,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument(
         "folder",
-        type=Path,
-        help="folder of karyograms, sub-folders too; each "
-        "frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the second on",
+        type=place_of,
+        help="folder of karyograms, sub-folders too, or an address such as "
+        "s3://bucket/folder; each frame of a TIFF, DICOM, GIF, WebP or PNG is one, name#2 from the "
+        "second on",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
@@ -56,13 +62,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="screen only the Nth of M parts, whole cases each, into an --out of its own; "
         "`screening report` joins them",
     )
+    parser.add_argument(
+        "--cluster",
+        type=_cluster_address,
+        metavar="ADDRESS",
+        help="let the workers of a Ray cluster read and score the pictures, each with --workers "
+        "processors: auto (the cluster of this machine) or HOST:PORT of its head",
+    )
     add_run_arguments(parser)
     add_dicom(parser)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `screen` and `watch` ask for alike."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--out", type=place_of, required=True, help="folder for the results")
     parser.add_argument(
         "--bundle", type=Path, help="trained model to use (default: the one that ships with it)"
     )
@@ -96,17 +109,22 @@ def run(args: argparse.Namespace) -> int:
     Raises ScreeningError for wrong values, an unusable bundle or folder, or an interruption.
     """
     check_dicom(args)
+    check_out(args, args.out)
+    _check_cluster(args)
     settings, scorer, locator, reader = prepared(args)
+    from screening.worklist.remote_out import worked_on
     from screening.worklist.run import screen_folder
 
-    try:
-        with speaking(args.language):
-            summary = screen_folder(settings, scorer, locator, reader)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; what is done is kept in {args.out}: the same command with --resume goes on"
-        ) from None
-    summary = with_dicom(args, args.out, summary)
+    with worked_on(args.out, args.resume, args.overwrite) as out:
+        settings = replace(settings, out=out)
+        try:
+            with _crew(args, settings, scorer) as crew, speaking(args.language):
+                summary = screen_folder(settings, scorer, locator, reader, crew=crew)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped; what is done is kept in {out}: the same command with --resume goes on"
+            ) from None
+        summary = with_dicom(args, out, summary)
     if not args.quiet:
         show(summary, settings.rule, args.out)
     return summary.exit_status
@@ -148,12 +166,60 @@ def prepared(
         save_chromosomes=args.save_chromosomes,
         shard=shard,
         time_limit=args.time_limit,
+        cluster=args.cluster or "",
+        published=args.out if isinstance(args.out, RemoteFolder) else None,
     )
     reader = reader_of(bundle, args.passes, args.seed, args.device, args.engine)
     return settings, scorer, Locator.of(bundle), reader
 
 
-def show(summary: Summary, rule: Rule, out: Path) -> None:
+def _cluster_address(text: str) -> str:
+    if not re.fullmatch(r"auto|([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", text):
+        raise argparse.ArgumentTypeError(f"expected auto or HOST:PORT, received {text!r}")
+    return text
+
+
+def _check_cluster(args: argparse.Namespace) -> None:
+    """Raise ScreeningError when something is asked for that the workers of a cluster cannot do."""
+    if args.cluster and args.save_chromosomes:
+        raise ScreeningError(
+            "--save-chromosomes expects a run on this machine: leave it or --cluster out"
+        )
+    if args.cluster and args.device.startswith("gpu"):
+        raise ScreeningError(
+            f"--cluster computes on processors: expected --device auto or cpu, received "
+            f"{args.device}"
+        )
+
+
+def _crew(
+    args: argparse.Namespace, settings: Settings, scorer: BundleScorer
+) -> AbstractContextManager[Crew | None]:
+    """Who scores the pictures; None: this machine."""
+    if not args.cluster:
+        return nullcontext(None)
+    from screening.worklist.cluster import Recipe, cluster
+
+    recipe = Recipe.of(
+        scorer.bundle, settings.folder, passes=args.passes, seed=args.seed, engine=args.engine,
+        batch_size=args.batch_size, time_limit=args.time_limit,
+    )  # fmt: skip
+    return cluster(args.cluster, recipe, args.workers)
+
+
+def check_out(args: argparse.Namespace, out: Path | RemoteFolder) -> None:
+    """Raise ScreeningError when what is asked for cannot be written to an address."""
+    asked = [
+        name for name in ("dicom", "save_chromosomes", "pictures") if getattr(args, name, None)
+    ]
+    if asked and isinstance(out, RemoteFolder):
+        raise ScreeningError(
+            f"--{asked[0].replace('_', '-')} expects results on this machine, received {out}: use "
+            "a folder, and copy it there"
+        )
+
+
+def show(summary: Summary, rule: Rule, out: Path | RemoteFolder) -> None:
     """Print the counts and where the page lies."""
     from rich.console import Console
     from rich.markup import escape
@@ -176,9 +242,13 @@ def show(summary: Summary, rule: Rule, out: Path) -> None:
             console.print(f"{summary.statuses[status]} {status}: see the reasons in the page")
     if summary.left_out:
         console.print(escape(words.left_out(summary.left_out)))
-    console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
-    review = f"{_called()} review {shlex.quote(str(out))}"
-    console.print(f"Case by case in the browser, with verdicts: {escape(review)}")
+    if isinstance(out, Path):
+        console.print(f"Work list: [bold]{escape(str(out / 'report.html'))}[/]")
+        review = f"{_called()} review {shlex.quote(str(out))}"
+        console.print(f"Case by case in the browser, with verdicts: {escape(review)}")
+    else:
+        console.print(f"Work list: [bold]{escape(f'{out}/report.html')}[/]")
+        console.print("To read it case by case, with verdicts: copy the folder to this machine")
     console.print(words.RESEARCH_USE)
 
 

@@ -8,19 +8,19 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 from screening.commands.screen import Interrupted, add_run_arguments, prepared, show
 from screening.errors import ScreeningError
 from screening.events import note
 from screening.languages.spoken import speaking
+from screening.worklist.remote import RemoteFolder, place_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, with their defaults in the help text."""
     parser.add_argument(
-        "folder", type=Path, help="folder into which pictures arrive, sub-folders too"
+        "folder", type=place_of, help="folder into which pictures arrive, sub-folders too"
     )
     parser.add_argument(
         "--every",
@@ -40,7 +40,13 @@ def run(args: argparse.Namespace) -> int:
     """
     if not 0.1 <= args.every <= 86_400:
         raise ScreeningError(f"--every expects 0.1 to 86400 seconds, received {args.every:g}")
-    args.resume, args.overwrite, args.shard = True, False, None
+    for place in (args.folder, args.out):
+        if isinstance(place, RemoteFolder):
+            raise ScreeningError(
+                f"watch expects folders of this machine, received {place}: `screening screen` with "
+                "--resume takes what is new there"
+            )
+    args.resume, args.overwrite, args.shard, args.cluster = True, False, None, None
     settings, scorer, locator, reader = prepared(args)
     from screening.worklist.watch import Watch
 

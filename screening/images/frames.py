@@ -46,11 +46,8 @@ def count_frames(path: Path) -> Frames:
     """Return how many frames a file holds, without decoding them; 1 for what cannot be read at all,
     for which `read_image` has the reason. Never raises."""
     try:
-        with open_picture(path) as file, quiet():
-            head = file.read(HEAD_BYTES)
-            file.seek(0)
-            counter = _COUNTERS.get(kind_of(head))
-            frames = counter(file, head) if counter is not None else Frames()
+        with open_picture(path) as file:
+            frames = frames_in(file)
         if frames.problem and frames.count == 1:
             return _checked(path, frames.problem)
         return frames
@@ -58,6 +55,15 @@ def count_frames(path: Path) -> Frames:
         return Frames()
     except Exception as error:  # damaged headers fail with nearly every type of exception there is
         return _checked(path, f"they cannot be counted ({type(error).__name__})")
+
+
+def frames_in(file: BinaryIO) -> Frames:
+    """Return how many frames an open file holds; raises whatever damaged headers make fail."""
+    with quiet():
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        counter = _COUNTERS.get(kind_of(head))
+        return counter(file, head) if counter is not None else Frames()
 
 
 def frame_hash(sha256: str, frame: int) -> str:

@@ -130,6 +130,11 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         raise ImageError(path, f"{size}: more than the limit of {limit}; export it smaller")
 
 
+def too_many_bytes(size: int) -> str:
+    """Return in words that a file of so many bytes is not read, "" for one that is."""
+    return f"{size / 2**30:.1f} GiB: larger than 2 GiB" if size > _MAX_BYTES else ""
+
+
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """Return uint8 of the same shape: `values` of any number type scaled by the range they use.
 
@@ -164,8 +169,8 @@ def open_picture(path: Path) -> BinaryIO:
             raise ImageError(path, "not a regular file")
         if status.st_size == 0:
             raise ImageError(path, "an empty file (0 bytes)")
-        if status.st_size > _MAX_BYTES:
-            raise ImageError(path, f"{status.st_size / 2**30:.1f} GiB: larger than 2 GiB")
+        if problem := too_many_bytes(status.st_size):
+            raise ImageError(path, problem)
         return path.open("rb")
     except PermissionError as error:
         raise ImageError(path, "no permission to read it") from error

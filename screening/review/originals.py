@@ -21,6 +21,7 @@ from screening.images.kinds import SUPPORTED_SUFFIXES
 if TYPE_CHECKING:
     from screening.images.page import Page
     from screening.worklist.discover import PictureFile
+    from screening.worklist.remote import RemoteFolder
 
 _MOST_KEPT = 6
 _MOST_KEPT_PIXELS = 80_000_000
@@ -51,11 +52,22 @@ class Original:
 class Originals:
     """Finds and decodes the pictures of a run; keeps the last few. Any thread may ask."""
 
-    def __init__(self, folder: Path, hashes: Mapping[str, str]) -> None:
-        self.folder, self.hashes = folder, hashes
+    def __init__(self, folder: Path | RemoteFolder, hashes: Mapping[str, str]) -> None:
+        self.hashes = hashes
+        self._folder = folder
         self._kept: OrderedDict[str, Original] = OrderedDict()
         self._found: dict[str, PictureFile] | None = None
         self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> Path:
+        """Return where the pictures are on this machine; OriginalNotFound when they are not."""
+        if isinstance(self._folder, Path):
+            return self._folder
+        raise OriginalNotFound(
+            f"the pictures are in {self._folder}: copy them to this machine and say with "
+            "--pictures where they are"
+        )
 
     def original(self, image: str) -> Original:
         """Return the picture `image` (its name in the work list); OriginalNotFound or ImageError

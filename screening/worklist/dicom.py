@@ -25,6 +25,7 @@ from screening.worklist.chromosome_files import picture_folder
 from screening.worklist.discover import DICOM_FOLDER
 from screening.worklist.kept import KeptRun
 from screening.worklist.links import unchanged
+from screening.worklist.remote import RemoteFolder
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -70,7 +71,7 @@ def write_dicom(run: KeptRun, identified: bool = False) -> tuple[str, ...]:
     return (_said_of(missing, run.folder),) if missing else ()
 
 
-def _said_of(missing: Sequence[str], folder: Path) -> str:
+def _said_of(missing: Sequence[str], folder: Path | RemoteFolder) -> str:
     """That the reports of pictures show none."""
     return (
         f"DICOM reports of {words.counted(len(missing), 'picture')} are without a karyogram and "
@@ -92,10 +93,10 @@ def _objects(
     header = source = grey = None
     frame = 1
     try:
-        path, frame = unchanged(picture, run.folder)
-        header, source = source_of(path) if identified else (None, None)
-        if header is not None or has_boxes(picture.reading):
-            grey = read_image(path, frame=frame)
+        with unchanged(picture, run.folder) as (path, frame):
+            header, source = source_of(path) if identified else (None, None)
+            if header is not None or has_boxes(picture.reading):
+                grey = read_image(path, frame=frame)
     except (OSError, ScreeningError):
         if picture.status != FAILED:
             missing.append(picture.image)

@@ -14,8 +14,10 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening.errors import ScreeningError
 from screening.images.frames import MAX_FRAMES, Frames, count_frames
@@ -24,12 +26,24 @@ from screening.worklist.chromosome_files import FOLDER_NAME
 from screening.worklist.ledger import FILE_NAME
 from screening.worklist.left_out import DICOM_DIRECTORY, UNREADABLE, LeftOut, kind_by_name
 from screening.worklist.printable import printable
+from screening.worklist.remote import CannotFetch, RemoteFile, RemoteFolder
+
+if TYPE_CHECKING:
+    from screening.worklist.remote_walk import RemoteWalk
 
 COPIES = "pictures"
 """Where in an output folder `screening report --pictures` puts copies of the pictures."""
 DICOM_FOLDER = "dicom"
 """Where in an output folder the DICOM files of a run are, of `screen` and `report` with --dicom."""
+OWN_FOLDERS = {
+    FOLDER_NAME: "saved chromosomes",  # single ones, named by this program
+    DICOM_FOLDER: "DICOM files of a run",
+    COPIES: "copies of pictures",
+}
+"""What a run leaves in folders beside its ledger, none of which is to be screened."""
 CaseNamer = Callable[[str], str | None]
+Entry = tuple[str, Path | RemoteFile, str]
+"""Name, place and problem ("" if none) of a picture."""
 _Identity = tuple[int, int]  # device and inode
 
 _THREADS = 8  # of which each waits for the disk or the network most of the time
@@ -48,7 +62,7 @@ class NoFolder(ScreeningError):
 @dataclass(frozen=True)
 class PictureFile:
     """One entry of the work list: `problem` is empty for what can be tried; `frame` of `frames` in
-    the file, counted from 1."""
+    the file, counted from 1; `remote`: where it is instead of at `path`."""
 
     name: str  # relative to the folder, with /, printable, unique
     path: Path
@@ -56,6 +70,16 @@ class PictureFile:
     problem: str = ""
     frame: int = 1
     frames: int = 1
+    remote: RemoteFile | None = None
+
+    @contextmanager
+    def at_hand(self) -> Iterator[PictureFile]:
+        """Yield this as a file of this machine; CannotFetch says why it is none."""
+        if self.remote is None:
+            yield self
+            return
+        with self.remote.folder.at_hand(self.remote, self.frames) as path:
+            yield replace(self, path=path, remote=None)
 
 
 @dataclass(frozen=True)
@@ -103,10 +127,10 @@ def case_namer(rule: str | None) -> CaseNamer:
 
 
 def discover(
-    folder: Path,
+    folder: Path | RemoteFolder,
     suffixes: Iterable[str],
     case_from: str | None = None,
-    out: Path | None = None,
+    out: Path | RemoteFolder | None = None,
     frames: bool = False,
     choose: Callable[[PictureFile], bool] | None = None,
 ) -> Discovery:
@@ -121,9 +145,8 @@ def discover(
     NothingToScreen when there is no picture.
     """
     namer = case_namer(case_from)
-    check_folder(folder)
-    walk = _Walk(frozenset(suffixes), _identity(out) if out is not None else None)
-    entries = sorted(walk.entries(folder), key=lambda entry: entry[0])
+    walk = _walk(folder, frozenset(suffixes), out)
+    entries = sorted(walk.entries(), key=lambda entry: entry[0])
     left_out = LeftOut.of(walk.left_out)
     if not entries:
         raise NothingToScreen(
@@ -149,6 +172,17 @@ def discover(
         images, renamed = _each_frame(images, used)
         notes += renamed
     return Discovery(tuple(images), left_out, tuple(sorted(notes)))
+
+
+def _walk(
+    folder: Path | RemoteFolder, suffixes: frozenset[str], out: Path | RemoteFolder | None
+) -> _Walk | RemoteWalk:
+    if isinstance(folder, RemoteFolder):
+        from screening.worklist.remote_walk import RemoteWalk  # is rarely needed
+
+        return RemoteWalk(folder, suffixes, out if isinstance(out, RemoteFolder) else None)
+    check_folder(folder)
+    return _Walk(folder, suffixes, _identity(out) if isinstance(out, Path) else None)
 
 
 def check_folder(folder: Path) -> None:
@@ -179,11 +213,11 @@ def _identity(path: Path) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[PictureFile], int]:
+def _name(entries: list[Entry], namer: CaseNamer) -> tuple[list[PictureFile], int]:
     images: list[PictureFile] = []
     used: set[str] = set()
     unmatched = 0
-    for raw, path, problem in entries:
+    for raw, place, problem in entries:
         name = unique = printable(raw)
         if name in used:  # two names that only differ in what had to be escaped
             unique = _unused(name, used)
@@ -192,7 +226,9 @@ def _name(entries: list[tuple[str, Path, str]], namer: CaseNamer) -> tuple[list[
         if case is None:
             unmatched += 1
             case = _parent_or_stem(name)
-        images.append(PictureFile(unique, path, case, problem))
+        remote = place if isinstance(place, RemoteFile) else None
+        path = Path(place.name) if isinstance(place, RemoteFile) else place
+        images.append(PictureFile(unique, path, case, problem, remote=remote))
     return images, unmatched
 
 
@@ -200,12 +236,13 @@ def _each_frame(
     files: Sequence[PictureFile], used: set[str]
 ) -> tuple[list[PictureFile], list[str]]:
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="frames") as pool:
-        counted = list(
-            pool.map(lambda found: Frames() if found.problem else count_frames(found.path), files)
-        )
+        counted = list(pool.map(_counted, files))
     images: list[PictureFile] = []
     notes: list[str] = []
-    for found, frames in zip(files, counted, strict=True):
+    for found, (frames, unreached) in zip(files, counted, strict=True):
+        if unreached:  # how many there are is not known: none of them is taken for all
+            images.append(replace(found, problem=unreached))
+            continue
         if frames.too_many:
             problem = f"holds more than {MAX_FRAMES} pictures: split it into files of fewer"
             images.append(replace(found, problem=problem))
@@ -227,6 +264,18 @@ def _each_frame(
     return images, notes
 
 
+def _counted(found: PictureFile) -> tuple[Frames, str]:
+    """How many frames a file holds, and why that cannot be asked."""
+    if found.problem:
+        return Frames(), ""
+    if found.remote is None:
+        return count_frames(found.path), ""
+    try:
+        return found.remote.folder.count_frames(found.remote), ""
+    except CannotFetch as error:
+        return Frames(), error.reason
+
+
 def _unused(name: str, used: set[str]) -> str:
     number = 2
     while f"{name} ({number})" in used:
@@ -237,17 +286,16 @@ def _unused(name: str, used: set[str]) -> str:
 class _Walk:
     """Goes through a folder; keeps kind and name of what it leaves out."""
 
-    def __init__(self, suffixes: frozenset[str], excluded: _Identity | None) -> None:
+    def __init__(self, root: Path, suffixes: frozenset[str], excluded: _Identity | None) -> None:
         self.suffixes = suffixes
         self.excluded = excluded
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
         # A stack instead of recursion: folders may nest deeper than Python's call limit.
-        self.pending: list[tuple[Path, str, frozenset[_Identity]]] = []
+        self.pending: list[tuple[Path, str, frozenset[_Identity]]] = [(root, "", frozenset())]
 
-    def entries(self, root: Path) -> Iterator[tuple[str, Path, str]]:
+    def entries(self) -> Iterator[Entry]:
         """Name, path and problem ('' if none) of every picture, in no particular order."""
-        self.pending.append((root, "", frozenset()))
         while self.pending:
             folder, prefix, above = self.pending.pop()
             here = _identity(folder)
@@ -265,7 +313,7 @@ class _Walk:
 
     def _entry(
         self, entry: os.DirEntry[str], prefix: str, above: frozenset[_Identity]
-    ) -> Iterator[tuple[str, Path, str]]:
+    ) -> Iterator[Entry]:
         name, path = prefix + entry.name, Path(entry.path)
         pictured = Path(entry.name).suffix.lower() in self.suffixes
         if entry.name.startswith("."):  # also "._x.png", the shadow files of macOS
@@ -315,20 +363,20 @@ class _Walk:
     def _enter(self, path: Path, name: str, above: frozenset[_Identity]) -> None:
         identity = _identity(path)
         if identity is not None and identity == self.excluded:
-            self.notes.append(f"{printable(name)}/ holds the outputs and was not searched")
-        elif path.name == FOLDER_NAME and (path.parent / FILE_NAME).is_file():
-            # Left by --save-chromosomes: single chromosomes, named by this program.
-            self.notes.append(f"{printable(name)}/ holds saved chromosomes and was not searched")
-        elif path.name == DICOM_FOLDER and (path.parent / FILE_NAME).is_file():
-            self.notes.append(f"{printable(name)}/ holds DICOM files of a run and was not searched")
-        elif path.name == COPIES and (path.parent / FILE_NAME).is_file():
-            self.notes.append(f"{printable(name)}/ holds copies of pictures and was not searched")
+            self.notes.append(not_searched(name, "the outputs"))
+        elif path.name in OWN_FOLDERS and (path.parent / FILE_NAME).is_file():
+            self.notes.append(not_searched(name, OWN_FOLDERS[path.name]))
         elif identity in above:
             self.notes.append(
                 f"{printable(name)}/ links back to a folder above and was not entered"
             )
         else:
             self.pending.append((path, name + "/", above))
+
+
+def not_searched(name: str, what: str) -> str:
+    """Return the note of a folder that holds what a run left there."""
+    return f"{printable(name)}/ holds {what} and was not searched"
 
 
 def _stat_problem(entry: os.DirEntry[str], error: OSError) -> str:

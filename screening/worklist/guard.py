@@ -47,6 +47,11 @@ def broke_down(status: int | None) -> str:
     return f"what looked at it broke down (status {status}): the file may be damaged"
 
 
+def lost_with_workers(times: int) -> str:
+    """Return that every worker of a cluster that was given a picture was lost, so many times."""
+    return f"its worker was lost {times} times: not enough memory there for this picture?"
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether memory ran out, of the machine or of its device: the engines have errors of
     their own for it."""

@@ -21,9 +21,10 @@ _ALIKE = (
 """What the parts of one run have in common."""
 
 
-def join(outs: Sequence[Path], out: Path, overwrite: bool = False) -> None:
+def join(outs: Sequence[Path], out: Path, overwrite: bool = False, published: str = "") -> None:
     """Write into `out` the ledger that one run over all pictures would have left, from those of its
-    parts, every one of which is needed; `rebuild` makes the outputs of it.
+    parts, every one of which is needed; `rebuild` makes the outputs of it. `published`: the address
+    to which `out` is brought afterwards.
 
     Raises ScreeningError that names the part that is missing, doubled, not finished or made
     otherwise, or when `out` holds results already.
@@ -41,7 +42,7 @@ def join(outs: Sequence[Path], out: Path, overwrite: bool = False) -> None:
             f"{out} holds {held[0]} already: use --overwrite to replace it, or another --out"
         )
     discard(out / FILE_NAME)
-    told = _of_all(parts)
+    told = _of_all(parts) | {"published": published}
     which = (told["bundle"], told["options_hash"])
     with Ledger(out / FILE_NAME, *which) as ledger:
         started, finished = told.pop("started"), told.pop("finished")

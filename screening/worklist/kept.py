@@ -29,6 +29,7 @@ from screening.worklist.ledger import (
     LedgerError,
     info_in,
 )
+from screening.worklist.remote import RemoteFolder, place_of
 from screening.worklist.rows import CASE_COLUMNS, TRIAGE_COLUMNS
 
 _NUMBERS = tuple(each.name for each in fields(Case) if each.type == "int")
@@ -52,7 +53,7 @@ class KeptRun:
 
     out: Path
     stamp: str
-    folder: Path
+    folder: Path | RemoteFolder
     bundle: str
     options: str
     info: BundleInfo
@@ -112,7 +113,7 @@ def read_run(out: Path) -> KeptRun:
     info = info_in(infos.get(bundle), out)
     rule = Rule.of(info, settings.get("min_confidence"), settings.get("rule"))
     cases = _cases(out, lines)
-    folder, options = Path(settings.get("pictures", "")), str(settings.get("options_hash", ""))
+    folder, options = place_of(settings.get("pictures", "")), str(settings.get("options_hash", ""))
     return KeptRun(out, stamp, folder, bundle, options, info, rule, lines, cases, told)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,9 +23,11 @@ from screening.record import Picture
 from screening.worklist.chromosome_files import picture_folder
 from screening.worklist.content import content_hash
 from screening.worklist.discover import COPIES, PictureFile
+from screening.worklist.remote import RemoteFile, RemoteFolder
 
 QUALITY = 80
 MOST_SIDE = 16_383  # px, what WebP can hold
+_FRAME = re.compile(r"(?<=[^/])#([1-9]\d{0,5})(?: \([1-9]\d*\))?$")
 
 
 def addresses(pictures: Iterable[Picture], folder: Path | None, out: Path) -> dict[str, str]:
@@ -35,12 +38,14 @@ def addresses(pictures: Iterable[Picture], folder: Path | None, out: Path) -> di
         copy = _copy(out, picture)
         if copy.is_file():
             found[picture.image] = quote(f"{COPIES}/{copy.name}")
-        elif folder is not None and (place := _place(folder, picture.image)) is not None:
+        elif folder is not None and (place := _local(folder, picture.image)) is not None:
             found[picture.image] = _address(place[0], here)
     return found
 
 
-def write_copies(pictures: Iterable[Picture], folder: Path, out: Path) -> tuple[str, ...]:
+def write_copies(
+    pictures: Iterable[Picture], folder: Path | RemoteFolder, out: Path
+) -> tuple[str, ...]:
     """Write each picture as WebP, grey and in full size, into `out`; return the names of those that
     are not in `folder` any more as they were screened."""
     (out / COPIES).mkdir(exist_ok=True)
@@ -50,8 +55,8 @@ def write_copies(pictures: Iterable[Picture], folder: Path, out: Path) -> tuple[
         if target.is_file() or picture.status == FAILED:
             continue
         try:
-            path, frame = unchanged(picture, folder)
-            copy = Image.fromarray(read_image(path, frame=frame))
+            with unchanged(picture, folder) as (path, frame):
+                copy = Image.fromarray(read_image(path, frame=frame))
         except (OSError, ScreeningError):
             missing.append(picture.image)
             continue
@@ -61,17 +66,21 @@ def write_copies(pictures: Iterable[Picture], folder: Path, out: Path) -> tuple[
     return tuple(missing)
 
 
-def unchanged(picture: Picture, folder: Path) -> tuple[Path, int]:
-    """Return the file of a picture and its frame; OSError when it is not in `folder` any more as it
-    was screened."""
+@contextmanager
+def unchanged(picture: Picture, folder: Path | RemoteFolder) -> Iterator[tuple[Path, int]]:
+    """Yield the file of a picture and its frame; OSError or CannotFetch when it is not in `folder`
+    any more as it was screened."""
     place = _place(folder, picture.image)
     if place is None:
         raise FileNotFoundError
-    path, frame = place
-    file = PictureFile(picture.image, path, "", frame=frame, frames=frame)
-    if content_hash(file) != picture.sha256:
-        raise FileNotFoundError
-    return path, frame
+    where, frame = place
+    remote = where if isinstance(where, RemoteFile) else None
+    path = Path() if isinstance(where, RemoteFile) else where
+    file = PictureFile(picture.image, path, "", frame=frame, frames=frame, remote=remote)
+    with file.at_hand() as here:
+        if content_hash(here) != picture.sha256:
+            raise FileNotFoundError
+        yield here.path, frame
 
 
 def _copy(out: Path, picture: Picture) -> Path:
@@ -80,16 +89,33 @@ def _copy(out: Path, picture: Picture) -> Path:
     return named.with_name(f"{named.name}-{made_of}.webp")
 
 
-def _place(folder: Path, image: str) -> tuple[Path, int] | None:
+def _place(
+    folder: Path | RemoteFolder, image: str
+) -> tuple[Path, int] | tuple[RemoteFile, int] | None:
     """The file of a picture and its frame; None for a name that a work list had to escape, and for
     one that leads out of the folder."""
-    if "\\" in image or any(part in ("", ".", "..") for part in image.split("/")):
+    if isinstance(folder, Path):
+        return _local(folder, image)
+    if not _is_plain(image):
+        return None
+    frame = _FRAME.search(image)
+    if frame is None or folder.holds(image):
+        return RemoteFile(folder, image), 1
+    return RemoteFile(folder, image[: frame.start()]), int(frame[1])
+
+
+def _local(folder: Path, image: str) -> tuple[Path, int] | None:
+    if not _is_plain(image):
         return None
     path = folder / image
-    frame = re.search(r"(.)#([1-9]\d{0,5})(?: \([1-9]\d*\))?$", path.name)
+    frame = _FRAME.search(path.name)
     if frame is None or path.is_file():
         return path, 1
-    return path.with_name(path.name[: frame.start() + 1]), int(frame[2])
+    return path.with_name(path.name[: frame.start()]), int(frame[1])
+
+
+def _is_plain(image: str) -> bool:
+    return "\\" not in image and not any(part in ("", ".", "..") for part in image.split("/"))
 
 
 def _address(path: Path, out: Path) -> str:

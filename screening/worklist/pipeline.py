@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -38,7 +38,6 @@ from screening.worklist.guard import is_out_of_memory, reason_of
 from screening.worklist.looked import Place, heat, plain_place
 
 if TYPE_CHECKING:
-    from screening.worklist.ledger import Ledger
     from screening.worklist.reader import ReadCell
 
 THUMBNAIL_SIDE = 320  # px, longest side: a karyogram's chromosomes are still told apart
@@ -87,6 +86,15 @@ class CellReader(Protocol):
     ) -> ReadCell: ...
 
 
+class Results(Protocol):
+    """Where results go to, as a ledger: `known` has the content hash, by name, of every picture
+    that needs no new one, `add` takes those made and those `kept`."""
+
+    def known(self) -> Mapping[str, str]: ...
+
+    def add(self, results: Sequence[Picture], kept: Collection[Picture] = ()) -> None: ...
+
+
 Keeper = Callable[[Picture, Page, Sequence[FoundChromosome]], None]
 """An output of single pictures: called once the chromosomes of one were read."""
 
@@ -132,7 +140,7 @@ class Looking:
 def run_pipeline(
     images: Sequence[PictureFile],
     scorer: Scorer,
-    ledger: Ledger,
+    ledger: Results,
     look: Look,
     *,
     reader: CellReader | None = None,
@@ -201,10 +209,11 @@ def prepare(
     if found.problem:
         return Prepared(blank)
     try:
-        blank = replace(blank, sha256=content_hash(found, digests))
-        if known.get(found.name) == blank.sha256:
-            return Prepared(blank, known=True)
-        return look(found, blank)
+        with found.at_hand() as here:
+            blank = replace(blank, sha256=content_hash(here, digests))
+            if known.get(found.name) == blank.sha256:
+                return Prepared(blank, known=True)
+            return look(here, blank)
     except Exception as error:  # whatever one picture does, the others must be screened
         return Prepared(replace(blank, reason=reason_of(error)))
 

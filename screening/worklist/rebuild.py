@@ -17,11 +17,12 @@ from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.left_out import LeftOut
 from screening.worklist.links import write_copies
 from screening.worklist.outputs import RunFacts, in_order, trust_in
+from screening.worklist.remote import place_of
 from screening.worklist.run import Summary, broken_off, options_hash, put_in_place
 
 _OF_THE_RUN = (
-    "bundle", "bundle_name", "options_hash", "pictures", "images", "notes", "ignored_kinds",
-    "ignored_names", "started", "finished", "new", "seconds", "device_used",
+    "bundle", "bundle_name", "options_hash", "pictures", "published", "images", "notes",
+    "ignored_kinds", "ignored_names", "started", "finished", "new", "seconds", "device_used",
     "engine_used",
 )  # fmt: skip
 """What a ledger notes of a run beside the options that were asked for."""
@@ -63,7 +64,7 @@ def rebuild(
 
 def _copied(ledger: Ledger, told: Mapping[str, Any], out: Path) -> tuple[str, ...]:
     """Write copies of all pictures; return what is to be said of those that are not there."""
-    missing = write_copies(ledger.results(), Path(told["pictures"]), out)
+    missing = write_copies(ledger.results(), place_of(told["pictures"]), out)
     return (_said_of(missing, told["pictures"]),) if missing else ()
 
 

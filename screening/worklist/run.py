@@ -25,8 +25,10 @@ from screening.worklist.discover import Discovery, PictureFile, discover
 from screening.worklist.isolated import isolated
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard, set_aside
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
+from screening.worklist.parted import Crew, HowScored, run_parted
 from screening.worklist.pipeline import CellReader, Look, Looking, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
+from screening.worklist.remote import RemoteFolder
 from screening.worklist.shard import Shard
 
 
@@ -43,9 +45,10 @@ class Settings:
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
     bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
     cases of this part are screened (None: all); `time_limit`: seconds for finding the chromosomes
-    of a picture, see `worklist.isolated` (0: none)."""
+    of a picture, see `worklist.isolated` (0: none); `published`: where `out` is brought
+    afterwards; `cluster`: the address of those who score, "" for this machine."""
 
-    folder: Path
+    folder: Path | RemoteFolder
     out: Path
     bundle_hash: str
     bundle_name: str
@@ -63,6 +66,8 @@ class Settings:
     info: BundleInfo | None = None
     shard: Shard | None = None
     time_limit: float = 0.0
+    published: RemoteFolder | None = None
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,14 @@ def screen_folder(
     stop: Callable[[], bool] = lambda: False,
     digests: Digests | None = None,
     look: Look | None = None,
+    crew: Crew | None = None,
 ) -> Summary:
     """Screen every picture of `settings.folder` and write the outputs into `settings.out`.
 
     With a `reader`, the chromosomes of each are found and read one by one. Files that are not
     `ready` are left for a later run; once `stop` is true the outputs are written with what is
-    known, and say so. `digests`: see `run_pipeline`; `look` stands in for `looking`.
+    known, and say so. `digests`: see `run_pipeline`; `look` stands in for `looking`, and a
+    `crew` for all that is done with a picture here.
 
     Raises ScreeningError when there is nothing to screen, when `out` cannot be used, or when it
     holds earlier results and neither resume nor overwrite is asked for.
@@ -121,31 +128,38 @@ def screen_folder(
         settings.folder,
         SUPPORTED_SUFFIXES,
         settings.case_from,
-        settings.out,
+        settings.published or settings.out,
         frames=True,
         choose=lambda found: ready(found) and (shard is None or shard.holds(found.case)),
     )
     ledger, warnings = _open_ledger(settings, scorer.passes)
     found = [picture.name for picture in discovery.images]
-    looks = nullcontext(look) if look else looking(settings, scorer, locator, len(found))
+    looks: AbstractContextManager[Look | None] = nullcontext(look)
+    if look is None and crew is None:
+        looks = looking(settings, scorer, locator, len(found))
     with ledger, looks as look:
         info = settings.info.model_dump_json() if settings.info is not None else ""
         ledger.begin(_noted(settings, scorer, discovery), started, found, info)
         with RunProgress(len(discovery.images), settings.quiet) as progress:
-            new = run_pipeline(
-                discovery.images,
-                scorer,
-                ledger,
-                look,
-                reader=reader,
-                keeper=keeper,
-                batch_size=settings.batch_size,
-                workers=settings.workers,
-                advance=progress.advance,
-                keep=_keep(settings, ledger),
-                stop=stop,
-                digests=digests,
-            )
+            if crew is not None:
+                how = run_parted(discovery.images, crew, ledger, advance=progress.advance)
+            else:
+                assert look is not None
+                new = run_pipeline(
+                    discovery.images,
+                    scorer,
+                    ledger,
+                    look,
+                    reader=reader,
+                    keeper=keeper,
+                    batch_size=settings.batch_size,
+                    workers=settings.workers,
+                    advance=progress.advance,
+                    keep=_keep(settings, ledger),
+                    stop=stop,
+                    digests=digests,
+                )
+                how = HowScored(new, scorer.device, scorer.engine)
         ledger.add(())  # a folder that was deleted since the last batch is told
         count = ledger.count()
         if count < len(found) and stop():
@@ -156,13 +170,14 @@ def screen_folder(
                 "then use --resume"
             )
         seconds = time.perf_counter() - clock
-        facts = _facts(settings, scorer, discovery, new, seconds, started, warnings)
+        warnings += how.warnings
+        facts = _facts(settings, scorer, discovery, how, seconds, started, warnings)
         statuses, routes, warnings = put_in_place(settings.out, ledger, facts)
-        how: dict[str, object] = {"device_used": facts.device, "engine_used": facts.engine}
-        how |= {"new": new, "seconds": seconds}
-        ledger.finish(facts.finished, how)
+        told: dict[str, object] = {"device_used": facts.device, "engine_used": facts.engine}
+        told |= {"new": how.new, "seconds": seconds}
+        ledger.finish(facts.finished, told)
     left_out = str(discovery.left_out) if discovery.ignored else ""
-    return Summary(statuses, routes, new, seconds, warnings, left_out)
+    return Summary(statuses, routes, how.new, seconds, warnings, left_out)
 
 
 def looking(
@@ -274,16 +289,19 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "save_chromosomes": settings.save_chromosomes,
         "shard": str(settings.shard) if settings.shard is not None else "",
         "time_limit": settings.time_limit,
+        "cluster": settings.cluster,
     }
 
 
 def _noted(settings: Settings, scorer: Scorer, discovery: Discovery) -> dict[str, object]:
     """What the ledger keeps of a run, so that its outputs can be written again, and read."""
+    folder = settings.folder
     return _options(settings, scorer) | {
-        "pictures": str(settings.folder.resolve()),
+        "pictures": str(folder.resolve() if isinstance(folder, Path) else folder),
         "bundle": settings.bundle_hash,
         "bundle_name": settings.bundle_name,
         "options_hash": options_hash(scorer.passes, settings.seed),
+        "published": str(settings.published or ""),
         "images": len(discovery.images),
         "notes": discovery.notes,
         "ignored_kinds": discovery.left_out.kinds,
@@ -295,7 +313,7 @@ def _facts(
     settings: Settings,
     scorer: Scorer,
     discovery: Discovery,
-    new: int,
+    how: HowScored,
     seconds: float,
     started: str,
     warnings: tuple[str, ...],
@@ -306,12 +324,12 @@ def _facts(
         options=_options(settings, scorer),
         rule=settings.rule,
         passes=scorer.passes,
-        device=scorer.device,
-        engine=scorer.engine,
+        device=how.device or scorer.device,
+        engine=how.engine or scorer.engine,
         started=started,
         finished=_now(),
         seconds=seconds,
-        new=new,
+        new=how.new,
         left_out=discovery.left_out,
         notes=discovery.notes,
         info=settings.info,

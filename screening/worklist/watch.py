@@ -77,7 +77,9 @@ class Watch:
         Raises ScreeningError for what is wrong from the start, and later for what no waiting
         mends: a full disk, memory, a ledger that is gone.
         """
-        check_folder(self.settings.folder)
+        folder = self.settings.folder
+        assert isinstance(folder, Path), "no drive is looked at again and again from afar"
+        check_folder(folder)
         with looking(self.settings, self.scorer, self.locator) as look:
             while not self.stop():
                 try:

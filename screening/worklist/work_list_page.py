@@ -15,6 +15,7 @@ from screening.report.work_list import MOST_THUMBNAILS, WorkList, render
 from screening.worklist.guard import reason_of
 from screening.worklist.ledger import Ledger
 from screening.worklist.links import addresses
+from screening.worklist.remote import place_of
 
 if TYPE_CHECKING:
     from screening.worklist.outputs import RunFacts, Trust
@@ -62,9 +63,12 @@ def page_text(
 
 
 def _folder_of(ledger: Ledger) -> Path | None:
-    """Where the pictures of the last run were."""
-    folder = ledger.last_run().get("pictures")
-    return Path(str(folder)) if folder else None
+    """Where the pictures of the last run were, if page and pictures are on this machine."""
+    told = ledger.last_run()
+    if told.get("published") or not told.get("pictures"):
+        return None
+    folder = place_of(str(told["pictures"]))
+    return folder if isinstance(folder, Path) else None
 
 
 def _drawn(picture: Picture, page: WorkList) -> Picture:
