@@ -137,7 +137,7 @@ def test_the_harness_has_every_kind_of_network_of_our_own():
     assert {kinds.get(name, name) for name in set(BACKBONES) - set(APPLICATIONS)} == set(TINY)
 
 
-@pytest.mark.parametrize("name", ["resnest50", "vit_ti16", "alexnet"])
+@pytest.mark.parametrize("name", ["resnest50", "vit_ti16", "alexnet", "swin_s", "varifocal"])
 def test_a_network_of_the_table_is_a_base_of_the_screener(name, monkeypatch):
     row = tiny(name)
     monkeypatch.setitem(BACKBONES, name, row)
@@ -148,6 +148,11 @@ def test_a_network_of_the_table_is_a_base_of_the_screener(name, monkeypatch):
     if name == "alexnet":
         cut = unfreeze(screener, row, "last-block")
         assert cut.trained == ("conv5",) and depths(row)[:2] == ("head", "last-block")
+    if name == "swin_s":
+        # What tells places and shifts is of the stage's own map: a cut between stages is one.
+        cut = unfreeze(screener, row, "stage2")
+        assert cut.frozen is not None and cut.frozen.output.shape == (None, 20, 20, 8)
+        assert {one.partition("_")[0] for one in cut.trained} == {"s2", "s2b0", "norm"}
     with pytest.raises(ScreeningError, match="no published weights"):
         build_screener(name, 80, weights="imagenet")
 
