@@ -137,6 +137,10 @@ def test_the_harness_has_every_kind_of_network_of_our_own():
     assert {kinds.get(name, name) for name in set(BACKBONES) - set(APPLICATIONS)} == set(TINY)
 
 
+def test_every_depth_of_a_row_has_a_name_of_its_own():
+    assert all(len(set(depths(row))) == len(depths(row)) for row in BACKBONES.values())
+
+
 @pytest.mark.parametrize("name", ["resnest50", "vit_ti16", "alexnet", "swin_s", "varifocal"])
 def test_a_network_of_the_table_is_a_base_of_the_screener(name, monkeypatch):
     row = tiny(name)

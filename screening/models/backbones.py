@@ -258,7 +258,7 @@ _ROWS = (
     ),
     _own(
         "mixnet", "mixnet", "torch", 32, 512,
-        _residual_stages((3, 4, 23, 3), ("head", "s4b2_out")),
+        _residual_stages((3, 4, 23, 3), ("header", "s4b2_out")),
         assumed="ResNeXt-101 32×8d; the nine layers of the head: fastai's, with 512 units",
     ),
     # Two networks side by side: no layer parts what is frozen from what is trained.
