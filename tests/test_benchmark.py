@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from screening.atomic import replaced_folder
-from screening.benchmark.anchors import ANCHORS
+from screening.benchmark.anchors import ANCHORS, QUARTILES_PUBLISHED
 from screening.benchmark.config import (
     PROTOCOLS,
     BenchmarkConfig,
@@ -248,9 +248,29 @@ def test_an_interval_over_people_covers_what_it_claims():
     assert np.isnan(interval(np.array([1, 0]), np.array([3, 3]))).all()
 
 
+def test_networks_of_which_something_is_assumed_say_so(dataset, tmp_path):
+    config, datasets = settings(networks=["compact", "hu2019"]), {"d": dataset}
+    rows = rows_of(config, {"d": dataset.sources})
+    asked = [rows[0], next(row for row in rows if row.network == "hu2019")]
+    for row in asked:
+        keep(row, config, dataset, tmp_path, 5)
+    results = results_in(asked, config, datasets, tmp_path)
+    page = write(tmp_path, asked, results, config, datasets).read_text("utf-8")
+    assert f"chosen here:\n\n- hu2019: {BACKBONES['hu2019'].assumed}\n" in page
+    assert "- compact:" not in page and "| ResNeSt-50 | 97.35 | 99.06 |" in page
+
+
 def test_anchors_are_the_published_ones():
     found = {a.network: a for a in ANCHORS}
     assert found["ResNeSt-50"].accuracy == 99.33 and found["ResNeSt-50"].precision == 99.32
+    assert found["AlexNet"].accuracy in (91.0, 98.2, 80.4)
+    assert {a.accuracy for a in ANCHORS if a.network.startswith("Varifocal")} == {
+        93.18,
+        80.83,
+        98.9,
+    }
+    for _, low, first, middle, third, wide, high in QUARTILES_PUBLISHED:
+        assert low < first < middle < third < high and abs(third - first - wide) < 0.011
     assert found["ViT-S/8, with contrastive training"].accuracy in (96.17, 84.28)
     assert all(50 < a.accuracy < 100 and a.source for a in ANCHORS)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from screening.atomic import replace_files
-from screening.benchmark.anchors import ANCHORS
+from screening.benchmark.anchors import ANCHORS, QUARTILES_PUBLISHED
 from screening.benchmark.config import (
     BY_PATIENT,
     LABORATORY_OUT,
@@ -222,7 +222,15 @@ def _costs(results: Sequence[Result]) -> list[str]:
         "were timed, which other work on the machine hardly lengthens; benchmark.csv has the "
         "clock's as well.\n",
         markdown_table(header, lines),
+        *_assumed(dict.fromkeys(network for network, *_ in lines)),
     ]
+
+
+def _assumed(networks: Iterable[str]) -> list[str]:
+    said = [f"- {name}: {BACKBONES[name].assumed}" for name in networks if BACKBONES[name].assumed]
+    if not said:
+        return []
+    return ["\nNot in the texts that describe these networks, and chosen here:\n", *said, ""]
 
 
 def _published() -> list[str]:
@@ -241,6 +249,11 @@ def _published() -> list[str]:
         "Nothing in this table was measured here; other pictures and splits, mostly pretrained "
         "networks: no comparison of methods. ChromosomeNet prints as specificity TN/(TP+TN).\n",
         markdown_table(header, lines),
+        "\nAccuracy of the classes, percent, in ChromosomeNet's Table 4:\n",
+        markdown_table(
+            ("published", *QUARTILES),
+            [(name, *(f"{value:.2f}" for value in six)) for name, *six in QUARTILES_PUBLISHED],
+        ),
     ]
 
 
