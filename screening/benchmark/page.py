@@ -94,6 +94,7 @@ def _what(config: BenchmarkConfig, datasets: Mapping[str, Dataset]) -> list[str]
             f"- {dataset.name}: {counted(len(of), 'chromosome')} of {people} people "
             f"({', '.join(named)}), content sha256 {dataset.hash[:16]}"
         )
+        lines += [f"  - {note}" for note in dataset.notes]
     train, validation, test = (f"{100 * share:.0f}" for share in config.shares)
     start = config.weights or "random"
     return [

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file of settings")
     parser.add_argument(
         "--data", type=Path, metavar="DATA",
-        help="single chromosomes: a folder with chromosomes.csv, a CSV (path, class, case), or 24 "
-        "folders 0…23 or 1…22, X, Y",
+        help="single chromosomes: a folder with chromosomes.csv, a CSV (path, class, case), 24 "
+        "folders 0…23 or 1…22, X, Y, or the folder of CIR-Net or BioImLab as published",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RUN",
@@ -65,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from screening.benchmark.runner import results_in, run_rows
 
     progress = BuildProgress(args.out / "benchmark.log", args.quiet)
+    for dataset in datasets.values():
+        for note in dataset.notes:
+            progress.say(f"{dataset.name}: {note}")
     for _ in run_rows(shard_of(rows, args.shard), config, datasets, args.out, progress):
         # After every row: whatever stops the run leaves a page of what it has.
         page = write(args.out, rows, results_in(rows, config, datasets, args.out), config, datasets)
