@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from screening.benchmark.config import DatasetConfig
-from screening.benchmark.dataset import read_datasets
+from screening.benchmark.config import PROTOCOLS, BenchmarkConfig, DatasetConfig, rows_of
+from screening.benchmark.dataset import check_rows, read_datasets
 from screening.classes import CHROMOSOMES
 from screening.cli import main
 from screening.data.chromosomes import load_chromosome, read_chromosomes
@@ -191,3 +191,50 @@ def test_a_class_folder_with_numbered_pictures_is_not_taken_for_a_cell(tmp_path)
         for n in (1, 2):
             put(tmp_path / folder / f"{folder} {n}.bmp", bar(50))
     assert [r.name for r in read_chromosomes(tmp_path)] == ["1", "1", "X", "X"]
+
+
+def a_keras_set(count: int, colour: bool):
+    """What keras.datasets gives, smaller: two halves of (pictures, labels)."""
+    rng = np.random.default_rng(0)
+    shape = (count, 32, 32, 3) if colour else (count, 28, 28)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    labels = labels[:, None] if colour else labels
+    half = (rng.integers(0, 256, shape).astype(np.uint8), labels)
+    return lambda: (half, half)
+
+
+def test_mnist_and_cifar_are_read_in_grey_and_split_at_random(monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", a_keras_set(100, colour=False))
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", a_keras_set(100, colour=True))
+    configs = [DatasetConfig(name=one, keras=one, most=150) for one in ("mnist", "cifar10")]
+    made = read_datasets(None, configs, PROTOCOLS, 24)
+    first, second = made["mnist"], made["cifar10"]
+    assert first.pictures.shape == second.pictures.shape == (150, 24, 24)
+    assert np.bincount(first.labels).tolist() == [15] * 10
+    pictures, _ = keras.datasets.mnist.load_data()[0]
+    assert abs(int(first.pictures[0].mean()) - int(255 - pictures[0].mean())) < 4, "dark on white"
+    assert second.stored[0] == (32, 32, 3, 8) and second.classes[3] == "cat"
+    config = BenchmarkConfig(networks=("compact",), recipes=({"name": "r"},), datasets=configs)
+    rows = rows_of(config, {name: one.sources for name, one in made.items()})
+    assert [row.protocol for row in rows] == ["random", "random"]
+    check_rows(rows, made, (0.8, 0.1, 0.1))
+
+
+def test_what_cannot_be_downloaded_is_skipped_by_name(tmp_path, capsys, monkeypatch):
+    import keras
+
+    def nothing():
+        raise OSError("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", nothing)
+    path = tmp_path / "it.yaml"
+    raw = {"networks": ["compact"], "recipes": [{"name": "r"}], "size": 32,
+           "datasets": [{"name": "photographs", "keras": "cifar10"}]}  # fmt: skip
+    path.write_text(yaml.safe_dump(raw), "utf-8")
+    assert main(["benchmark", str(path), "--out", str(tmp_path / "run")]) == 0
+    said = "skipped: cifar10 cannot be had through keras.datasets (URL fetch failure)"
+    assert f"photographs: {said}" in capsys.readouterr().err
+    page = (tmp_path / "run" / "benchmark.md").read_text("utf-8")
+    assert said in page and "All 0 rows" in page

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from screening.benchmark.config import BY_PATIENT, LABORATORY_OUT, DatasetConfig, Row
+from screening.benchmark.keras_sets import load
 from screening.classes import CHROMOSOMES, class_index
 from screening.data.chromosomes import (
     ChromosomeRecord,
@@ -21,7 +22,7 @@ from screening.data.chromosomes import (
 )
 from screening.data.split import TEST, TRAIN, VALIDATION, case_key, split_by_case
 from screening.data.tables import Problems
-from screening.errors import ImageError
+from screening.errors import ImageError, ManifestError
 from screening.words import counted
 
 MEDIAN_SHARE = 0.45
@@ -48,7 +49,7 @@ class Parts:
 class Dataset:
     """`records` and, in their order, `pictures` uint8 (n, s, s), dark on white, and `labels`
     (n,) 0…23, `stored`: how their files hold them. `hash`: of what it lists. `notes`: sentences on
-    what is unusual about the pictures and was taken all the same."""
+    what is unusual about the pictures and was taken all the same; `classes`: their names."""
 
     name: str
     records: tuple[ChromosomeRecord, ...]
@@ -57,6 +58,7 @@ class Dataset:
     stored: tuple[Stored, ...]
     hash: str
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = CHROMOSOMES
 
     @property
     def sources(self) -> list[str]:
@@ -72,24 +74,31 @@ class Dataset:
 
 
 def read_datasets(
-    data: Path, configs: Sequence[DatasetConfig], protocols: Sequence[str], size: int
+    data: Path | None, configs: Sequence[DatasetConfig], protocols: Sequence[str], size: int
 ) -> dict[str, Dataset]:
-    """Return the datasets by name, drawn at `size` pixels.
+    """Return the datasets by name, drawn at `size` pixels; `data` may be None for Keras' own sets.
 
     ManifestError names every problem at once, before anything is trained: sources that are not
     there, unreadable or blank pictures, dark ground, classes without a picture or with too few,
     people unknown where the protocol needs them, one laboratory where one is to be left out.
     """
-    everything = read_chromosomes(data)
+    own = [config for config in configs if config.keras is None]
+    if own and data is None:
+        raise ManifestError(f"expected a folder of single chromosomes for {own[0].name}")
+    everything = read_chromosomes(data) if own and data is not None else []
     problems = Problems(str(data))
     chosen = {}
-    for config in configs:
+    for config in own:
         chosen[config.name] = _chosen(everything, config, problems)
         if chosen[config.name]:
             _check(chosen[config.name], config.name, protocols, problems)
     problems.raise_if_any()
     read = {name: _drawn(name, records, size, problems) for name, records in chosen.items()}
     problems.raise_if_any()
+    for config in configs:
+        if config.keras is not None:
+            records, rest = load(config, size)
+            read[config.name] = Dataset(config.name, records, **rest)
     return read
 
 
@@ -141,7 +150,7 @@ def check_rows(
         parts = parts_of(dataset, row, shares)
         empty = [name for name, part in vars(parts).items() if not len(part)]
         taught = set(dataset.labels[parts.train])
-        lacking = [name for n, name in enumerate(CHROMOSOMES) if n not in taught]
+        lacking = [name for n, name in enumerate(dataset.classes) if n not in taught]
         if empty:
             problems.add(f"{row.name}: too few people or pictures, nobody for {', '.join(empty)}")
         elif lacking:
@@ -254,7 +263,7 @@ def _notes(
     too_long: np.ndarray,
 ) -> tuple[str, ...]:
     """What is unusual, how often and where first; `little`, `too_long` (n,): by their size."""
-    unusual = {
+    unusual: dict[str, Sequence[bool] | np.ndarray] = {
         "more than 8 bits: read by the range of grey that each uses": [s.bits > 8 for s in stored],
         "colour: read as grey": [s.channels > 1 for s in stored],
         f"a chromosome under {_LITTLE} pixels: hardly a band to be read": little,

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.build.progress import BuildProgress
 
     shard_of([], args.shard)
-    data = args.data or _drawn(args.out)
+    drawn = args.data is None and any(one.keras is None for one in config.datasets)
+    data = _drawn(args.out) if drawn else args.data
     datasets = read_datasets(data, config.datasets, config.protocols, config.size)
     rows = rows_of(config, {name: one.sources for name, one in datasets.items()})
     check_rows(rows, datasets, config.shares)
@@ -81,17 +82,18 @@ def _settings(args: argparse.Namespace) -> BenchmarkConfig:
     from screening.benchmark.config import read_benchmark
     from screening.models.backbones import BACKBONES
 
-    if args.data is None and not args.smoke:
-        raise ScreeningError(
-            "expected --data DATA with single chromosomes, or --smoke for a trial on drawn ones"
-        )
     if args.out.exists() and not args.out.is_dir():
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     config = read_benchmark(args.config, BACKBONES)
+    ours = any(one.keras is None for one in config.datasets)
+    if args.data is None and ours and not args.smoke:
+        raise ScreeningError(
+            "expected --data DATA with single chromosomes, or --smoke for a trial on drawn ones"
+        )
     if args.smoke:
         smallest = max(BACKBONES[name].min_size for name in config.networks)
         config = config.smoke(max(32, smallest))
-    return config.on_everything() if args.data is None else config
+    return config.on_everything() if args.data is None and ours else config
 
 
 def _drawn(out: Path) -> Path:
