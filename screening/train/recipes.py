@@ -87,6 +87,8 @@ def fit_recipe(
         data = paired_batches(train, recipe.epochs * recipe.steps, recipe.augment, seed)
     else:
         data = shuffled_batches(train, recipe.batch, recipe.augment, seed)
+    if trainer is not model:  # two outputs, one label for both
+        data = data.map(lambda pictures, labels: (pictures, (labels, labels)))
     told = trainer.fit(
         data, epochs=recipe.epochs, steps_per_epoch=steps, shuffle=False, verbose=0,
         callbacks=_callbacks(model, validation, recipe, tick),
