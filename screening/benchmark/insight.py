@@ -72,8 +72,8 @@ def _activation(model: keras.Model, pictures: np.ndarray) -> dict[str, np.ndarra
     import tensorflow as tf
 
     last = model.get_layer("features").input
-    if len(last.shape) != 4:
-        return {}  # this network averages no map
+    if len(last.shape) != 4 or last.shape[1] == 1:
+        return {}  # no map, or one that has no places
     both = keras.Model(model.input, [last, model.output])
     with tf.GradientTape() as tape:
         maps, scores = both(_as_input(pictures), training=False)
