@@ -57,6 +57,9 @@ class StandIn:
     def __init__(self, scored: Path, during: Callable[[int], None] = lambda batch: None) -> None:
         self.scored, self.during, self.batches = scored, during, 0
 
+    def load(self) -> None:
+        """Do nothing: there is nothing to load."""
+
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[np.ndarray]:
         """Return p of the passes, float32 (20,), for each of `keys`."""
         self.batches += 1

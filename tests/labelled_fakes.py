@@ -15,7 +15,7 @@ from screening.bundle_schema import BundleInfo
 from screening.images.page import Page
 from screening.images.quality import Quality
 from screening.karyogram.gate import Inspection
-from screening.worklist.pipeline import key_of
+from screening.worklist.content import key_of
 from shipped import FINDER, finder_files
 from worklist_fakes import karyogram
 
@@ -79,6 +79,9 @@ class KnowingScorer:
             key_of(sha256_of(manifest.parent / row["path"])): row["label"] == "abnormal"
             for row in read_rows(manifest)
         }
+
+    def load(self) -> None:
+        """Nothing to load."""
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[np.ndarray]:
         self.scored += len(images)

@@ -27,7 +27,7 @@ from screening.images.read import read_array, read_image
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.record import Chromosome
 from screening.triage.rule import Rule
-from screening.worklist import pipeline
+from screening.worklist import content, pipeline
 from screening.worklist.reader import ReadCell
 from screening.worklist.rows import TRIAGE_COLUMNS
 from worklist_fakes import FakeReader, FakeScorer, accepted_with, karyogram
@@ -181,7 +181,7 @@ def test_a_frame_is_named_as_in_a_work_list(gate, tmp_path):
     pages = [karyogram(seed) for seed in range(2)]
     path = tmp_path / "many.tif"
     pages[0].save(path, save_all=True, append_images=pages[1:])
-    whole = pipeline.content_hash(pipeline.PictureFile("many.tif", path, "many"))
+    whole = content.content_hash(pipeline.PictureFile("many.tif", path, "many"))
     first, second, none = fake().read([path, f"{path}#2", f"{path}#3"])
     assert (first.image, second.image) == ("many.tif", "many.tif#2")
     assert first.record.case == second.record.case == "many"

@@ -98,6 +98,9 @@ class Reader:
     def __init__(self) -> None:
         self.papers: list[np.ndarray] = []
 
+    def load(self) -> None:
+        """Nothing to load."""
+
     def read(self, page: Page, located: Located, p: np.ndarray, changed: float | None) -> ReadCell:
         self.papers.append(page.paper)
         named = tuple(Chromosome("1", 0.9, x=0.1, y=0.1, w=0.1, h=0.1) for _ in located.chromosomes)

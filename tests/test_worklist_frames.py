@@ -26,10 +26,10 @@ from screening.synthesis.drawn import draw_cell
 from screening.synthesis.simulate import sham, simulate
 from screening.synthesis.style import clinical_style
 from screening.triage.rule import Rule
-from screening.worklist import pipeline
+from screening.worklist import content
+from screening.worklist.content import key_of
 from screening.worklist.discover import discover
 from screening.worklist.left_out import LeftOut
-from screening.worklist.pipeline import key_of
 from screening.worklist.run import Settings, Summary, screen_folder
 from shipped import locator
 from test_images_dicom import write as write_dicom
@@ -76,7 +76,7 @@ def test_what_only_the_second_frame_shows_gets_its_own_row(name: str, tmp_path: 
     assert table[f"p7/{name}"]["status"] == table[f"p7/{name}#3"]["status"] == "ok"
     assert table[f"p7/{name}#2"]["status"] == "rejected"
     assert {row["case"] for row in table.values()} == {"p7"}
-    whole = pipeline._digest(path)
+    whole = content._digest(path)
     hashes = {image: row["sha256"] for image, row in table.items()}
     assert hashes[f"p7/{name}"] == whole
     assert hashes[f"p7/{name}#2"] == frame_hash(whole, 2)
@@ -127,8 +127,8 @@ def test_a_file_of_many_frames_is_hashed_once(
 ) -> None:
     write(tmp_path / "in" / "x.tif", [karyogram(i) for i in range(5)])
     hashed: list[Path] = []
-    digest = pipeline._digest
-    monkeypatch.setattr(pipeline, "_digest", lambda path: (hashed.append(path), digest(path))[1])
+    digest = content._digest
+    monkeypatch.setattr(content, "_digest", lambda path: (hashed.append(path), digest(path))[1])
     screen(tmp_path / "in", tmp_path / "out", workers=1)
     assert len(hashed) == 1
 

@@ -20,7 +20,7 @@ from screening.images import page as page_module
 from screening.images.page import Page
 from screening.karyogram.locate import Located
 from screening.record import VERSION, RecordError
-from screening.worklist import outputs, pipeline, run
+from screening.worklist import content, outputs, pipeline, run
 from screening.worklist.chromosome_files import ChromosomesNotWritten
 from screening.worklist.guard import reason_of, shared_fault
 from screening.worklist.ledger import FILE_NAME
@@ -62,8 +62,8 @@ class OddScorer(FakeScorer):
     def __init__(self, folder: Path, error: Exception, above: int = 0) -> None:
         super().__init__()
         self.error, self.above = error, above
-        self.odd = pipeline.key_of(
-            pipeline.content_hash(pipeline.PictureFile(ODD, folder / ODD, "c"))
+        self.odd = content.key_of(
+            content.content_hash(pipeline.PictureFile(ODD, folder / ODD, "c"))
         )
 
     def score(self, images, keys):  # type: ignore[no-untyped-def]

@@ -25,9 +25,10 @@ from screening.karyogram.gate import Inspection
 from screening.karyogram.locate import Located
 from screening.predict.predictor import Looked
 from screening.record import Chromosome, Picture
-from screening.worklist import pipeline
+from screening.worklist import content, pipeline
+from screening.worklist.content import key_of
 from screening.worklist.discover import PictureFile
-from screening.worklist.pipeline import OutOfMemory, Prepared, key_of, run_pipeline, thumbnail
+from screening.worklist.pipeline import OutOfMemory, Prepared, run_pipeline, thumbnail
 from screening.worklist.reader import ReadCell
 from worklist_fakes import FakeReader, FakeScorer, accepted_with, karyogram, paper_of
 
@@ -61,7 +62,7 @@ def test_a_good_picture_becomes_a_tensor_with_all_that_later_stages_need(path):
     assert not {"components", "ink", "shrunk"} & vars(prepared.page).keys()
     picture = prepared.picture
     expected = Picture(
-        "a.png", "case 7", pipeline._digest(path), "ok", objects=46,
+        "a.png", "case 7", content._digest(path), "ok", objects=46,
         thumbnail=thumbnail(page.cropped),
     )  # fmt: skip
     assert picture.to_dict() == expected.to_dict()
@@ -75,7 +76,7 @@ def test_a_refused_picture_keeps_what_the_gate_says_and_goes_no_further(path, mo
     picture = prepared.picture
     assert (picture.status, picture.reason, picture.objects) == ("rejected", "upside down", 31)
     assert picture.warnings == ("blurred",) and picture.thumbnail[:2] == b"\xff\xd8"
-    assert picture.sha256 == pipeline._digest(path) and not prepared.known
+    assert picture.sha256 == content._digest(path) and not prepared.known
 
 
 def test_doubts_of_the_gate_travel_with_a_good_picture(path, monkeypatch):
@@ -86,7 +87,7 @@ def test_doubts_of_the_gate_travel_with_a_good_picture(path, monkeypatch):
 
 
 def test_only_the_same_name_with_the_same_content_is_known(path):
-    digest = pipeline._digest(path)
+    digest = content._digest(path)
     prepared = prepare(path, {"a.png": digest})
     assert prepared.known and prepared.tensor is None and prepared.picture.sha256 == digest
     assert prepare(path, {"a.png": "0" * 64, "b.png": digest}).tensor is not None
@@ -102,14 +103,14 @@ def test_what_discovery_or_decoding_says_is_the_reason(tmp_path):
     failed = prepare(torn)
     assert failed.picture.status == "failed" and failed.picture.reason
     assert (failed.picture.image, failed.picture.case) == ("a.png", "case 7")
-    assert failed.picture.sha256 == pipeline._digest(torn) and failed.tensor is None
+    assert failed.picture.sha256 == content._digest(torn) and failed.tensor is None
 
 
 def test_each_frame_is_read_and_has_its_own_identity(tmp_path, monkeypatch):
     path = tmp_path / "two.tif"
     karyogram(1).save(path, save_all=True, append_images=[karyogram(2)])
-    digest, hashed = pipeline._digest, []
-    monkeypatch.setattr(pipeline, "_digest", lambda path: (hashed.append(path), digest(path))[1])
+    digest, hashed = content._digest, []
+    monkeypatch.setattr(content, "_digest", lambda path: (hashed.append(path), digest(path))[1])
     one, two = (prepare(path, frame=i, frames=2) for i in (1, 2))
     assert len(hashed) == 1
     assert one.picture.sha256 == digest(path)
@@ -289,11 +290,12 @@ def test_decoding_runs_a_window_ahead_of_the_model(prepared):
     scorer = Scorer(lambda: images.taken)
     go(images, scorer, Kept(), batch_size=4, workers=3)
     window = 2 * 4 + 3
-    assert scorer.watched == [min(60, window + 4 * i) for i in range(1, 16)]
+    asked = 1  # whether anything needs the networks
+    assert scorer.watched == [asked + min(60, window + 4 * i) for i in range(1, 16)]
     images = files(40)
     scorer = Scorer(lambda: images.taken)
     go(images, scorer, Kept())
-    assert scorer.watched[0] == 2 * 8 + 2 + 8 and scorer.batches == [8] * 5
+    assert scorer.watched[0] == asked + 2 * 8 + 2 + 8 and scorer.batches == [8] * 5
 
 
 def test_the_quickest_thread_does_not_overtake():
@@ -301,7 +303,7 @@ def test_the_quickest_thread_does_not_overtake():
         time.sleep(0.02 * (found.name == "000"))
         return found.name
 
-    names = list(pipeline._in_order(files(9), slow_at_first, 3, 5))  # type: ignore[arg-type]
+    names = list(pipeline._in_order(files(9), slow_at_first, 3, 5, lambda: None))  # type: ignore[arg-type]
     assert names == [each.name for each in files(9)]
 
 
@@ -314,12 +316,40 @@ def test_a_run_that_ends_early_leaves_no_thread_and_begins_nothing_more():
             released.wait(10)
         return found.name
 
-    results = pipeline._in_order(files(50), work, 1, 40)  # type: ignore[arg-type]
+    results = pipeline._in_order(files(50), work, 1, 40, lambda: None)  # type: ignore[arg-type]
     assert next(results) == "000"
     threading.Timer(0.1, released.set).start()
     results.close()  # type: ignore[attr-defined]
     assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
     assert len(begun) <= 2
+
+
+def test_networks_load_while_the_first_pictures_are_looked_at(monkeypatch):
+    loaded = threading.Event()
+
+    def looked_at_until_loaded(found, look, known, digests=None):  # type: ignore[no-untyped-def]
+        assert loaded.wait(10), "nothing was loaded meanwhile"
+        return Prepared(Picture(found.name, found.case, "0" * 64, "ok"))
+
+    class Loading(FakeScorer):
+        def load(self) -> None:
+            loaded.set()
+
+    monkeypatch.setattr(pipeline, "prepare", looked_at_until_loaded)
+    assert go(files(2), Loading(), Kept()) == 2
+
+
+def test_networks_stay_on_the_disk_where_every_result_is_known(prepared):
+    class Unwanted(FakeScorer):
+        def load(self) -> None:
+            raise AssertionError("loaded for nothing")
+
+    ledger = Kept(**{each.name: prepared(each).picture.sha256 for each in files(3)})
+    assert go(files(3), Unwanted(), ledger) == 0
+    odd = [replace(one, problem="no picture") for one in files(4)[3:]]
+    assert go([*files(3), *odd], Unwanted(), ledger) == 1
+    with pytest.raises(AssertionError, match="for nothing"):
+        go(files(4), Unwanted(), ledger)
 
 
 @pytest.mark.parametrize(
@@ -408,12 +438,12 @@ def test_what_the_reader_says_stands_in_the_record_and_goes_to_the_keeper(prepar
 
 
 def test_the_reader_gets_the_located_page_and_the_passes():
-    class Seen:
+    class Seen(FakeReader):
         def read(self, page, located, p, changed):  # type: ignore[no-untyped-def]
             self.seen = (page, located, p, changed)
             return read()
 
-    reader, page = Seen(), Page(np.full((9, 9), 255, np.uint8))
+    reader, page = Seen(read()), Page(np.full((9, 9), 255, np.uint8))
     answer = np.array([0.25]), Looked(None, np.array([[-1.0, 2.5]]))
     whole = Prepared(Picture("a", "c", "0" * 64, "ok"), page=page, located=FOUND)
     assert pipeline._finished(whole, answer, reader, None).reading is not None

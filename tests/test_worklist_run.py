@@ -24,9 +24,10 @@ from screening.karyogram.gate import inspect
 from screening.karyogram.locate import Located
 from screening.triage.rule import Rule
 from screening.worklist import pipeline, progress
+from screening.worklist.content import key_of
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 from screening.worklist.outputs import OUTPUT_NAMES
-from screening.worklist.pipeline import OutOfMemory, key_of
+from screening.worklist.pipeline import OutOfMemory
 from screening.worklist.rows import TRIAGE_COLUMNS
 from screening.worklist.run import Settings, Summary, screen_folder
 from shipped import locator

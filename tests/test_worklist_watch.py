@@ -19,7 +19,7 @@ import pytest
 from screening.cli import main
 from screening.errors import ScreeningError
 from screening.karyogram.locate import Located
-from screening.worklist import pipeline, watch
+from screening.worklist import content, pipeline, watch
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerInUse
 from screening.worklist.run import Settings, Summary, screen_folder
 from test_screen_command import fake_model
@@ -173,8 +173,8 @@ def test_files_that_stayed_are_not_read_again(
     arrived: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
-    digest = pipeline._digest
-    monkeypatch.setattr(pipeline, "_digest", lambda path: (read.append(path), digest(path))[1])
+    digest = content._digest
+    monkeypatch.setattr(content, "_digest", lambda path: (read.append(path), digest(path))[1])
     drop(arrived, 0, 1)
     plan = {1: nothing, 3: lambda: drop(arrived, 2), 5: nothing}
     Day(arrived, arrived.parent / "out", plan).run()
@@ -266,7 +266,7 @@ sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from worklist_fakes import FakeScorer, accepted_with
 from screening.karyogram.locate import Located
-from screening.worklist import pipeline, watch
+from screening.worklist import content, pipeline, watch
 from screening.worklist.run import Settings
 pipeline.inspect = accepted_with(Located(()))
 settings = Settings(Path(sys.argv[1]), Path(sys.argv[2]), "b" * 64, "fake", quiet=True,

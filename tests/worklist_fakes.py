@@ -35,6 +35,9 @@ class FakeScorer:
         self.batches: list[int] = []
         self.keys: list[int] = []
 
+    def load(self) -> None:
+        """Nothing to load."""
+
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> list[np.ndarray]:
         if self.fail_above is not None and len(images) > self.fail_above:
             raise MemoryError
@@ -60,6 +63,9 @@ class FakeReader:
     odd: ReadCell | Exception | None = None
     odd_one: Path | None = None
     papers: list[np.ndarray] = field(default_factory=list)
+
+    def load(self) -> None:
+        """Nothing to load."""
 
     def read(self, page: Page, located: Located, p: np.ndarray, changed: float | None) -> ReadCell:
         self.papers.append(page.paper)

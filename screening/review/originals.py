@@ -96,8 +96,8 @@ class Originals:
 
     def _checked(self, image: str) -> PictureFile:
         # Slow to import, and not for the first page.
+        from screening.worklist.content import content_hash
         from screening.worklist.discover import PictureFile
-        from screening.worklist.pipeline import content_hash
 
         if image not in self.hashes:
             raise OriginalNotFound(f"{image!r} is no picture of this run")

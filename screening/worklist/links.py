@@ -20,8 +20,8 @@ from screening.errors import ScreeningError
 from screening.images.read import read_image
 from screening.record import Picture
 from screening.worklist.chromosome_files import picture_folder
+from screening.worklist.content import content_hash
 from screening.worklist.discover import COPIES, PictureFile
-from screening.worklist.pipeline import content_hash
 
 QUALITY = 80
 MOST_SIDE = 16_383  # px, what WebP can hold

@@ -8,15 +8,12 @@ batches behind and its continuation cuts the same ones: floating point then agre
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,7 +22,6 @@ from scipy.special import expit
 
 from screening.classes import FAILED, OK, REJECTED
 from screening.errors import ScreeningError
-from screening.images.frames import frame_hash
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.images.read import read_image
@@ -35,6 +31,7 @@ from screening.karyogram.locate import FoundChromosome, Located, Locator
 from screening.predict.predictor import Looked
 from screening.record import Picture
 from screening.setting_types import COMPACT, PLAIN
+from screening.worklist.content import Digests, content_hash, key_of
 from screening.worklist.crops import noteworthy
 from screening.worklist.discover import PictureFile
 from screening.worklist.guard import is_out_of_memory, reason_of
@@ -51,9 +48,9 @@ _FLUSH = 64  # results without the model that are committed at once
 
 class Scorer(Protocol):
     """Anything that scores pictures: `size` is the side of its input in px, `view` how pages are
-    laid out for it, `device` the one in use and `engine` what runs it, in words; `score` gives
-    p(abnormal) of each pass, float32 (passes,), for each picture, and `looked` then where it looked
-    in each (empty: it cannot tell)."""
+    laid out for it, `device` the one in use and `engine` what runs it, in words, once `load` has
+    loaded it; `score` gives p(abnormal) of each pass, float32 (passes,), for each picture, and
+    `looked` then where it looked in each (empty: it cannot tell)."""
 
     @property
     def passes(self) -> int: ...
@@ -73,13 +70,17 @@ class Scorer(Protocol):
     @property
     def looked(self) -> Sequence[Looked]: ...
 
+    def load(self) -> None: ...
+
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> Iterable[np.ndarray]: ...
 
 
 class CellReader(Protocol):
-    """Anything that reads a karyogram chromosome by chromosome: the page, what was found on it, the
-    network's p(abnormal) of each pass, and its log-odds that any position is changed (None: it
-    does not say)."""
+    """Anything that reads a karyogram chromosome by chromosome, once `load` has loaded it: the
+    page, what was found on it, the network's p(abnormal) of each pass, and its log-odds that any
+    position is changed (None: it does not say)."""
+
+    def load(self) -> None: ...
 
     def read(
         self, page: Page, located: Located, p: np.ndarray, changed: float | None
@@ -88,9 +89,6 @@ class CellReader(Protocol):
 
 Keeper = Callable[[Picture, Page, Sequence[FoundChromosome]], None]
 """An output of single pictures: called once the chromosomes of one were read."""
-
-Digests = dict[tuple[int, ...], str]
-"""The sha256 of files that stayed the same, by device, inode, size and time of change."""
 
 
 class OutOfMemory(ScreeningError):
@@ -153,7 +151,7 @@ def run_pipeline(
     begun; what is done is in the ledger. A file that is as it was when it went into `digests` is
     not read again to know its content. One bad picture becomes a failed result, whichever stage it
     is odd to (see `guard`). Raises OutOfMemory when the model cannot take a batch, and what
-    `keeper` raises about the run.
+    `keeper` raises about the run, or loading the networks.
     """
     known = {name: sha256 for name, sha256 in ledger.known().items() if keep(name)}
     waiting: list[Prepared] = []
@@ -168,8 +166,14 @@ def run_pipeline(
     def work(found: PictureFile) -> Prepared:
         return prepare(found, look, known, digests)
 
+    def load() -> None:
+        if any(not found.problem and found.name not in known for found in images):
+            scorer.load()
+            if reader is not None:
+                reader.load()
+
     new = 0
-    for prepared in _in_order(images, work, workers, window=2 * batch_size + workers):
+    for prepared in _in_order(images, work, workers, 2 * batch_size + workers, load):
         new += not prepared.known
         (settled if prepared.tensor is None else waiting).append(prepared)
         if len(waiting) == batch_size:
@@ -252,52 +256,22 @@ def thumbnail(grey: np.ndarray) -> bytes:
         side = side * 3 // 4
 
 
-def key_of(sha256: str) -> int:
-    """Return the number that seeds a picture's dropout masks, 0 to 2**63 - 1.
-
-    It comes from the content, so neither name, place in the folder nor batch changes the votes.
-    """
-    return int(sha256[:16], 16) >> 1
-
-
-def content_hash(found: PictureFile, digests: Digests | None = None) -> str:
-    """Return the identity of a picture's content: of its file, and of its frame from the second
-    on; what is in `digests` is taken from there, what is not is put there."""
-    if digests is None and found.frames == 1 and found.frame == 1:
-        return _digest(found.path)
-    status = found.path.stat()
-    same = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    if digests is None:
-        return frame_hash(_digest_of_all(found.path, same), found.frame)
-    if same not in digests:
-        digests[same] = _digest(found.path)
-    return frame_hash(digests[same], found.frame)
-
-
-@lru_cache(maxsize=16)
-def _digest_of_all(path: Path, same: tuple[int, ...]) -> str:
-    """The sha256 of a file of many frames, read once for all of them while it stays the `same`."""
-    return _digest(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _in_order(
     images: Sequence[PictureFile],
     work: Callable[[PictureFile], Prepared],
     workers: int,
     window: int,
+    meanwhile: Callable[[], None],
 ) -> Iterator[Prepared]:
-    """`work` of every image, in the order of `images`, at most `window` of them begun at once."""
+    """`work` of every image, in the order of `images`, at most `window` of them begun at once;
+    `meanwhile` is done while the first are."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
         rest = iter(images)
         begun: deque[Future[Prepared]] = deque(
             pool.submit(work, found) for found in islice(rest, window)
         )
+        meanwhile()
         while begun:
             prepared = begun.popleft().result()
             begun.extend(pool.submit(work, found) for found in islice(rest, 1))

@@ -48,8 +48,9 @@ class ReadCell:
 class BundleReader:
     """Reads pictures with a bundle's chromosome classifier: `passes` dropout passes per chromosome.
 
-    The classifier loads with the first picture, by `engine` (auto, tensorflow or onnxruntime) on
-    `device`. BundleError when the bundle names a witness that this version does not know.
+    The networks load with the first picture, or before by `load`, by `engine` (auto, tensorflow or
+    onnxruntime) on `device`. BundleError when the bundle names a witness that this version does
+    not know.
     """
 
     def __init__(
@@ -63,6 +64,12 @@ class BundleReader:
         self.bundle, self.passes, self.seed = bundle, passes, seed
         self.device, self.engine = device, engine
         self.witnesses = witnesses_of(bundle.info.witnesses)
+
+    def load(self) -> None:
+        """Make the networks ready, where they are not yet."""
+        _ = self.classifier
+        if STRUCTURE in self.bundle.info.parts:
+            _ = self.structure
 
     def read(
         self, page: Page, located: Located, p: np.ndarray, changed: float | None = None

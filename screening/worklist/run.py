@@ -20,11 +20,12 @@ from screening.images.normalise import VERSION
 from screening.karyogram.locate import Locator
 from screening.triage.rule import Rule
 from screening.worklist.chromosome_files import FOLDER_NAME, keep_chromosomes, kept
+from screening.worklist.content import Digests
 from screening.worklist.discover import Discovery, PictureFile, discover
 from screening.worklist.isolated import isolated
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerDamaged, discard, set_aside
 from screening.worklist.outputs import OUTPUT_NAMES, RunFacts, write_outputs
-from screening.worklist.pipeline import CellReader, Digests, Look, Looking, Scorer, run_pipeline
+from screening.worklist.pipeline import CellReader, Look, Looking, Scorer, run_pipeline
 from screening.worklist.progress import RunProgress
 from screening.worklist.shard import Shard
 

@@ -1,4 +1,4 @@
-"""The bundle's model as the pipeline wants it: loaded when the first picture needs it."""
+"""The bundle's model as the pipeline wants it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ class BundleScorer:
     """Scores pictures with a bundle's screener: `passes` dropout passes each, seeded by `seed`.
 
     `device`: auto, cpu, gpu or gpu:N as asked for, and `engine`: auto, tensorflow or onnxruntime;
-    once the model is loaded, the ones in use. A run whose results are all known never loads it. A
-    picture's numbers do not hang on how many others came with it, see `Predictor` for `batch_size`.
-    Raises ScreeningError for a device that this machine does not have, or an engine that cannot run
-    the bundle.
+    once the model is loaded, the ones in use. A picture's numbers do not hang on how many others
+    came with it, see `Predictor` for `batch_size`. Raises ScreeningError for a device that this
+    machine does not have, or an engine that cannot run the bundle.
     """
 
     def __init__(
@@ -50,6 +49,14 @@ class BundleScorer:
 
     def score(self, images: Sequence[np.ndarray], keys: Sequence[int]) -> np.ndarray:
         """Return p(abnormal) of each pass, float32 (n, passes), of `images`, uint8 (size, size)."""
+        return self._loaded.passes_of(images, keys)
+
+    def load(self) -> None:
+        """Make the model ready, where it is not yet."""
+        _ = self._loaded
+
+    @property
+    def _loaded(self) -> Predictor:
         if self._model is None:
             from screening.predict.predictor import Predictor
 
@@ -58,4 +65,4 @@ class BundleScorer:
             self._model = Predictor(
                 self.bundle, chosen.engine, self.passes, self.seed, self.batch_size
             )
-        return self._model.passes_of(images, keys)
+        return self._model

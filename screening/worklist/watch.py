@@ -16,6 +16,7 @@ from pathlib import Path
 from screening.errors import ScreeningError
 from screening.images.kinds import SUPPORTED_SUFFIXES
 from screening.karyogram.locate import Locator
+from screening.worklist.content import Digests
 from screening.worklist.discover import (
     NoFolder,
     NothingToScreen,
@@ -24,7 +25,7 @@ from screening.worklist.discover import (
     discover,
 )
 from screening.worklist.ledger import LedgerInUse
-from screening.worklist.pipeline import CellReader, Digests, Look, Scorer
+from screening.worklist.pipeline import CellReader, Look, Scorer
 from screening.worklist.run import Settings, Summary, looking, screen_folder
 
 PATIENCE = 60.0
