@@ -34,6 +34,8 @@ _FEWEST = 3
 _DARK, _DARKER = 128, 8
 _LITTLE = 24
 """Pixels of the longer side under which hardly a band is left to be read."""
+_FAR = 3
+"""Times the median of its laboratory: hardly the scale of the others; chromosome 1 is twice it."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def _drawn(
             factors[of] = MEDIAN_SHARE * size / np.median(sides[of])
         for i, image in enumerate(images):
             pictures[i] = on_paper(image, size, factors[i])
-        too_long = factors * sides > _MOST_SHARE * size
+        too_long = factors * sides > _FAR * MEDIAN_SHARE * size
         notes = _notes(records, stored, sides < _LITTLE, too_long)
     labels = np.array([class_index(record.name) for record in records])
     return Dataset(name, tuple(records), pictures, labels, tuple(stored), digest.hexdigest(), notes)

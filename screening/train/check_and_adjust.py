@@ -65,7 +65,7 @@ class CheckAndAdjust(keras.callbacks.Callback):
         self.kept: tuple[float, list] | None = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Check and adjust when it is time."""
+        """Set the rate by the level and keep a checkpoint, when it is time."""
         self.steps += 1
         if self.steps > 1 and self.steps % self.every:
             return
