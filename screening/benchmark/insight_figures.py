@@ -11,9 +11,17 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from screening.benchmark.insight import SHOWN, STAGES
+from screening.benchmark.insight import MOST_OF_A_CLASS, SHOWN, STAGES
 from screening.benchmark.runner import Result
 
+CAPTIONS = {
+    "tsne": "What the classes are read from, before and after the training, as a t-SNE: at most "
+    f"{MOST_OF_A_CLASS} measured pictures of a class.",
+    "activation": f"Where the network looked for the class that it says, of {SHOWN} measured "
+    "pictures (Grad-CAM of the last map): red where most speaks for it.",
+    "layers": "The first of these pictures, and nine channels each of the first convolution, the "
+    "first two poolings (without poolings, the first layers of half the side) and the last map.",
+}
 MOST = 12
 """Rows in one figure; the others' arrays lie in their folders."""
 
@@ -44,10 +52,12 @@ def _points(results: Sequence[Result]) -> Figure:
             points = result.insight[when]
             axes.scatter(points[:, 0], points[:, 1], s=7, c=colours[labels])
             for name in np.unique(labels):
-                middle = np.median(points[labels == name], axis=0)
+                own = points[labels == name]
+                # At one of the points: between two laboratories' clusters there may be none.
+                middle = own[np.linalg.norm(own - np.median(own, axis=0), axis=1).argmin()]
                 axes.annotate(result.classes[name], middle, fontsize=8, weight="bold", ha="center")
             axes.set_xlabel(f"{when} training", fontsize=8)
-        line[0].set_title(_title(result), fontsize=8, loc="left")
+        _name(line[0], result)
     return figure
 
 
@@ -63,7 +73,7 @@ def _heat(results: Sequence[Result]) -> Figure:
             wrong = "" if true == said else f", said {result.classes[said]}"
             colour = "black" if true == said else "#b00020"
             axes.set_xlabel(f"{result.classes[true]}{wrong}", fontsize=8, color=colour)
-        line[0].set_title(_title(result), fontsize=8, loc="left")
+        _name(line[0], result)
     return figure
 
 
@@ -74,7 +84,7 @@ def _layers(results: Sequence[Result]) -> Figure:
     for line, result in zip(_lines(figure, len(results), columns), results, strict=True):
         named = dict(text.split(": ") for text in result.insight["layer_names"])
         line[0].imshow(result.insight["shown"][0], cmap="gray", vmin=0, vmax=255)
-        line[0].set_title(_title(result), fontsize=8, loc="left")
+        _name(line[0], result)
         for axes, stage in zip(line[1:], STAGES, strict=True):
             if stage in named:
                 axes.imshow(result.insight[f"layer_{stage}"], cmap="gray")
@@ -83,6 +93,7 @@ def _layers(results: Sequence[Result]) -> Figure:
 
 
 def _lines(figure: Figure, lines: int, columns: int) -> list[list[Axes]]:
+    figure.get_layout_engine().set(h_pad=0.14)  # room for the names
     places = figure.subplots(lines, columns, squeeze=False)
     for axes in places.flat:
         axes.set(xticks=(), yticks=())
@@ -90,5 +101,7 @@ def _lines(figure: Figure, lines: int, columns: int) -> list[list[Axes]]:
     return [list(line) for line in places]
 
 
-def _title(result: Result) -> str:
-    return result.row.name.replace("_", " ")
+def _name(axes: Axes, result: Result) -> None:
+    """The row's name above its first picture, over the others, which keep their places."""
+    title = axes.set_title(result.row.name.replace("_", " "), fontsize=8, loc="left")
+    title.set_in_layout(False)

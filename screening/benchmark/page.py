@@ -21,7 +21,7 @@ from screening.benchmark.config import (
 )
 from screening.benchmark.dataset import Dataset
 from screening.benchmark.figures import draw
-from screening.benchmark.insight_figures import draw_insight
+from screening.benchmark.insight_figures import CAPTIONS, draw_insight
 from screening.benchmark.measures import QUARTILES, Measures, confusion, confusions
 from screening.benchmark.recipes_told import told
 from screening.benchmark.runner import Result
@@ -50,7 +50,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     figures = draw_all(results, datasets, folder)
     text = f"# 24-class benchmark\n\n{body(rows, results, config, datasets)}"
-    text += "".join(f"\n![{one.stem}]({FIGURES}/{one.name})\n" for one in figures)
+    text += "".join(shown(one, f"{FIGURES}/{one.name}") for one in figures)
     replace_files(out, {TABLE: _table(results), CLASSES: _class_table(results), PAGE: text})
     return out / PAGE
 
@@ -62,6 +62,12 @@ def draw_all(
     if not results:
         return []
     return [*draw(results, counts_of(datasets), folder), *draw_insight(results, folder)]
+
+
+def shown(figure: Path, address: str) -> str:
+    """Return the Markdown of a figure that the page finds at `address`."""
+    caption = CAPTIONS.get(figure.stem, "")
+    return f"\n![{figure.stem}]({address})\n" + (f"\n{caption}\n" if caption else "")
 
 
 def counts_of(datasets: Mapping[str, Dataset]) -> dict[str, np.ndarray]:
@@ -104,6 +110,9 @@ def _what(config: BenchmarkConfig, datasets: Mapping[str, Dataset]) -> list[str]
         named = (f"{source} {of.count(source)}" for source in dataset.sources)
         people = len({(r.source, r.case) for r in dataset.records})
         what = f"{counted(len(of), 'chromosome')} of {people} people ({', '.join(named)})"
+        if not of:
+            lines += [f"- {dataset.name}: {note}" for note in dataset.notes]
+            continue
         if dataset.classes != CHROMOSOMES:
             what = f"{counted(len(of), 'picture')} of {len(dataset.classes)} classes"
         lines.append(f"- {dataset.name}: {what}, content sha256 {dataset.hash[:16]}")
