@@ -44,7 +44,7 @@ def draw_insight(results: Sequence[Result], folder: Path) -> list[Path]:
 
 def _points(results: Sequence[Result]) -> Figure:
     """Before on the left, after on the right, one colour a class."""
-    figure = Figure(figsize=(9, 4.1 * len(results)), layout="constrained")
+    figure = Figure(figsize=(9, 4.1 * len(results)))
     for line, result in zip(_lines(figure, len(results), 2), results, strict=True):
         colours = colormaps["nipy_spectral"](np.linspace(0.02, 0.96, len(result.classes)))
         labels = result.insight["point_labels"]
@@ -63,7 +63,7 @@ def _points(results: Sequence[Result]) -> Figure:
 
 def _heat(results: Sequence[Result]) -> Figure:
     """The pictures with the map over them; true class, and in red what was said for another."""
-    figure = Figure(figsize=(1.25 * SHOWN, 1.75 * len(results)), layout="constrained")
+    figure = Figure(figsize=(1.25 * SHOWN, 1.75 * len(results)))
     for line, result in zip(_lines(figure, len(results), SHOWN), results, strict=True):
         kept = [result.insight[key] for key in ("shown", "heat", "shown_labels", "shown_said")]
         for axes, picture, heat, true, said in zip(line, *kept, strict=False):
@@ -80,7 +80,7 @@ def _heat(results: Sequence[Result]) -> Figure:
 def _layers(results: Sequence[Result]) -> Figure:
     """The picture, and nine channels of the layer at each stage; empty where there is none."""
     columns = 1 + len(STAGES)
-    figure = Figure(figsize=(2 * columns, 2.5 * len(results)), layout="constrained")
+    figure = Figure(figsize=(2 * columns, 2.5 * len(results)))
     for line, result in zip(_lines(figure, len(results), columns), results, strict=True):
         named = dict(text.split(": ") for text in result.insight["layer_names"])
         line[0].imshow(result.insight["shown"][0], cmap="gray", vmin=0, vmax=255)
@@ -93,7 +93,7 @@ def _layers(results: Sequence[Result]) -> Figure:
 
 
 def _lines(figure: Figure, lines: int, columns: int) -> list[list[Axes]]:
-    figure.get_layout_engine().set(h_pad=0.14)  # room for the names
+    figure.set_layout_engine("constrained", h_pad=0.14)  # room for the names
     places = figure.subplots(lines, columns, squeeze=False)
     for axes in places.flat:
         axes.set(xticks=(), yticks=())
@@ -103,5 +103,5 @@ def _lines(figure: Figure, lines: int, columns: int) -> list[list[Axes]]:
 
 def _name(axes: Axes, result: Result) -> None:
     """The row's name above its first picture, over the others, which keep their places."""
-    title = axes.set_title(result.row.name.replace("_", " "), fontsize=8, loc="left")
-    title.set_in_layout(False)
+    name = result.row.name.replace("_", " ")
+    axes.text(0, 1.05, name, fontsize=8, transform=axes.transAxes).set_in_layout(False)
