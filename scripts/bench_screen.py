@@ -3,13 +3,13 @@
     python scripts/bench_screen.py [--bundle B] [--images 48] [--engine E] [--against CHECKOUT]
 
 Draws karyograms into a temporary folder, screens them end to end (reading, chromosomes, ledger,
-page), then runs the bundle's network in the same engine with a single pass on the very tensors that
-the run made, and prints where the time of one picture goes. Seconds hang on what else the machine
-does; processor seconds, taken beside them, hardly do. Memory: peak resident size after a run and
-after a run of four times as many pictures. From command to result: help, one picture and all of
-them in processes of their own, with --against in turns with those of another checkout (such as
-`git worktree add` makes), since only then the ratio hangs on no other work of the machine. Writes
-reports/screen.md.
+page; pictures are found in processes of their own, as by the command), then runs the bundle's
+network in the same engine with a single pass on the very tensors that the run made, and prints
+where the time of one picture goes. Seconds hang on what else the machine does; processor seconds,
+taken beside them, hardly do. Memory: peak resident size after a run and after a run of four times
+as many pictures. From command to result: help, one picture and all of them in processes of their
+own, with --against in turns with those of another checkout (such as `git worktree add` makes),
+since only then the ratio hangs on no other work of the machine. Writes reports/screen.md.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from screening.worklist.run import Settings, screen_folder
 from screening.worklist.scorer import BundleScorer
 
 ROOT = Path(__file__).resolve().parents[1]
-BATCH = 8
+BATCH, LIMIT = 8, 60.0  # as `screen` has them
 FIND, CLASSIFY = "find and cut chromosomes", "classify them, 100 passes"
 
 
@@ -66,9 +66,16 @@ def draw(folder: Path, count: int) -> None:
         Image.fromarray(picture).save(folder / f"k{i:05d}.png")
 
 
-def peak_mib() -> float:
-    """Return the peak resident size of this process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mib(whose: int = resource.RUSAGE_SELF) -> float:
+    """Return the peak resident size of this process, or of the largest of those that it started,
+    in MiB."""
+    return resource.getrusage(whose).ru_maxrss / 1024
+
+
+def processor_seconds() -> float:
+    """Return what this process has used, and those that it started and that have ended."""
+    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def timed_command(checkout: Path, *words: str) -> tuple[float, float, float]:
@@ -123,9 +130,9 @@ def commands(scratch: Path, paths: list[Path], checkouts: list[Path], turns: int
 
 def clocked(work: Callable[[], None]) -> tuple[float, float]:
     """Return seconds and processor seconds of the work."""
-    start = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), processor_seconds()
     work()
-    return time.perf_counter() - start[0], time.process_time() - start[1]
+    return time.perf_counter() - start[0], processor_seconds() - start[1]
 
 
 def tensors_of(paths: list[Path], size: int) -> np.ndarray:
@@ -224,6 +231,7 @@ def main() -> None:
                 bundle_name=bundle.info.name,
                 quiet=True,
                 batch_size=BATCH,
+                time_limit=LIMIT,
             )
             screen_folder(settings, scorer, Locator.of(bundle), reader)
 
@@ -240,10 +248,10 @@ def main() -> None:
             for copy in range(3):
                 os.link(path, folder / f"copy{copy}-{path.name}")
         screen("four times")
-        after = peak_mib()
+        after = peak_mib(), peak_mib(resource.RUSAGE_CHILDREN)
     title = "`screen` against the network alone"
     ran = scorer.engine
-    body = report(args.images, scorer.size, stages, forward, whole, (before, after), waited, ran)
+    body = report(args.images, scorer.size, stages, forward, whole, (before, *after), waited, ran)
     if args.against:
         git = ["git", "rev-parse", "--short=12", "HEAD"]
         other = subprocess.run(git, cwd=checkouts[1], capture_output=True, text=True, check=True)
@@ -257,7 +265,7 @@ def report(
     stages: dict[str, float],
     forward: list[tuple[float, float]],
     whole: list[tuple[float, float]],
-    memory: tuple[float, float],
+    memory: tuple[float, float, float],
     waited: str,
     engine: str,
 ) -> str:
@@ -280,7 +288,7 @@ def report(
 {markdown_table(("what", "images/s, ratio of the times", "processor s a picture"), speeds)}
 {markdown_table(("step beside the network, one core", "processor ms a picture (median)"), steps)}
 Peak memory: {memory[0]:.0f} MiB after runs of {images}, {memory[1]:.0f} MiB after a run of
-{4 * images}.
+{4 * images}; {memory[2]:.0f} MiB is the most of any process that was started for it.
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 from screening.images.normalise import normalise
 from screening.images.read import read_image
 from screening.karyogram.locate import AmbiguousCut, FoundChromosome, Located
+from screening.karyogram.locate.leaning import side_by_side
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase
@@ -230,6 +231,67 @@ def test_a_doubt_is_decided_and_the_others_follow():
     assert both.doubts == () and page.replaced({}).chromosomes == pieces
     with pytest.raises(IndexError):
         page.replaced({2: 0})
+
+
+def test_one_that_is_parted_leaves_the_doubts_about_others():
+    pieces = (piece(0), piece(12), piece(50), piece(0, 1))
+    doubts = (
+        AmbiguousCut((0, 1), ((piece(0, w=22),),), (0.7, 0.3)),
+        AmbiguousCut((3,), ((piece(0, 1, 5), piece(5, 1, 5)),), (0.9, 0.1)),
+    )
+    page = Located(pieces, doubts, 2)
+    parted = page.parted({1: (piece(12, w=4), piece(17, w=4))})
+    assert [each.x for each in parted.chromosomes] == [0, 12, 17, 50, 0]
+    assert [doubt.members for doubt in parted.doubts] == [(4,)]
+    assert page.parted({}).chromosomes == pieces and len(page.parted({}).doubts) == 2
+
+
+def leaning(gap: int, tone: int) -> tuple[FoundChromosome, np.ndarray]:
+    """Two upright bars, 30 and 34 px high and 12 wide, `gap` px of grey `tone` between them; they
+    stand at 9, 7 on the page."""
+    paper = np.full((60, 60), 255, np.uint8)
+    paper[7:41, 9 : 33 + gap] = tone
+    paper[7:41, 9:21] = 90
+    paper[7:11, 9:21] = 255
+    paper[7:41, 21 + gap : 33 + gap] = 90
+    mask = paper[7:41, 9 : 33 + gap] < 255
+    axis = np.array([[20, 7], [20, 40]], np.float32)
+    return FoundChromosome(9, 7, mask.shape[1], 34, mask, axis, 34.0, 24.0, 2, 5), paper
+
+
+def test_two_that_lean_on_each_other_are_parted_where_it_is_lightest():
+    both, paper = leaning(2, 200)
+    one, other = side_by_side(both, paper, 12.0)
+    assert {one.x, one.x + one.w} <= {9, 21, 22, 23} and other.x + other.w == 35
+    assert (one.row, one.group, other.row, other.group) == (2, 5, 2, 5)
+    assert one.area + other.area == both.area
+    assert other.length == pytest.approx(34, abs=3) and other.width == pytest.approx(12, abs=2)
+    assert one.axis[:, 0] == pytest.approx(15, abs=2) and one.axis[:, 1].max() < 42
+
+
+def test_the_way_between_two_may_bend():
+    both, paper = leaning(2, 200)
+    way = both.x + 12 + np.rint(4 * np.sin(np.arange(34) / 6)).astype(int)
+    paper[7:41, 9:35][both.mask] = 90
+    paper[np.arange(7, 41), way] = 230
+    one, other = side_by_side(both, paper, 12.0)
+    right = np.zeros(paper.shape, bool)
+    right[other.y : other.y + other.h, other.x : other.x + other.w] = other.mask
+    lines = np.arange(7, 41)
+    assert not right[lines, way - 1].any() and right[lines, way + 1].all()
+
+
+def test_there_is_not_always_a_way_between_two():
+    slender = FoundChromosome(0, 0, 2, 30, np.ones((30, 2), bool), np.zeros((2, 2)), 30.0, 2.0)
+    assert side_by_side(slender, np.zeros((40, 40), np.uint8), 2.0) is None
+    # On the left of the light line nothing but scraps.
+    both, paper = leaning(0, 90)
+    paper[7:41, 9:33] = 90
+    paper[7:41, 21] = 240
+    mask = np.ones((34, 24), bool)
+    mask[np.arange(34) % 6 > 2, :12] = False
+    assert side_by_side(replace(both, mask=mask), paper, 12.0) is None
+    assert side_by_side(replace(both, mask=np.ones((34, 24), bool)), paper, 12.0) is not None
 
 
 def test_doubts_share_no_member_and_hold_the_same_ink():

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
-from screening.page_settings import ChromosomeReading
+from screening.page_settings import ChromosomeReading, Leaning
 from screening.predict import chromosomes
 from screening.predict.chromosomes import ChromosomeClassifier
 
@@ -193,3 +193,96 @@ def test_a_part_of_a_cell_is_scaled_by_its_classes_if_there_are_enough():
 
 def test_the_column_of_no_chromosome_is_the_last():
     assert len(CHROMOSOMES) == NOT_A_CHROMOSOME_INDEX == 24
+
+
+def two_of(one: float, other: float, alike: bool = True) -> np.ndarray:
+    """p (2, 25) of halves that are one chromosome of a class, each with the probability."""
+    p = chances(one, other)
+    if not alike:
+        p[1, [0, 1]] = p[1, [1, 0]]
+    return p
+
+
+@pytest.mark.parametrize(
+    ("whole", "halves", "two"),
+    [
+        (0.3, two_of(0.99, 0.95), True),
+        (0.9, two_of(0.99, 0.95), False),  # hardly more probable
+        (0.3, two_of(0.99, 0.2), False),
+        (0.3, two_of(0.99, 0.95, alike=False), False),
+        (0.0, two_of(0.0, 0.9), False),
+    ],
+)
+def test_a_piece_is_two_when_both_halves_are_one_chromosome_of_a_class(whole, halves, two):
+    assert chromosomes._are_two(chances(whole)[0], halves, LEANING) is two
+
+
+LEANING = Leaning(none=0.2)
+
+
+class Halved:
+    """A classifier for which pieces with a light line down the middle are none, others a 4."""
+
+    width = 1
+
+    def bands(self, images: np.ndarray) -> np.ndarray:
+        middle, beside = images[:, 40:56, 15:17].mean((1, 2)), images[:, 40:56, 10:12].mean((1, 2))
+        return (middle / beside).reshape(-1, 1)
+
+    bands_in_cell = bands
+
+    def quick(self, bands: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        logits = np.full((len(bands), NOT_A_CHROMOSOME_INDEX + 1), -9.0)
+        logits[:, 3] = 0
+        logits[bands[:, 0] < 0.8, NOT_A_CHROMOSOME_INDEX] = 3
+        return logits
+
+    @property
+    def head(self) -> SimpleNamespace:
+        return SimpleNamespace(predict=lambda features, keys: self.quick(*features)[:, None])
+
+
+def row_of_bars(widths: tuple[int, ...]) -> tuple[Located, np.ndarray]:
+    """A page of upright bars, 40 px high."""
+    paper = np.full((80, 30 * len(widths) + 20), 255, np.uint8)
+    pieces = []
+    for k, width in enumerate(widths):
+        x = 10 + 30 * k
+        mask = np.ones((40, width), bool)
+        paper[20:60, x : x + width] = np.where(np.arange(40) % 10 < 5, 80, 140)[:, None]
+        if width > 15:
+            paper[20:60, x + width // 2 - 1 : x + width // 2 + 1] = 240
+        pieces.append(FoundChromosome.of(mask, x, 20, 10.0, 0, k))
+    return Located(tuple(pieces), (), 1, (), 10.0), paper
+
+
+def reader_of_halves(**how: object) -> ChromosomeClassifier:
+    reader = object.__new__(ChromosomeClassifier)
+    reader.temperature, reader.passes = 1.0, 1
+    reader.how = HOW.model_copy(update={"wide": 9.0, "leaning": LEANING, **how})
+    reader._network = Halved()
+    return reader
+
+
+def test_two_that_lean_on_each_other_are_read_apart():
+    located, paper = row_of_bars((10, 10, 20, 10))
+    chosen, said = reader_of_halves().read(located, paper)
+    assert [each.x for each in chosen.chromosomes] == [10, 40, 70, 80, 100]
+    assert len(said.p) == len(said.crops) == len(said.relative) == 5
+    assert said.p[:, NOT_A_CHROMOSOME_INDEX].max() < 0.1
+    assert [each.group for each in chosen.chromosomes] == [0, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"leaning": Leaning()},
+        {"leaning": Leaning(none=0.2, wide=2.5)},
+        {"leaning": Leaning(none=0.2, across=2.5)},
+        {"leaning": Leaning(none=0.2, gain=9.0)},
+    ],
+)
+def test_what_may_not_be_two_stays_one(how):
+    located, paper = row_of_bars((10, 10, 20, 10))
+    chosen, said = reader_of_halves(**how).read(located, paper)
+    assert chosen.chromosomes == located.chromosomes and len(said.p) == 4

@@ -395,6 +395,24 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
             yield reader._rescaled(lengths, q)
     widths = np.r_[rng.normal(20, 1, 33), 29, 30, 31, 40]
     yield from (module._single_by_width(widths, n, how) for n in (34, 35, 37))
+    # Two halves, tried by every limit; by default none is.
+    for whole, half in ((0.5, 0.85), (0.9, 0.999), (0.2, 0.45)):
+        said = np.full((3, 25), 1e-6)
+        said[:, 24] = 1 - np.array([whole, half, 0.9])
+        for alike in (0.0, 0.4, 1.0):
+            said[1:, 3] = 1 - said[1:, 24]
+            said[2, [3, 4]] = (1 - said[2, 24]) * np.array([alike, 1 - alike])
+            yield module._are_two(said[0], said[1:], how.leaning)
+    for width, none in ((12, 0.999), (14, 0.999), (18, 0.999), (30, 1.0), (30, 0.3)):
+        mask = np.ones((40, width), bool)
+        pair = FoundChromosome.of(mask, 5, 5, 10.0)
+        paper = np.full((60, 60), 120, np.uint8)
+        p = np.full((1, 25), 1 - none)
+        p[0, 24] = none
+        two = module._perhaps_two(
+            Located((pair,), (), 1, (), 10.0), paper, p, {id(pair): 0}, how.leaning
+        )
+        yield len(two)
     for own, other in ((0.995, 0.5), (0.5, 0.97), (0.001, 0.003), (0.03, 0.01), (0.999, 0.985)):
         pieces = [object() for _ in range(3)]
         for shape in (0.5, 0.497, 0.503, 0.3, 0.7):

@@ -3,16 +3,17 @@
 The convolutions see every piece once; the head, where the dropout is, sees it with its relative
 length and repeats (Gal & Ghahramani 2016). The chromosomes of a whole cell are seen together, so
 that the network can adapt to the laboratory's look (`predict.adapt`), and a pass draws one network
-for all of them: the same masks. On a whole karyogram the
-classifier also chooses between the cuttings that `karyogram.locate` holds possible, and the scale
-of the lengths is taken again from the pieces that turn out to be chromosomes.
+for all of them: the same masks. On a whole karyogram the classifier also chooses between the
+cuttings that `karyogram.locate` holds possible and parts what looks like two chromosomes that lean
+on each other; the scale of the lengths is taken again from the pieces that turn out to be
+chromosomes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.special import softmax
@@ -26,9 +27,10 @@ from screening.karyogram.crops import (
     standardised,
     toned,
 )
-from screening.karyogram.locate import Located
+from screening.karyogram.locate import FoundChromosome, Located
+from screening.karyogram.locate.leaning import side_by_side
 from screening.models.length_features import length_features
-from screening.page_settings import ChromosomeReading
+from screening.page_settings import ChromosomeReading, Leaning
 from screening.predict.networks import Engine
 
 PART = "classifier"
@@ -51,6 +53,31 @@ class Classified:
     votes: np.ndarray
     relative: np.ndarray
     crops: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Pieces as the network sees them, one a row: see `standardised`, `_single_by_width`,
+    `ChromosomeClassifier.bands` and `quick`."""
+
+    images: np.ndarray
+    lengths: np.ndarray
+    single: np.ndarray
+    bands: np.ndarray
+    p: np.ndarray
+
+    def at(self, index: np.ndarray) -> _Seen:
+        return _Seen(*(getattr(self, each.name)[index] for each in fields(self)))
+
+    def with_more(self, every: _Seen) -> _Seen:
+        """These pieces as they are, and the further ones of `every`."""
+        first = len(self.images)
+        return _Seen(
+            *(
+                np.concatenate([getattr(self, each.name), getattr(every, each.name)[first:]])
+                for each in fields(self)
+            )
+        )
 
 
 class ChromosomeClassifier:
@@ -104,22 +131,44 @@ class ChromosomeClassifier:
         count = len(located.chromosomes)
         others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
         pieces = [*located.chromosomes, *others]
-        images, lengths, widths = standardised([piece.crop(paper) for piece in pieces])
-        single = _single_by_width(widths, count, self.how)
-        bands = self.bands(images, cell=True)
-        scale = scale_between(lengths[:count], relative_lengths(lengths[:count]))
-        p = _with_width(self.quick(bands, lengths * scale), single)
-        choices, rows = _choose(located, p, count, self.how)
+        crops = standardised([piece.crop(paper) for piece in pieces])
+        lengths = crops[1][:count]
+        scale = scale_between(lengths, relative_lengths(lengths))
+        seen = self._seen(crops, count, scale)
+        choices, rows = _choose(located, seen.p, count, self.how)
         chosen = located.replaced(choices)
-        index = np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64)
-        images, lengths, bands, p = images[index], lengths[index], bands[index], p[index]
-        single = single[index]
+        tried = _perhaps_two(chosen, paper, seen.p, rows, self.how.leaning)
+        if tried:
+            halves = [half for two in tried.values() for half in two]
+            more = standardised([half.crop(paper) for half in halves])
+            rows |= {id(half): len(pieces) + k for k, half in enumerate(halves)}
+            every = [np.concatenate(both) for both in zip(crops, more, strict=True)]
+            # Among all of the cell, so that the network adapts to how it looks.
+            seen = seen.with_more(self._seen(every, count, scale))
+            chosen = chosen.parted(
+                {
+                    i: two
+                    for i, two in tried.items()
+                    if _are_two(seen.p[rows[id(chosen.chromosomes[i])]],
+                                seen.p[[rows[id(half)] for half in two]], self.how.leaning)
+                }
+            )  # fmt: skip
+        seen = seen.at(np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64))
+        p = seen.p
         for _ in range(2):
-            relative = self._rescaled(lengths, p)
-            p = self.quick(bands, relative)
-        said = self._passes(images, bands, relative, cell=True)
-        p, each = (_with_width(of, single) for of in (said.p, said.each))
+            relative = self._rescaled(seen.lengths, p)
+            p = self.quick(seen.bands, relative)
+        said = self._passes(seen.images, seen.bands, relative, cell=True)
+        p, each = (_with_width(of, seen.single) for of in (said.p, said.each))
         return chosen, replace(said, p=p, each=each)
+
+    def _seen(self, crops: Sequence[np.ndarray], count: int, scale: float) -> _Seen:
+        """What is seen of a page's pieces, `crops` as `standardised` makes them, of which the first
+        `count` are those that were found."""
+        images, lengths, widths = crops
+        single, bands = _single_by_width(widths, count, self.how), self.bands(images, cell=True)
+        p = _with_width(self.quick(bands, lengths * scale), single)
+        return _Seen(images, lengths, single, bands, p)
 
     def _rescaled(self, lengths: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Relative lengths by what reads as chromosomes, their classes taken as they read."""
@@ -197,3 +246,28 @@ def _choose(
         if best:
             choices[number] = best - 1
     return choices, rows
+
+
+def _perhaps_two(
+    chosen: Located, paper: np.ndarray, p: np.ndarray, rows: Mapping[int, int], how: Leaning
+) -> dict[int, tuple[FoundChromosome, FoundChromosome]]:
+    """The halves of each chromosome that may be two; `rows`: the row of `p` of each by its id."""
+    unit = chosen.chromosome_width
+    found: dict[int, tuple[FoundChromosome, FoundChromosome]] = {}
+    for i, piece in enumerate(chosen.chromosomes):
+        none = p[rows[id(piece)], NOT_A_CHROMOSOME_INDEX]
+        if none < how.none or piece.w < how.wide * unit:
+            continue
+        halves = side_by_side(piece, paper, unit)
+        if halves is not None and sum(half.width for half in halves) >= how.across * unit:
+            found[i] = halves
+    return found
+
+
+def _are_two(whole: np.ndarray, halves: np.ndarray, how: Leaning) -> bool:
+    """Whether a piece (25,) is rather its halves (2, 25): both one chromosome, of one class."""
+    none = np.clip(np.vstack([whole, halves])[:, NOT_A_CHROMOSOME_INDEX], 0, 1 - 1e-3)
+    gain = np.log1p(-none[1:]).sum() - np.log1p(-none[0])
+    classes = halves[:, :NOT_A_CHROMOSOME_INDEX]
+    alike = classes.prod(0).sum() / max(classes.sum(1).prod(), 1e-9)
+    return bool(gain >= how.gain and alike >= how.alike)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+
+from screening.karyogram.locate.axis import medial_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,17 @@ class FoundChromosome:
     width: float
     row: int = 0
     group: int = 0
+
+    @staticmethod
+    def of(
+        mask: np.ndarray, x: int, y: int, unit: float, row: int = 0, group: int = 0
+    ) -> FoundChromosome:
+        """Return the chromosome whose ink is `mask` (without margins), its corner at x, y; `unit`:
+        the typical width of one on the page."""
+        axis, length, width = medial_axis(mask, unit)
+        axis += np.array([x, y], np.float32)
+        h, w = mask.shape
+        return FoundChromosome(x, y, w, h, mask, axis, length, width, row, group)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -84,10 +97,25 @@ class Located:
         """
         taken = {i: self.doubts[i].alternatives[choice] for i, choice in choices.items()}
         gone = {member for i in taken for member in self.doubts[i].members}
-        old = [(each, i) for i, each in enumerate(self.chromosomes) if i not in gone]
-        new = [(each, -1) for pieces in taken.values() for each in pieces]
-        both = sorted(old + new, key=lambda pair: (pair[0].row, pair[0].x + pair[0].w / 2))
-        place = {i: at for at, (_, i) in enumerate(both) if i >= 0}
         left = [doubt for i, doubt in enumerate(self.doubts) if i not in taken]
-        moved = tuple(replace(d, members=tuple(place[m] for m in d.members)) for d in left)
+        return self._exchanged(gone, [each for pieces in taken.values() for each in pieces], left)
+
+    def parted(self, parts: Mapping[int, Sequence[FoundChromosome]]) -> Located:
+        """Return the page with chromosomes parted: index of a chromosome -> its parts.
+
+        Doubts about one that is parted are gone.
+        """
+        gone = {*parts}
+        left = [doubt for doubt in self.doubts if not gone & {*doubt.members}]
+        return self._exchanged(gone, [each for pieces in parts.values() for each in pieces], left)
+
+    def _exchanged(
+        self, gone: Set[int], new: Sequence[FoundChromosome], doubts: Sequence[AmbiguousCut]
+    ) -> Located:
+        """The page with `new` chromosomes for those `gone`; of the others are the `doubts`."""
+        old = [(each, i) for i, each in enumerate(self.chromosomes) if i not in gone]
+        both = [*old, *((each, -1) for each in new)]
+        both.sort(key=lambda pair: (pair[0].row, pair[0].x + pair[0].w / 2))
+        place = {i: at for at, (_, i) in enumerate(both) if i >= 0}
+        moved = tuple(replace(d, members=tuple(place[m] for m in d.members)) for d in doubts)
         return replace(self, chromosomes=tuple(each for each, _ in both), doubts=moved)

@@ -9,7 +9,6 @@ from screening.bundle import Bundle
 from screening.errors import BundleError
 from screening.images.page import Page
 from screening.karyogram.locate.arbiter import Arbiter
-from screening.karyogram.locate.axis import medial_axis
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
 from screening.karyogram.locate.partition import AmbiguousPieces, Partition, partition
@@ -212,8 +211,4 @@ class _Pieces:
         )
 
     def _found(self, piece: Piece, row: int, group: int) -> FoundChromosome:
-        axis, length, width = medial_axis(piece.mask, self.unit)
-        axis += np.array([piece.x, piece.y], np.float32)
-        return FoundChromosome(
-            piece.x, piece.y, piece.w, piece.h, piece.mask, axis, length, width, row, group
-        )
+        return FoundChromosome.of(piece.mask, piece.x, piece.y, self.unit, row, group)
