@@ -77,7 +77,7 @@ class CheckAndAdjust(keras.callbacks.Callback):
             self._keep()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep a checkpoint every ten epochs."""
+        """Store a checkpoint every ten epochs."""
         if (epoch + 1) % _EPOCHS_BETWEEN == 0:
             self._keep()
 
@@ -107,11 +107,11 @@ class EarlyBreak(keras.callbacks.Callback):
         self.passed = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the batches on end that passed."""
+        """Note how many batches on end passed."""
         accuracy = next(value for key, value in logs.items() if key.endswith(ACCURACY))
         self.passed = self.passed + 1 if accuracy > self.training else 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Stop when both passed."""
+        """Let the training end when both passed."""
         if self.passed >= _CONSECUTIVE and logs["val_accuracy"] > self.validation:
             self.model.stop_training = True
