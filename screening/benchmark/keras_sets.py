@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sys
+import io
 from pathlib import Path
 
 import cv2
@@ -34,7 +34,7 @@ def load(config: DatasetConfig, size: int) -> tuple[tuple[ChromosomeRecord, ...]
     name = config.keras or ""
     classes = CLASSES[name]
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # keras tells of its download
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras draws a bar of its download
             halves = getattr(keras.datasets, name).load_data()
     except Exception as error:
         # Without a network, a proxy's page instead of the file, a full disk: all end the set alone.
