@@ -28,11 +28,18 @@ class _Strict(BaseModel):
 
 
 class RoundingInfo(_Strict):
-    """How a network is run in eight bits: `most`, the largest number that each of its rounded
-    layers gives, by layer, and `answers` to known inputs so rounded (see `predict.rounding`)."""
+    """How a network is run in eight bits: `most` and, where below 0, `least`, the largest and the
+    smallest number that each of its rounded layers gives, by layer, and `answers` to known inputs
+    so rounded (see `predict.rounding`)."""
 
     most: dict[str, float]
+    least: dict[str, float] = Field(default={}, exclude_if=lambda least: not least)
     answers: Answers
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Return the least and the most of each layer."""
+        return {name: (self.least.get(name, 0.0), most) for name, most in self.most.items()}
 
 
 class PartInfo(_Strict):

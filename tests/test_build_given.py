@@ -36,6 +36,14 @@ STRUCTURE = PartInfo(
 PARTS_OF_LAB = {"a": "train", "b": "validation", "c": "calibration", "d": "test"}
 
 
+@pytest.fixture(autouse=True)
+def rounded(monkeypatch) -> list[tuple]:
+    """What rounding was asked by, which takes whole bundles."""
+    asked: list[tuple] = []
+    monkeypatch.setattr(given, "with_rounding", lambda *words: asked.append(words[1:]))
+    return asked
+
+
 def shared(**sources: dict[str, str]) -> Split:
     keys = {(source, case): part for source, of in sources.items() for case, part in of.items()}
     return Split(keys, seed=0)
@@ -88,15 +96,15 @@ def test_a_bundle_that_lacks_a_part_or_its_list_of_people_gives_none(tmp_path):
 
 def test_a_reader_of_structure_is_trained_for_a_bundle_that_lacks_it(tmp_path):
     bundle = giving(write_bundle_without_weights(tmp_path / "bundle"), seen={"cases": ["x"]})
-    fitted = ["pages", "looks", "fusion", "certificate", "bundle"]
+    fitted = ["pages", "parts", "looks", "fusion", "certificate", "bundle"]
     stages = {stage.name: stage for stage in stages_of(bundle)}
-    assert list(stages) == ["split", "structure-pages", "structure", "parts", *fitted]
+    assert list(stages) == ["split", "structure-pages", "structure", *fitted]
     assert stages["structure-pages"].given == bundle.hash
-    assert stages["parts"].reads == ("split", "structure")
+    assert stages["parts"].reads == ("split", "structure", "pages")
     parts = bundle.info.parts | {"structure": STRUCTURE}
     info = bundle.info.model_copy(update={"parts": parts})
     stages = {s.name: s for s in stages_of(Bundle(bundle.folder, info, bundle.hash))}
-    assert list(stages) == ["split", "parts", *fitted] and stages["parts"].reads == ("split",)
+    assert list(stages) == ["split", *fitted] and stages["parts"].reads == ("split", "pages")
 
 
 def test_the_reader_trained_for_given_parts_is_added_and_its_people_are_told(tmp_path):
@@ -146,7 +154,7 @@ def test_a_new_finder_takes_the_place_of_the_given_one(tmp_path):
     assert all(made.info.files[name] == bundle.info.files[name] for name in same)
 
 
-def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path, monkeypatch):
+def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path, rounded):
     import keras
 
     bundle = write_bundle_without_weights(tmp_path / "bundle", data={"seen": {"cases": ["x"]}})
@@ -157,15 +165,12 @@ def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path, monkeypatch):
     head.mkdir()
     image = keras.Input((96, 96, 3), name="image")
     keras.Model(image, keras.layers.Conv2D(1, 96)(image)).save(head / "screener.keras")
-    folders = {**made_here.folders, "head": head, "sets": tmp_path / "sets"}
-    context = replace(made_here, folders=folders)
-    asked = []
-    monkeypatch.setattr(given, "with_rounding", lambda *words: asked.append(words[1:]))
+    context = replace(made_here, folders={**made_here.folders, "head": head})
     given.parts(Bundle(bundle.folder, info, bundle.hash), context, ["screener"])
     made = load_bundle(context.folder / "bundle")
     assert made.network("screener").size == 96 and made.info.name == context.settings.name
     assert made.load_model("screener").count_params() == 96 * 96 * 3 + 1
-    assert asked == [(tmp_path / "sets", context.folder / "bundle")]
+    assert rounded == [(tmp_path / "pages" / "validation", context.folder / "bundle")]
     assert made.info.data["parts_added"] == ["screener"]
     assert made.info.data["seen"]["cases"] == sorted(["x", *hashes("drawn/a", "drawn/b")])
     assert made.info.files.items() > bundle.info.files.items()
@@ -174,15 +179,15 @@ def test_a_new_screener_takes_the_place_of_the_given_one(tmp_path, monkeypatch):
 def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(tmp_path):
     shipped = load_bundle(default_bundle())
     stages = {stage.name: stage for stage in stages_of(shipped, new=["screener"])}
-    assert list(stages)[:5] == ["split", "sets", "slots", "head", "parts"]
+    assert list(stages)[:6] == ["split", "sets", "slots", "head", "pages", "parts"]
     assert (
-        stages["parts"].reads == ("split", "sets", "head")
+        stages["parts"].reads == ("split", "head", "pages")
         and "screener" in stages["parts"].sections
     )
     assert stages["sets"].reads == ("split",) and stages["sets"].given == shipped.hash
     both = {stage.name: stage for stage in stages_of(shipped, new=["finder", "screener"])}
     assert both["sets"].reads == ("split", "segmenter", "arbiter") and not both["sets"].given
-    assert both["parts"].reads == ("split", "segmenter", "arbiter", "sets", "head")
+    assert both["parts"].reads == ("split", "segmenter", "arbiter", "head", "pages")
     check_beginning(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=320))
     with pytest.raises(ConfigError, match="begins as that of .* vgg16 .* received inceptionv3"):
         check_beginning(shipped, ScreenerConfig(backbone="inceptionv3"))
@@ -191,7 +196,7 @@ def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(t
 def of_given(folder: Path, people: dict[str, str] = PARTS_OF_LAB) -> Context:
     """The stage `parts` of a build of these people."""
     config = read_build(CONFIG, {"vgg16": ()}).for_smoke(drawn=True)
-    folders = {name: folder / name for name in ("split", "structure", "parts")}
+    folders = {name: folder / name for name in ("split", "structure", "pages", "parts")}
     for path in folders.values():
         path.mkdir(parents=True)
     (folders["split"] / SPLIT).write_text(shared(drawn=people).to_json())
@@ -236,14 +241,15 @@ def test_a_score_is_kept_of_given_parts_only(tmp_path, capsys):
     fitted, kept = stages_of(shipped), stages_of(shipped, keep_score=True)
     assert [stage.name for stage in fitted] == [stage.name for stage in kept]
     other = {a.name for a, b in zip(fitted, kept, strict=True) if a.sections != b.sections}
-    assert other == {"fusion", "certificate"}
+    # What is kept was earned by the networks as they are.
+    assert other == {"parts", "fusion", "certificate"} and "pages" not in kept[2].reads
 
 
 def test_a_new_finder_is_taught_before_the_parts_and_judged_anew(tmp_path, capsys):
     shipped = load_bundle(default_bundle())
     stages = {stage.name: stage for stage in stages_of(shipped, new=["finder"])}
-    assert list(stages)[:5] == ["split", "segment-pages", "segmenter", "arbiter", "parts"]
-    assert stages["parts"].reads == ("split", "segmenter", "arbiter")
+    assert list(stages)[:5] == ["split", "segment-pages", "segmenter", "arbiter", "pages"]
+    assert stages["parts"].reads == ("split", "segmenter", "arbiter", "pages")
     kept = ["--keep-score", "--parts", "x", "--new", "finder"]
     for words in (["--new", "finder"], kept, ["--new", "screener", "structure"]):
         assert main(["build", str(CONFIG), "--smoke", "--out", str(tmp_path / "run"), *words])
@@ -257,7 +263,7 @@ def test_everything_may_be_taught_anew_in_the_order_in_which_it_is_needed():
     whole = [stage.name for stage in STAGES if stage.name != "base"]
     assert sorted(stages) == sorted(whole)
     assert stages["parts"].reads == (
-        "split", "segmenter", "arbiter", "classifier", "temperature", "structure", "sets", "head",
+        "split", "segmenter", "arbiter", "classifier", "temperature", "structure", "head", "pages",
     )  # fmt: skip
     for name in ("crops", "structure-pages", "sets"):
         assert stages[name].reads == ("split", "segmenter", "arbiter") and not stages[name].given

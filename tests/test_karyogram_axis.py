@@ -8,6 +8,7 @@ import pytest
 
 from screening.errors import ScreeningError
 from screening.karyogram.axis import MedialAxis, medial_axis
+from screening.karyogram.axis_quality import median
 from screening.karyogram.strip import COLUMNS, ROWS, class_strip, strip
 from screening.karyogram.whole import ink_mask
 from screening.synthesis.warp import Hinge, curl
@@ -309,3 +310,11 @@ def test_a_class_strip_is_as_long_as_the_chromosome_is_for_its_class():
     # A smaller class is drawn longer than its share; its width is in units of the cell's.
     assert 108 * 4.8 / 8.44 + 8 < nine < 108
     assert across == same == pytest.approx(15, abs=1.5) and slim == pytest.approx(7.5, abs=1.5)
+
+
+def test_the_median_of_a_line_is_numpys():
+    rng = np.random.default_rng(0)
+    for count in (*range(1, 9), 100):
+        values = rng.normal(size=count)
+        for line in (values, values.astype(np.float32), (9 * values).astype(np.int64)):
+            assert median(line) == np.median(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,7 +48,7 @@ def bundle(tmp_path_factory) -> Bundle:
     keras.utils.set_random_seed(4)
     models = {
         "screener": with_slots(build_screener("vgg16", SIZE, dropout=0.3, preprocess="caffe")),
-        "classifier": build_classifier(widths=(8, 12), blocks=(1, 2), hidden=24),
+        "classifier": build_classifier(widths=(16, 20), blocks=(1, 2), hidden=24),
         "structure": build_structure_reader(width=16, blocks=2, stem=4),
     }
     rng = np.random.default_rng(0)
@@ -94,7 +95,7 @@ def test_the_classifier_says_the_same_with_or_without_a_cell(engines):
     crops = rng.uniform(0, 255, (3, 96, 32, 1)).astype(np.float32)
     lengths = length_features(np.array([8.4, np.nan, 1.7]))
     theirs, ours = (one.classifier(PASSES, 7) for one in engines)
-    assert ours.width == theirs.width == 12
+    assert ours.width == theirs.width == 20
     bands = theirs.bands(crops)
     np.testing.assert_allclose(ours.bands(crops), bands, atol=1e-4)
     in_cell = theirs.bands_in_cell(crops)
@@ -159,41 +160,114 @@ def test_every_base_can_be_run_without_tensorflow(name, size, tmp_path):
 # Eight bits.
 
 
-def test_a_screener_in_eight_bits_says_nearly_the_same_and_knows_its_own_answers(
-    bundle, engines, tmp_path
-):
-    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine, rounding_of
-
+def shown(part: str) -> list[tuple[np.ndarray, ...]]:
+    """What the network of a part is given of six pictures, of which the last two are a test."""
     rng = np.random.default_rng(5)
-    pictures = rng.integers(0, 255, (6, SIZE, SIZE)).astype(np.uint8)
-    rounding = rounding_of(bundle, pictures)
-    assert {"block1_conv1", "block5_pool"} <= rounding.most.keys() and "slots" not in rounding.most
-    assert rounding.most["block3_pool"] == rounding.most["block3_conv3"] > 0
-    parts = bundle.info.parts | {
-        "screener": bundle.network("screener").model_copy(update={"rounding": rounding})
+    if part == "screener":
+        grey = rng.integers(0, 255, (6, 1, SIZE, SIZE, 1)).astype(np.float32)
+        return [(np.repeat(one, 3, -1),) for one in grey]
+    if part == "classifier":
+        return [(rng.uniform(0, 255, (9, 96, 32, 1)).astype(np.float32),) for _ in range(6)]
+    strips = rng.integers(0, 230, (6, 3, 2, ROWS, COLUMNS)).astype(np.float32)
+    strips[:, :, :, :30] = 0
+    quality = rng.normal(0, 0.3, (6, 3, 2, QUALITY)).astype(np.float32)
+    return [(np.array([0, 8, 23], np.int32), *each) for each in zip(quality, strips, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def rounded(bundle, tmp_path_factory) -> Bundle:
+    """The bundle with all of its networks in eight bits."""
+    from screening.predict.onnxruntime_engine import rounding_of
+
+    parts = {
+        name: part.model_copy(update={"rounding": rounding_of(bundle, name, shown(name)[:4])})
+        for name, part in bundle.info.parts.items()
     }
     info = bundle.info.model_copy(update={"parts": parts})
-    made = rewrite_bundle(bundle, info, tmp_path / "rounded")
-    rounded = OnnxRuntimeEngine(made, rounded=True)
-    assert rounded.off()["screener"] < 1e-4 and rounded.name == "int8"
-    given = np.repeat(pictures[..., None].astype(np.float32), 3, -1)
-    whole, said = (one.screener(PASSES, 7).predict(given, [*"abcdef"])
-                   for one in (engines[1], rounded))  # fmt: skip
-    spread = np.abs(whole.features).max()
-    assert 1e-6 * spread < np.abs(said.features - whole.features).max() < 0.1 * spread
-    np.testing.assert_allclose(said.p, whole.p, atol=0.05)
-    assert engine_of(made).engine.name == "int8"
-    assert engine_of(made, "onnxruntime").engine.name == "onnxruntime"
+    return rewrite_bundle(bundle, info, tmp_path_factory.mktemp("rounded") / "b")
+
+
+@pytest.mark.parametrize("name", ["screener", "classifier", "structure"])
+def test_a_network_in_eight_bits_says_nearly_the_same_and_knows_its_own_answers(
+    rounded, engines, name
+):
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
+
+    ours = OnnxRuntimeEngine(rounded, rounded=True)
+    assert ours.off()[name] < 1e-4 and ours.name == "int8"
+    run = "in_cell" if name == "classifier" else "body"
+    for given in shown(name)[4:]:
+        exact, said = (getattr(one._parts[name], run)(given) for one in (engines[1], ours))
+        for one, other in zip(exact, said, strict=True):
+            spread = np.abs(one).max()
+            assert 1e-6 * spread < np.abs(one - other).max() < 0.2 * spread
+    if name == "classifier":  # single ones are not rounded
+        (crops,) = shown(name)[5]
+        one, other = (each.classifier(1, 0).bands(crops) for each in (engines[1], ours))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_rounded_is_told_by_layer(rounded):
+    names = "screener", "classifier", "structure"
+    screener, classifier, structure = (rounded.network(name).rounding for name in names)
+    assert {"block1_conv1", "block4_pool"} <= screener.most.keys() and "slots" not in screener.most
+    assert screener.most["block3_pool"] == screener.most["block3_conv3"] > 0
+    assert not screener.least and "least" not in screener.model_dump(mode="json")
+    assert {"stem_relu", "s0b0_a", "s0b0_out"} <= classifier.most.keys()
+    assert not {"stem", "s1b0_match", "s1b1_out", "pool"} & classifier.most.keys()
+    assert classifier.least["s0b0_a"] < 0 and "s0b0_out" not in classifier.least
+    assert {"reshape_2", "b0_b_norm", "b0_relu", "b1_a_relu"} <= structure.most.keys()
+    assert not {"stem_relu", "flat_a_relu", "b1_relu", "alone_rows"} & structure.most.keys()
+    assert structure.least["b0_b_norm"] < 0
+
+
+def test_an_engine_in_eight_bits_is_for_bundles_that_say_how(bundle, rounded):
+    assert engine_of(rounded).engine.name == "int8"
+    assert engine_of(rounded, "onnxruntime").engine.name == "onnxruntime"
     assert engine_of(bundle).engine.name == "onnxruntime"
-    with pytest.raises(ScreeningError, match="--engine int8: .* nothing says how"):
+    with pytest.raises(ScreeningError, match="--engine int8: .* how to hold it in eight bits"):
         engine_of(bundle, "int8")
 
 
+def test_of_a_bundle_that_rounds_one_network_the_others_are_as_ever(bundle, rounded, engines):
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
+
+    parts = bundle.info.parts | {"screener": rounded.info.parts["screener"]}
+    one = OnnxRuntimeEngine(replace(bundle, info=bundle.info.model_copy(update={"parts": parts})),
+                            rounded=True)  # fmt: skip
+    (given,) = shown("classifier")[0]
+    for run in ("body", "in_cell"):
+        said, exact = (
+            getattr(each._parts["classifier"], run)([given]) for each in (one, engines[1])
+        )
+        np.testing.assert_array_equal(said[0], exact[0])
+
+
+def test_nothing_is_rounded_that_was_shown_nothing(bundle):
+    from screening.predict.onnxruntime_engine import rounding_of
+
+    assert rounding_of(bundle, "structure", []) is None
+
+
 def test_what_is_no_chain_of_convolutions_is_not_rounded():
-    from screening.predict.rounding import most_of, rounded_layers
+    from screening.predict.rounding import ranges_of, rounded_layers
 
     network = network_of(stored(), WEIGHTS)
-    assert rounded_layers(network) == () and most_of(network, pytest.fail, []) == {}
+    assert rounded_layers(network, ["d"]) == () and ranges_of(network, (), pytest.fail, []) == {}
+
+
+def test_normalisations_become_part_of_their_convolutions_and_change_nothing(bundle, engines):
+    from screening.predict.folding import folded
+    from screening.predict.onnxruntime_engine import _Session
+
+    part = engines[1]._parts["structure"]
+    made = folded(part.network)
+    kinds = [layer.kind for layer in made.layers.values()]
+    assert "BatchNormalization" not in kinds and kinds.count("ReLU") == 3  # behind the sums
+    assert made.outputs == part.network.outputs and made.layers["rows_relu"].kind == "Conv1D"
+    given = shown("structure")[0]
+    for one, other in zip(part.body(given), _Session(made, part.ends)(given), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5 * np.abs(one).max())
 
 
 # Known answers.

@@ -20,8 +20,9 @@ from screening.build.config import FusionConfig
 from screening.build.data import records_of, split_in
 from screening.build.model_card import model_card
 from screening.build.pages import MANIFEST, compose_part, rows_of
+from screening.build.rounding import with_rounding
 from screening.build.runner import Context
-from screening.build.screener import screener_part, with_rounding
+from screening.build.screener import screener_part
 from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, load_bundle, rewrite_bundle, write_bundle
@@ -86,7 +87,7 @@ def parts(context: Context) -> None:
     )
     models = {"screener": screener, "classifier": classifier, STRUCTURE: structure}
     made = write_bundle(context.folder / BUNDLE, info, models, f"# {config.name}\n", files)
-    with_rounding(made, context.of("sets"), context.folder / BUNDLE)
+    with_rounding(made, context.of("pages") / config.pages.fusion, context.folder / BUNDLE)
 
 
 def pages(context: Context) -> None:

@@ -15,8 +15,9 @@ from screening.assess.recognise import TRAINED_ON, case_hash
 from screening.build.classifier import classifier_part
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
+from screening.build.rounding import with_rounding
 from screening.build.runner import Context
-from screening.build.screener import screener_part, with_rounding
+from screening.build.screener import screener_part
 from screening.build.segmenter import finder_files
 from screening.build.structure import STRUCTURE, structure_part
 from screening.bundle import Bundle, rewrite_bundle
@@ -82,12 +83,15 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
     return Split(found, made.seed, _APART)
 
 
-def parts(bundle: Bundle, context: Context, new: Collection[str] = ()) -> None:
+def parts(
+    bundle: Bundle, context: Context, new: Collection[str] = (), keep_score: bool = False
+) -> None:
     """Write the given bundle without what is fitted anew; `data` tells whose parts they are. Of
     its reading only what the settings name is another.
 
     A reader of structure that it lacks is added, and what this build has taught anew, `new` of NEW,
-    takes the place of its own; who taught them is told as well.
+    takes the place of its own; who taught them is told as well. How they are run in eight bits is
+    found anew, unless a score is kept that was earned otherwise.
     """
     config, split_now = context.settings, split_in(context.of("split"))
     info, taught = bundle.info, config.sources.train_on
@@ -118,8 +122,8 @@ def parts(bundle: Bundle, context: Context, new: Collection[str] = ()) -> None:
         bundle, info.model_copy(update=changes), context.folder / BUNDLE,
         more={name: model for name, (_, model) in added.items()}, files=finder,
     )  # fmt: skip
-    if SCREENER in new:
-        with_rounding(made, context.of("sets"), context.folder / BUNDLE)
+    if not keep_score:
+        with_rounding(made, context.of("pages") / config.pages.fusion, context.folder / BUNDLE)
 
 
 def _with(reading: ReadingSettings, named: ReadingSettings) -> ReadingSettings:

@@ -7,14 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from screening.build.config import KINDS, UNSEEN
 from screening.build.data import part_cells, records_of, split_in, taught
 from screening.build.runner import Context
 from screening.build.screener_config import ScreenerConfig
 from screening.build.segmenter import locator_of
-from screening.bundle import Bundle, rewrite_bundle
+from screening.bundle import Bundle
 from screening.bundle_schema import PartInfo
 from screening.data.chromosomes import load_cell
 from screening.data.split import PARTS, TRAIN, VALIDATION
@@ -31,8 +29,6 @@ SLOTTED = "slots.npz"
 SCREENER = "screener.keras"
 _SEEDS = {part: 10 + number for number, part in enumerate(PARTS)} | {UNSEEN: 20}
 _IN_BFLOAT16 = "mixed_bfloat16"
-_SHOWN = 64
-"""Karyograms that tell how large what the layers give becomes."""
 
 
 def base(context: Context) -> None:
@@ -158,20 +154,6 @@ def screener_part(folder: Path, config: ScreenerConfig) -> tuple[PartInfo, keras
         weights="screener.weights.h5",
     )  # fmt: skip
     return part, keras.models.load_model(folder / SCREENER)
-
-
-def with_rounding(bundle: Bundle, sets: Path, folder: Path) -> Bundle:
-    """Write a bundle with how its screener is run in eight bits to `folder`, which may be its own,
-    by karyograms of the stage `sets` in its folder; return it loaded."""
-    from screening.predict.onnxruntime_engine import rounding_of
-
-    part = bundle.network("screener")
-    data = KaryogramSet(sets / VALIDATION)
-    images = data.images(part.size)
-    rows = np.linspace(0, len(data) - 1, min(len(data), _SHOWN)).astype(int)
-    rounding = rounding_of(bundle, [np.asarray(images[row]) for row in rows])
-    parts = bundle.info.parts | {"screener": part.model_copy(update={"rounding": rounding})}
-    return rewrite_bundle(bundle, bundle.info.model_copy(update={"parts": parts}), folder)
 
 
 def _begun(context: Context, given: Bundle | None) -> keras.Model:

@@ -82,11 +82,13 @@ def _screener(parts: Bundle, finder: Bundle | None) -> tuple[Stage, ...]:
     )  # fmt: skip
 
 
+_PAGES = Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True)
+
+
 def _fitted(parts: Bundle | None = None) -> tuple[Stage, ...]:
     """What is fitted for the parts, whoever made them."""
     before, whose = (None, "") if parts is None else (parts.info, parts.hash)
     return (
-        Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True),
         Stage("looks", bundles.looks, ("pages", "parts"), ("pages", "scoring")),
         Stage(
             "fusion", bundles.fusion, ("pages", "parts", "looks"),
@@ -115,10 +117,11 @@ STAGES = (
     Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
     *_classifier(),
     *_reader(),
+    _PAGES,
     Stage(
         "parts", bundles.parts,
-        ("split", *_FINDER, "sets", "head", "classifier", "temperature", "structure"),
-        ("name", "trial", "sources", "screener", "reading", "witnesses"),
+        ("split", *_FINDER, "head", "classifier", "temperature", "structure", "pages"),
+        ("name", "trial", "sources", "screener", "reading", "witnesses", "pages.fusion"),
     ),
     *_fitted(),
 )  # fmt: skip
@@ -128,9 +131,8 @@ LAST = STAGES[-1].name
 
 def _kept(parts: Bundle) -> tuple[Stage, ...]:
     """The same where a bundle's score and promise are kept, and only the structure is new."""
-    pages, looks, fusion, certificate, bundle = _fitted(parts)
+    looks, fusion, certificate, bundle = _fitted(parts)
     return (
-        pages,
         looks,
         replace(
             fusion, run=partial(bundles.kept, given=parts.info), sections=("pages", "fusion"),
@@ -154,8 +156,10 @@ def stages_of(
     naming = _classifier(finder) if given.CLASSIFIER in new else ()
     comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
     seeing = _screener(parts, finder) if given.SCREENER in new else ()
-    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[:1], *seeing[2:])
+    shown = () if keep_score else (_PAGES,)
+    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:], *shown)
     named = ("name", *(("screener",) if seeing else ())) if new else ()
+    fused = ("pages.fusion",) if shown else ()
     return (
         Stage(
             "split", partial(split, parts=parts), (), ("sources", "split"), True, parts.hash
@@ -164,10 +168,11 @@ def stages_of(
         *naming,
         *comparing,
         *seeing,
+        _PAGES,
         Stage(
-            "parts", partial(given.parts, parts, new=tuple(new)),
+            "parts", partial(given.parts, parts, new=tuple(new), keep_score=keep_score),
             ("split", *(stage.name for stage in gives)),
-            ("trial", "sources", "reading", "witnesses", *named), given=parts.hash,
+            ("trial", "sources", "reading", "witnesses", *named, *fused), given=parts.hash,
         ),
         *(_kept(parts) if keep_score else _fitted(parts)),
     )  # fmt: skip

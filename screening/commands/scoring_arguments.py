@@ -70,8 +70,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         default=ENGINES[0],
         help="what runs the networks: onnxruntime starts at once, tensorflow can use a GPU; both "
-        "say the same; int8 is onnxruntime with the whole-picture network in eight bits, which "
-        "takes a third of its time (%(default)s: int8 if the bundle says how, else onnxruntime, "
+        "say the same; int8 is onnxruntime with networks in eight bits, in a third to two "
+        "thirds of their time (%(default)s: int8 if the bundle says how, else onnxruntime, "
         "where they give the known answers of every network of the bundle)",
     )
 

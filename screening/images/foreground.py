@@ -56,8 +56,8 @@ def components(paper: np.ndarray) -> Components:
     areas = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
     radius = _radius(ink, labels, number)
     kind = _kinds(boxes, areas, radius, paper.shape)
-    line_number, line_labels, line_stats, _ = cv2.connectedComponentsWithStats(lines)
-    if line_number > 1:
+    if lines.any():
+        line_number, line_labels, line_stats, _ = cv2.connectedComponentsWithStats(lines)
         labels = np.where((line_labels > 0) & (labels == 0), line_labels + number - 1, labels)
         boxes = np.concatenate([boxes, line_stats[1:, :4]])
         areas = np.concatenate([areas, line_stats[1:, cv2.CC_STAT_AREA]])
@@ -130,8 +130,10 @@ def _without_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ((1, max(16, round(0.16 * width))), (thick, 1)),
         ((max(16, round(0.5 * height)), 1), (1, thick)),
     ):
-        runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(along, np.uint8))
+        line = np.ones(along, np.uint8)
+        runs = cv2.erode(ink, line)
         if runs.any():
+            runs = cv2.dilate(runs, line)
             solid = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(across, np.uint8))
             lines |= runs & (1 - solid)
     return (ink & (1 - lines), lines) if lines.any() else (ink, lines)

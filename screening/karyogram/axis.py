@@ -17,7 +17,7 @@ from scipy.linalg.lapack import dpbsv
 from skimage.graph import MCP_Geometric
 
 from screening.errors import ScreeningError
-from screening.karyogram.axis_quality import AxisQuality, quality_of
+from screening.karyogram.axis_quality import AxisQuality, median, quality_of
 from screening.karyogram.whole import Body, shrunk, whole
 
 _WORK_THICKNESS = 14.0
@@ -189,7 +189,7 @@ def _chord(
         return line, 1.0
     left, right = _extents(field, line, thick)
     width = left + right
-    if width.max() > 1.6 * np.median(width):
+    if width.max() > 1.6 * median(width):
         return line, 0.0
     return line, float(width.sum() * abs(line[-1] - line[0]) / (len(line) * area))
 
@@ -200,20 +200,25 @@ def _way(field: np.ndarray, body: np.ndarray, thick: float) -> np.ndarray:
     small = body if scale == 1 else shrunk(body, scale)
     if not small.any():
         small, scale = body, 1.0
-    # Not closed, so that a stalk lost on the small copy still leads to its satellites.
-    even = np.where(small > 0, 1.0, 1000.0)
     ys, xs = np.nonzero(small)
     start = ((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2).argmax()
+    depth = cv2.distanceTransform(small, cv2.DIST_L2, 3)
+    # No way is cheaper for leaving the box of the body: the paper around it is not searched.
+    corner = ys.min(), xs.min()
+    box = np.s_[corner[0] : ys.max() + 1, corner[1] : xs.max() + 1]
+    small, depth = small[box], depth[box]
+    ys, xs = ys - corner[0], xs - corner[1]
+    # Not closed, so that a stalk lost on the small copy still leads to its satellites.
+    finder = MCP_Geometric(np.where(small > 0, 1.0, 1000.0))
     ends = []
     for _ in range(2):
-        costs, _ = MCP_Geometric(even).find_costs([(ys[start], xs[start])])
+        costs, _ = finder.find_costs([(ys[start], xs[start])])
         start = costs[ys, xs].argmax()
         ends.append((ys[start], xs[start]))
-    depth = cv2.distanceTransform(small, cv2.DIST_L2, 3)
     middle = np.where(small > 0, (depth.max() / np.maximum(depth, 0.5)) ** 2, 1000.0)
     finder = MCP_Geometric(middle)
     finder.find_costs([ends[0]], [ends[1]])
-    way = np.array(finder.traceback(ends[1]))
+    way = np.array(finder.traceback(ends[1])) + corner
     line = (way[:, 1] + 1j * way[:, 0] + 0.5 + 0.5j) * scale - (0.5 + 0.5j)
     arc = arc_of(line)
     # The farthest pixels of an end are its corners.
@@ -229,10 +234,10 @@ def _centred(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndar
     left, right = _extents(field, line, thick)
     width = left + right
     middle = line + normals(line) * ((right - left) / 2)
-    along = np.linspace(0, abs(np.diff(line)).sum(), len(line))
+    along = _evenly(_ways(line).sum(), len(line))
     weight = np.minimum(np.minimum(along, along[::-1]) / (_TIP * thick) + 0.02, 1)
     # A crossing body, a branch.
-    weight[width > 1.7 * np.median(width)] *= 0.2
+    weight[width > 1.7 * median(width)] *= 0.2
     smooth = _stiffened(middle, weight, _STIFF * thick)
     moved = np.sort(abs(smooth - line))[int(0.9 * (len(line) - 1))]
     return _to_tips(field, smooth, thick), float(moved)
@@ -246,7 +251,7 @@ def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray
     bands[0], bands[1], bands[2] = 1, -4, 6
     bands[1, [1, -1]] = -2
     bands[2, [0, -1]], bands[2, [1, -2]] = 1, 5
-    bands *= (stiff * (n - 1) / max(abs(np.diff(line)).sum(), 1e-6)) ** 4
+    bands *= (stiff * (n - 1) / max(_ways(line).sum(), 1e-6)) ** 4
     bands[2] += weight
     smooth = dpbsv(bands, (weight * line).view(np.float64).reshape(n, 2))[1]
     return smooth[:, 0] + 1j * smooth[:, 1]
@@ -254,7 +259,7 @@ def _stiffened(line: np.ndarray, weight: np.ndarray, stiff: float) -> np.ndarray
 
 def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     """Return the line drawn back or led straight on to where it leaves the body, evenly sampled."""
-    back = int(0.4 * thick * (len(line) - 1) / max(abs(np.diff(line)).sum(), 1e-6))
+    back = int(0.4 * thick * (len(line) - 1) / max(_ways(line).sum(), 1e-6))
     back = min(max(1, back), len(line) - 1)
     beyond = np.arange(0.5, 1.5 * thick + 2, 0.5)
     head, tail = line[0] - line[back], line[-1] - line[-1 - back]
@@ -262,11 +267,11 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
     long = np.concatenate([line[0] + beyond[::-1] * head, line, line[-1] + beyond * tail])
     # An end may be cleft between the chromatids: it reaches as far as both of them.
     aside = 0.2 * thick * normals(long)
-    value, left, right = _read(field, np.stack([long, long - aside, long + aside]))
+    value, left, right = _read(field, np.array([long, long - aside, long + aside]))
     value = np.maximum(value, np.minimum(left, right))
     inside = value >= 0.5
     first, last = len(beyond), len(long) - len(beyond) - 1
-    among = np.flatnonzero(inside[first : last + 1])
+    among = inside[first : last + 1].nonzero()[0]
     if among.size:
         first, last = first + among[0], first + among[-1]
         if first == len(beyond):
@@ -279,7 +284,7 @@ def _to_tips(field: np.ndarray, line: np.ndarray, thick: float) -> np.ndarray:
             line[end] = long[at] + min(float(part), 1.0) * (long[out] - long[at])
     arc = arc_of(line)
     count = max(6, round(arc[-1] / max(1.0, _STEP * thick)) + 1)
-    return np.interp(np.linspace(0, arc[-1], count), arc, line)
+    return np.interp(_evenly(arc[-1], count), arc, line)
 
 
 def _extents(field: np.ndarray, line: np.ndarray, thick: float) -> tuple[np.ndarray, np.ndarray]:
@@ -329,7 +334,7 @@ def _sampled(line: np.ndarray, width: np.ndarray, quality: AxisQuality) -> Media
     """Return the axis at one point per pixel of the picture."""
     arc = arc_of(line)
     count = max(2, round(arc[-1]) + 1)
-    at = np.linspace(0, arc[-1], count)
+    at = _evenly(arc[-1], count)
     fine = np.interp(at, arc, line)
     if count > 5:  # rounds what are corners between the points of the working line
         fine = _stiffened(fine, np.ones(count), 0.5 * arc[-1] / (len(line) - 1))
@@ -340,12 +345,26 @@ def _sampled(line: np.ndarray, width: np.ndarray, quality: AxisQuality) -> Media
 
 def arc_of(line: np.ndarray) -> np.ndarray:
     """Return the way (k,) from the first point of a complex line to each of them."""
-    return np.concatenate([[0.0], np.cumsum(abs(np.diff(line)))])
+    return np.concatenate([[0.0], _ways(line).cumsum()])
+
+
+def _ways(line: np.ndarray) -> np.ndarray:
+    """Return the ways (k - 1,) between the points of a complex line."""
+    ways: np.ndarray = abs(line[1:] - line[:-1])
+    return ways
+
+
+def _evenly(end: float, count: int) -> np.ndarray:
+    """Return NumPy's linspace from 0: lines are short, so that its checks take most of the time."""
+    at = np.arange(count) * (end / (count - 1))
+    at[-1] = end
+    return at
 
 
 def normals(line: np.ndarray, reach: int = 1) -> np.ndarray:
     """Return the unit normals (k,), complex, of a complex line, from directions over `reach` points
     to each side: left to right across a chromosome that runs downwards."""
-    padded = np.concatenate([np.full(reach, line[0]), line, np.full(reach, line[-1])])
-    tangent = padded[2 * reach :] - padded[: -2 * reach]
+    count = len(line)
+    at = np.arange(count)
+    tangent = line[np.minimum(at + reach, count - 1)] - line[np.maximum(at - reach, 0)]
     return -1j * tangent / np.maximum(abs(tangent), 1e-6)

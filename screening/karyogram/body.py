@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+
+from screening.karyogram.axis_quality import median
+from screening.karyogram.fronts import Fronts
 
 _PART_OF_BODY = 0.2
 """Smallest share of the largest object at which another belongs to the chromosome."""
 _WORK = 56
 """Longer side at which the axis is found, pixels: enough for a bend, few enough to be quick."""
+_SQUARE, _CROSS = 1.15, 1.0
+"""Way of a front in a step of either kind, pixels."""
 
 
 def shrunk_mask(body: np.ndarray) -> tuple[np.ndarray, float]:
@@ -52,7 +59,7 @@ def axis_of(body: np.ndarray) -> tuple[np.ndarray, float]:
     columns = np.flatnonzero(body.any(axis=0))
     height = rows[-1] - rows[0] + 1
     across = body[rows[0] : rows[-1] + 1].sum(axis=1)
-    thick = float(np.median(across))
+    thick = median(across)
     wide = columns[-1] - columns[0] + 1
     # Straight and upright: rows as wide as the chromosome, and no sideways reach.
     if wide < 1.35 * thick or height < 1.6 * area / height:
@@ -84,13 +91,14 @@ def _bent_axis(body: np.ndarray, area: float) -> tuple[np.ndarray, float]:
     body = np.pad(body, 1)
     ys, xs = np.nonzero(body)
     start = np.argmax((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2)
-    far = _farthest(_distance(body, [(ys[start], xs[start])]), ys, xs)
-    distance = _distance(body, [far])
+    fronts = Fronts(body)
+    far = _farthest(_distance(fronts, [(ys[start], xs[start])]), ys, xs)
+    distance = _distance(fronts, [far])
     other = _farthest(distance, ys, xs)
     thick = area / max(1.0, float(distance.max()))
     # An end is as wide as the chromosome: start from all of it, not from one of its corners.
     near = distance[ys, xs] <= 0.4 * thick
-    distance = _distance(body, list(zip(ys[near], xs[near], strict=True)))
+    distance = _distance(fronts, list(zip(ys[near], xs[near], strict=True)))
     values = distance[ys, xs]
     levels = max(4, min(24, round(float(values.max()) / max(1.5, 0.4 * thick))))
     level = np.minimum((values / (values.max() + 1e-3) * levels).astype(int), levels - 1)
@@ -116,26 +124,18 @@ def _upside(centres: np.ndarray, far: tuple[int, int], other: tuple[int, int]) -
     return rise < 0 if abs(rise) > 0.15 * abs(run) else run < 0
 
 
-def _distance(body: np.ndarray, seeds: list[tuple[int, int]]) -> np.ndarray:
+def _distance(body: Fronts, seeds: Sequence[tuple[int, int]]) -> np.ndarray:
     """Distance from the seeds inside the mask, octagonal metric, pixels; outside it 0."""
-    reached = np.zeros_like(body)
-    for y, x in seeds:
-        reached[y, x] = 1
-    distance = np.zeros(body.shape, np.float32)
-    done, cost = np.count_nonzero(reached), 0.0
-    for step in range(2 * sum(body.shape)):
-        grown = cv2.dilate(reached, _CROSS if step % 2 else _SQUARE) & body
-        cost += 1.0 if step % 2 else 1.15
-        total = np.count_nonzero(grown)
-        if total == done:
+    reached: list[int] = []
+    for now in body.spread(seeds, square=True):
+        if reached and now == reached[-1]:
             break
-        distance[(grown > 0) & (reached == 0)] = cost
-        reached, done = grown, total
+        reached.append(now)
+    cost = np.zeros(len(reached) + 1)
+    cost[1:-1:2], cost[2:-1:2] = _SQUARE, _CROSS
+    cost[:-1] = np.cumsum(cost[:-1])
+    distance: np.ndarray = cost.astype(np.float32)[body.steps(reached)]
     return distance
-
-
-_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-_SQUARE = np.ones((3, 3), np.uint8)
 
 
 def _farthest(distance: np.ndarray, ys: np.ndarray, xs: np.ndarray) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import numpy as np
 from screening.classes import RELATIVE_LENGTH
 from screening.errors import ScreeningError
 from screening.karyogram.axis import MedialAxis, arc_of, medial_axis, normals
+from screening.karyogram.axis_quality import median
 
 ROWS, COLUMNS = 128, 24
 """Size of a class strip."""
@@ -91,7 +92,7 @@ def _quality(axis: MedialAxis, name: str, unit: float, width: float) -> tuple[fl
     relative = max(axis.length / unit, 0.1)
     return (
         float(np.log(relative / RELATIVE_LENGTH[name])), q.explained, 5 * q.branch, q.turn / 90,
-        q.cut, q.filled, float(q.ring), float(np.median(axis.width)) / width,
+        q.cut, q.filled, float(q.ring), median(axis.width) / width,
     )  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def strip(
     arc = arc_of(line)
     where = (np.arange(rows) + 0.5) / rows * arc[-1]
     # Directions over a stretch, so that rows do not cross on the inner side of a bend.
-    reach = max(1, round(0.3 * float(np.median(axis.width))))
+    reach = max(1, round(0.3 * median(axis.width)))
     side = np.interp(where, arc, normals(line, reach))
     side /= np.maximum(abs(side), 1e-6)
     offset = (np.arange(columns) - (columns - 1) / 2) * across

@@ -139,6 +139,10 @@ def coins(layout: Layout, key: int, count: int) -> np.ndarray:
     m, k = layout.odds
     steps = first + np.arange(layout.steps, dtype=np.uint64)
     flat = philox(key, steps.ravel()).reshape(count, -1)[:, : layout.words * layout.width]
+    if layout.bits == 1:
+        # All tosses of a unit in one word: what the loop below makes of them is a comparison.
+        coin: np.ndarray = (~flat & np.uint32(2**k - 1) < np.uint32(m)).astype(np.uint32)
+        return coin
     drawn = flat.reshape(count, layout.words, layout.width)
     coins: np.ndarray = drawn[:, 0]
     for plane in range(1, k):

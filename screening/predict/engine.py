@@ -3,12 +3,13 @@
 ONNX Runtime starts at once and is as fast on a processor; TensorFlow is the reference and can use a
 GPU. "auto" takes ONNX Runtime where every network is known to give Keras' own answers to known
 inputs (`screening.known_answers`): that was tried here, just now, when the bundle was loaded. It
-takes "int8", ONNX Runtime with the screener in eight bits, of a bundle that says how: then score
-and certificate of the bundle were earned so.
+takes "int8", ONNX Runtime with networks in eight bits, of a bundle that says how: then score and
+certificate of the bundle were earned so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -76,9 +77,10 @@ def _chosen(wanted: _Wanted) -> Chosen:
     try:
         from screening.predict.onnxruntime_engine import OnnxRuntimeEngine
 
-        rounded = asked == INT8 or (asked == AUTO and is_rounded(bundle))
+        in_eight_bits = rounded_parts(bundle)
+        rounded = asked == INT8 or (asked == AUTO and bool(in_eight_bits))
         engine = OnnxRuntimeEngine(bundle, rounded)
-        why = _doubt(engine.off(), asked != AUTO, rounded)
+        why = _doubt(engine.off(), asked != AUTO, in_eight_bits if rounded else ())
     except ImportError as error:
         why = f"ONNX Runtime cannot be loaded: {error}"
     except NotTranslated as error:
@@ -90,17 +92,19 @@ def _chosen(wanted: _Wanted) -> Chosen:
     return Chosen(_tensorflow(bundle, device, why), why)
 
 
-def is_rounded(bundle: Bundle) -> bool:
-    """Return whether the screener of a bundle is to be run in eight bits."""
-    screener = bundle.info.parts.get("screener")
-    return isinstance(screener, PartInfo) and screener.rounding is not None
+def rounded_parts(bundle: Bundle) -> tuple[str, ...]:
+    """Return the networks of a bundle that are to be run in eight bits, by name."""
+    parts = bundle.info.parts.items()
+    return tuple(
+        name for name, part in parts if isinstance(part, PartInfo) and part.rounding is not None
+    )
 
 
-def _doubt(off: dict[str, float | None], asked: bool, rounded: bool) -> str:
+def _doubt(off: dict[str, float | None], asked: bool, rounded: Collection[str]) -> str:
     """Why answers that are off by so much are not trusted, "" when they are; whoever asks for the
     engine by name does without answers of Keras to compare with."""
     for part, share in off.items():
-        most = ROUNDED_TOLERANCE if rounded and part == "screener" else TOLERANCE
+        most = ROUNDED_TOLERANCE if part in rounded else TOLERANCE
         if share is None and not asked:
             return f"nothing is known to compare ONNX Runtime's answers of the {part} with"
         if share is not None and not share <= most:

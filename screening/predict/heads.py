@@ -116,11 +116,13 @@ class Head:
                 for one, key in zip(x, streams, strict=True)
             ]
             return np.stack(means) * scale
+        x = x * scale
+        made = np.empty((len(x), self.passes, *shape), np.float32)
         # The chromosomes of one cell share their masks.
-        unique, which = np.unique(streams, return_inverse=True)
-        masks = np.stack([mask(layout, int(key), self.passes) for key in unique])
-        kept = masks[which] if len(unique) > 1 else masks
-        made: np.ndarray = (x if repeated else x[:, None]) * scale * kept
+        for key in np.unique(streams):
+            kept = mask(layout, int(key), self.passes).astype(np.float32)
+            for row in np.flatnonzero(streams == key):
+                np.multiply(x[row], kept, out=made[row])
         return made
 
 

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from screening.known_answers import tried_shape
+from screening.predict.rounding import Range
 from screening.predict.stored import Layer, Network, NotTranslated, Tensor, before
 
 OPSET, IR = 18, 10
@@ -23,12 +24,14 @@ class Graph:
     first: each tensor is held either way, and turned only where it is asked for the other.
 
     `share`: of the statistics that batch normalisations take from the batch itself, None for
-    ordinary ones (see `predict.adapt`). `most`: by layer, the largest number that it gives, where
-    that is held in eight bits (see `predict.rounding`).
+    ordinary ones (see `predict.adapt`). `ranges`: by layer, the least and the most that it gives,
+    where that is held in eight bits (see `predict.rounding`).
     """
 
-    def __init__(self, share: float | None = None, most: Mapping[str, float] | None = None) -> None:
-        self.share, self.most = share, most or {}
+    def __init__(
+        self, share: float | None = None, ranges: Mapping[str, Range] | None = None
+    ) -> None:
+        self.share, self.ranges = share, ranges or {}
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._first: dict[str, str] = {}
@@ -71,15 +74,17 @@ class Graph:
         return all(tensor.name in self._first for tensor in tensors)
 
     def give(self, layer: Layer, name: str, first: bool = False) -> None:
-        """Hold what a layer gives, in eight bits where it is one of `most`."""
-        if layer.name in self.most:
-            held = self.step(layer), np.uint8(0)
+        """Hold what a layer gives, in eight bits where it is one of `ranges`."""
+        if layer.name in self.ranges:
+            step = self.step(layer)
+            held = step, np.uint8(round(-self.ranges[layer.name][0] / float(step)))
             name = self.op("DequantizeLinear", self.op("QuantizeLinear", name, *held), *held)
         (self._first if first else self._last)[layer.name] = name
 
     def step(self, layer: Layer | Tensor) -> np.float32:
-        """Return what one step of the eight bits of a layer of `most` is."""
-        return np.float32(self.most[layer.name] / 255)
+        """Return what one step of the eight bits of a layer of `ranges` is."""
+        least, most = self.ranges[layer.name]
+        return np.float32((most - least) / 255)
 
 
 def onnx_model(
@@ -88,15 +93,15 @@ def onnx_model(
     table: Mapping[str, Translation],
     inputs: Sequence[str] | None = None,
     share: float | None = None,
-    most: Mapping[str, float] | None = None,
+    ranges: Mapping[str, Range] | None = None,
 ) -> bytes:
     """Return the part of a network from `inputs` (None: its own) to the layers `outputs` as ONNX.
 
     Inputs and outputs carry the names of their layers. Dropouts pass everything on. `table`: how
     each kind of layer is translated, NotTranslated names a layer that is not in it; `share`,
-    `most`: see `Graph`.
+    `ranges`: see `Graph`.
     """
-    graph = Graph(share, most)
+    graph = Graph(share, ranges)
     given = tuple(network.inputs if inputs is None else inputs)
     ends = []
     for layer in before(network, list(outputs), given):

@@ -50,7 +50,7 @@ def _convolution(graph: Graph, layer: Layer) -> None:
     turned = kernel.transpose(rank + 1, rank, *range(rank))
     bias = layer.weights[1] if config["use_bias"] else np.zeros(len(turned), np.float32)
     read: list[str | np.ndarray] = [graph.first(tensor), turned, bias]
-    if {tensor.name, layer.name} <= graph.most.keys():
+    if {tensor.name, layer.name} <= graph.ranges.keys():
         read[1:] = _rounded(graph, turned, bias, graph.step(tensor))
     size, dilation = kernel.shape[:rank], config["dilation_rate"]
     made = graph.op(
@@ -117,16 +117,15 @@ def _adapted(graph: Graph, first: str, rank: int, layer: Layer) -> str:
     """Normalisation of which `graph.share` is taken from the batch, as `predict.adapt` has it."""
     share = float(graph.share or 0)
     axes = np.array([0, *range(2, rank + 1)], np.int64)
-    gamma, beta, mean, variance = (value.reshape(-1, *[1] * (rank - 1)) for value in layer.norm)
+    gamma, beta, mean, variance = layer.norm
     own = graph.op("ReduceMean", first, axes, keepdims=1)
     away = graph.op("Sub", first, own)
-    spread = graph.op("ReduceMean", graph.op("Mul", away, away), axes, keepdims=1)
+    spread = graph.op("ReduceMean", graph.op("Mul", away, away), axes, keepdims=0)
+    own = graph.op("Reshape", own, np.array([-1], np.int64))
     mean_ = graph.op("Add", graph.op("Mul", own, share), (1 - share) * mean)
     spread = graph.op("Add", graph.op("Mul", spread, share), (1 - share) * variance)
-    spread = graph.op("Sqrt", graph.op("Add", spread, float(layer.config["epsilon"])))
-    factor = graph.op("Div", gamma, spread)
-    offset = graph.op("Sub", beta, graph.op("Mul", mean_, factor))
-    return graph.op("Add", graph.op("Mul", first, factor), offset)
+    epsilon = layer.config["epsilon"]
+    return graph.op("BatchNormalization", first, gamma, beta, mean_, spread, epsilon=epsilon)
 
 
 def _dense(graph: Graph, layer: Layer) -> None:

@@ -7,18 +7,19 @@ heads behind it run in NumPy, with the masks that TensorFlow would draw.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import onnxruntime
 
 from screening.bundle import Bundle
-from screening.bundle_schema import RoundingInfo
+from screening.bundle_schema import PartInfo, RoundingInfo
 from screening.known_answers import known_input, sampled, shipped, tried_shape, worst
 from screening.models.screener_outputs import SLOTS
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.attention import HEAD, NORM, Attention
+from screening.predict.folding import folded
 from screening.predict.heads import Head
 from screening.predict.networks import (
     ClassifierNetwork,
@@ -28,15 +29,17 @@ from screening.predict.networks import (
 )
 from screening.predict.onnx_graph import onnx_model
 from screening.predict.onnx_operations import TABLE
-from screening.predict.rounding import most_of
+from screening.predict.rounding import Range, ranges_of, rounded_layers
 from screening.predict.stored import Network, NotTranslated, before, stored_network
 
 SCREENER, CLASSIFIER, STRUCTURE = "screener", "classifier", "structure"
+IN_CELL = "in_cell"
+"""Among the answers of a rounded classifier: what it says of the pieces of a cell."""
 
 
 class OnnxRuntimeEngine:
-    """Runs `bundle` on the processor, with `rounded` its screener in eight bits. NotTranslated
-    names what of it ONNX does not know, or that the bundle does not say how to round."""
+    """Runs `bundle` on the processor, with `rounded` in eight bits what the bundle says how.
+    NotTranslated names what of it ONNX does not know, or that it does not say that of any."""
 
     version = onnxruntime.__version__
     device = "cpu"
@@ -44,9 +47,9 @@ class OnnxRuntimeEngine:
     def __init__(self, bundle: Bundle, rounded: bool = False) -> None:
         self.bundle = bundle
         self.name = "int8" if rounded else "onnxruntime"
-        self._rounding = _rounding_in(bundle) if rounded else None
+        self._rounding = _roundings_in(bundle) if rounded else {}
         self._parts = {
-            part: _made(bundle, part, self._rounding if part == SCREENER else None)
+            part: _made(bundle, part, self._rounding.get(part))
             for part in _PARTS
             if part in bundle.info.parts
         }
@@ -100,8 +103,8 @@ class OnnxRuntimeEngine:
         for name, part in self._parts.items():
             files = self.bundle.network(name)
             answers = files.answers or shipped().get(self.bundle.info.files[files.weights])
-            if self._rounding is not None and name == SCREENER:
-                answers = self._rounding.answers
+            if name in self._rounding:
+                answers = self._rounding[name].answers
             try:
                 said = part.answers()
             except Exception as error:  # as in _Session: no class in common
@@ -147,8 +150,18 @@ class _Part:
     ) -> None:
         self.network = network
         self.ends = self._ends()
-        self.body = _Session(network, self.ends, most=rounding and rounding.most)
+        self.rounded = rounding is not None
+        self._made(bundle, rounding.ranges if rounding else None)
         self.head(1, 0)
+
+    def _made(self, bundle: Bundle, ranges: Mapping[str, Range] | None) -> None:
+        """Make the sessions."""
+        self.body = _Session(self.network, self.ends, ranges=ranges)
+
+    def ranges(self, bundle: Bundle, given: Iterable[Sequence[np.ndarray]]) -> dict[str, Range]:
+        """Return the range of each layer that can be held in eight bits over batches of inputs."""
+        layers = rounded_layers(self.network, self.ends)
+        return ranges_of(self.network, layers, partial(_Session, self.network), given)
 
     def _ends(self) -> list[str]:
         """The names of the layers that the body gives, of which the head reads the last."""
@@ -184,13 +197,19 @@ class _Part:
 class _Classifier(_Part):
     """Its head also reads the length, which the convolutions do not see."""
 
-    def __init__(
-        self, network: Network, bundle: Bundle, rounding: RoundingInfo | None = None
-    ) -> None:
-        super().__init__(network, bundle, rounding)
+    def _made(self, bundle: Bundle, ranges: Mapping[str, Range] | None) -> None:
+        """Single ones are few: they are not rounded."""
         share = bundle.info.reading.chromosomes.adapted
-        self.in_cell = _Session(network, self.ends, share=share)
-        self.width = int(network.layers["joined"].tensors[0].shape[-1] or 0)
+        self.body = _Session(self.network, self.ends)
+        self.in_cell = _Session(self.network, self.ends, share=share, ranges=ranges)
+        self.width = int(self.network.layers["joined"].tensors[0].shape[-1] or 0)
+
+    def ranges(self, bundle: Bundle, given: Iterable[Sequence[np.ndarray]]) -> dict[str, Range]:
+        """Return the same for pieces of cells, one cell a batch."""
+        layers = rounded_layers(self.network, self.ends, in_cell=True)
+        share = bundle.info.reading.chromosomes.adapted
+        run = partial(_Session, self.network, share=share)
+        return ranges_of(self.network, layers, run, given)
 
     def _ends(self) -> list[str]:
         if "pool" not in self.network.layers or len(self.network.inputs) != 2:
@@ -204,11 +223,22 @@ class _Classifier(_Part):
 
     def answers(self) -> dict[str, np.ndarray]:
         """Return what it says of the known inputs, by layer."""
-        return self.head(1, 0).values([*self.body(self.known[:1]), self.known[1]])
+        said = self.head(1, 0).values([*self.body(self.known[:1]), self.known[1]])
+        return said | {IN_CELL: self.in_cell(self.known[:1])[0]} if self.rounded else said
 
 
 class _Structure(_Part):
     """Only the head that judges a pair takes passes."""
+
+    def _made(self, bundle: Bundle, ranges: Mapping[str, Range] | None) -> None:
+        network = self.network if ranges is None else folded(self.network)
+        self.body = _Session(network, self.ends, ranges=ranges)
+
+    def ranges(self, bundle: Bundle, given: Iterable[Sequence[np.ndarray]]) -> dict[str, Range]:
+        """Return the same, its batch normalisations made part of the convolutions."""
+        network = folded(self.network)
+        layers = rounded_layers(network, self.ends)
+        return ranges_of(network, layers, partial(_Session, network), given)
 
     def _ends(self) -> list[str]:
         layers = self.network.layers
@@ -229,24 +259,33 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def rounding_of(bundle: Bundle, pictures: Sequence[np.ndarray]) -> RoundingInfo | None:
-    """Return how the screener of a bundle is run in eight bits, by the most that its layers give
-    on `pictures`, uint8 (size, size), grey; None where that would save nothing."""
-    network = stored_network(bundle, SCREENER)
-    shown = [np.repeat(one[..., None].astype(np.float32), 3, -1) for one in pictures]
-    most = most_of(network, lambda layers: _Session(network, layers), shown)
-    if not most:
+def rounding_of(
+    bundle: Bundle, part: str, given: Sequence[Sequence[np.ndarray]]
+) -> RoundingInfo | None:
+    """Return how a part of a bundle is run in eight bits, by what its layers give for the batches
+    `given` of its network's inputs, of the classifier cell by cell; None without any, and where
+    that would save nothing."""
+    ranges = _made(bundle, part).ranges(bundle, given) if given else {}
+    if not ranges:
         return None
-    made = RoundingInfo(most=most, answers={})
-    said = _Part(network, bundle, made).answers()
-    return made.model_copy(update={"answers": {name: sampled(one) for name, one in said.items()}})
+    info = RoundingInfo(
+        most={name: most for name, (_, most) in ranges.items()},
+        least={name: least for name, (least, _) in ranges.items() if least},
+        answers={},
+    )
+    said = _made(bundle, part, info).answers()
+    return info.model_copy(update={"answers": {name: sampled(one) for name, one in said.items()}})
 
 
-def _rounding_in(bundle: Bundle) -> RoundingInfo:
-    rounding = bundle.network(SCREENER).rounding
-    if rounding is None:
-        raise NotTranslated("a screener of which nothing says how to hold it in eight bits")
-    return rounding
+def _roundings_in(bundle: Bundle) -> dict[str, RoundingInfo]:
+    found = {
+        name: part.rounding
+        for name, part in bundle.info.parts.items()
+        if isinstance(part, PartInfo) and part.rounding is not None
+    }
+    if not found:
+        raise NotTranslated("no network of which anything says how to hold it in eight bits")
+    return found
 
 
 def _made(bundle: Bundle, part: str, rounding: RoundingInfo | None = None) -> _Part:

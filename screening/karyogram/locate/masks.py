@@ -69,7 +69,7 @@ class Outlines:
             if box is None:
                 windows.append(None)
                 continue
-            place, soft = self._soft(labels == k, box)
+            place, soft = self._soft(labels, k, box)
             windows.append(place)
             x0, y0, x1, y1 = place
             there = best[y0:y1, x0:x1]
@@ -106,7 +106,7 @@ class Outlines:
         return [tight(union & (owner == k), x0, y0) for k in range(len(parts))]
 
     def _soft(
-        self, mask: np.ndarray, box: tuple[slice, slice]
+        self, labels: np.ndarray, k: int, box: tuple[slice, slice]
     ) -> tuple[tuple[int, int, int, int], np.ndarray]:
         sx, sy = self.scale
         x0, y0, x1, y1 = box[1].start, box[0].start, box[1].stop, box[0].stop
@@ -116,7 +116,7 @@ class Outlines:
             min(width, int((x1 + 1) / sx) + 1), min(height, int((y1 + 1) / sy) + 1),
         )  # fmt: skip
         left, top = max(0, x0 - 2), max(0, y0 - 2)
-        near = mask[top : y1 + 2, left : x1 + 2]
+        near = labels[top : y1 + 2, left : x1 + 2] == k
         return window, self._warped(near, (left, top), window)
 
     def _warped(
