@@ -17,8 +17,7 @@ from report_header import ROOT, add_report_arguments, begin, write
 
 from screening.benchmark.config import read_benchmark, rows_of
 from screening.benchmark.dataset import check_rows, read_datasets
-from screening.benchmark.figures import draw
-from screening.benchmark.page import body, counts_of
+from screening.benchmark.page import body, draw_all, shown
 from screening.benchmark.runner import results_in, run_rows
 from screening.build.progress import BuildProgress
 from screening.models.backbones import BACKBONES
@@ -45,9 +44,9 @@ def main() -> None:
             break
     results = results_in(rows, config, datasets, args.run)
     text = body(rows, results, config, datasets)
-    for path in draw(results, counts_of(datasets), args.run):
+    for path in draw_all(results, datasets, args.run):
         shutil.copy(path, args.reports / f"benchmark24_{path.name}")
-        text += f"\n![{path.stem}](benchmark24_{path.name})\n"
+        text += shown(path, f"benchmark24_{path.name}")
     title = "The 24-class benchmark: three protocols side by side"
     write(args, "benchmark24.md", title, commit, WHY_NO_BUNDLE, args.data, text)
 

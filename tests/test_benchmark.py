@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from screening.atomic import replaced_folder
-from screening.benchmark.anchors import ANCHORS
+from screening.benchmark.anchors import ANCHORS, QUARTILES_PUBLISHED
 from screening.benchmark.config import (
     PROTOCOLS,
     BenchmarkConfig,
@@ -23,11 +23,20 @@ from screening.benchmark.config import (
 from screening.benchmark.dataset import check_rows, on_paper, parts_of, read_datasets
 from screening.benchmark.measures import Measures, confusion, confusions, interval, measure
 from screening.benchmark.page import write
-from screening.benchmark.runner import PREDICTIONS, RESULT, ROWS, results_in, run_rows
+from screening.benchmark.recipes_told import told
+from screening.benchmark.runner import (
+    INSIGHT,
+    PREDICTIONS,
+    RESULT,
+    ROWS,
+    results_in,
+    run_rows,
+)
 from screening.build.progress import BuildProgress
 from screening.classes import CHROMOSOMES
 from screening.errors import ConfigError, ManifestError, ScreeningError
 from screening.models.backbones import BACKBONES
+from screening.train.recipe_kinds import KINDS, METRIC_KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "configs" / "benchmark24.yaml"
@@ -73,12 +82,15 @@ def dataset(data):
     return read_datasets(data, settings().datasets, PROTOCOLS, 32)["d"]
 
 
-def test_the_shipped_settings_are_valid_and_say_what_they_do():
-    config = read_benchmark(SHIPPED, BACKBONES)
-    first = SHIPPED.read_text("utf-8").splitlines()[:3]
-    assert first[0].startswith("# screening benchmark configs/benchmark24.yaml --data ")
+@pytest.mark.parametrize("shipped", [SHIPPED, SHIPPED.with_stem("recipes24")])
+def test_the_shipped_settings_are_valid_and_say_what_they_do(shipped):
+    config = read_benchmark(shipped, BACKBONES)
+    first = shipped.read_text("utf-8").splitlines()[:3]
+    assert first[0].startswith(f"# screening benchmark configs/{shipped.name} --data ")
     assert first[1].startswith("# Result: ") and first[2].startswith("# Time: ")
-    assert set(config.protocols) == set(PROTOCOLS) and len(config.networks) >= 2
+    assert len(config.networks) >= 2 <= len(config.protocols)
+    if shipped != SHIPPED:
+        assert {one.kind for one in config.recipes} == set(KINDS)
     small = config.smoke(32)
     assert small.size == 32 and {r.epochs for r in small.recipes} == {1}
 
@@ -104,6 +116,38 @@ def test_every_mistake_of_the_settings_is_named_at_once(tmp_path):
         "alexnet needs size 67", "no ImageNet weights of compact", "7 mistakes",
     ):  # fmt: skip
         assert part in str(told.value), str(told.value)
+
+
+def test_a_recipe_takes_what_its_paper_prints_and_says_what_is_assumed():
+    recipes = settings(recipes=[{"name": kind, "kind": kind} for kind in KINDS]).recipes
+    said = {one.kind: told(one) for one in recipes}
+    one, two, three = recipes[:3]
+    assert (one.epochs, one.learning_rate, one.batch, one.patience) == (500, 1e-4, 32, 5)
+    assert (two.epochs, two.learning_rate, two.steps) == (200, 1e-5, 2000)
+    assert (three.epochs, three.batch, three.check_every, len(three.levels)) == (200, 64, 200, 4)
+    for kind in METRIC_KINDS:
+        assert "assumed" in said[kind]
+    assert (
+        "above 0.95 the rate × 0.05 and a gain of 0.005: not printed, assumed" in said[three.kind]
+    )
+    every = {"name": "x", "epochs": 3, "augment": "cda", "balance": "smote",
+             "early_break": {"validation": 0.9, "training": 0.95}}  # fmt: skip
+    text = told(settings(recipes=[every]).recipes[0])
+    for part in ("at most 3 epochs", "CDA", "SMOTE", "validation passes 0.9 and five batches 0.95"):
+        assert part in text
+    read = {"name": "x", "kind": "centre", "records": True, "augment": "none"}
+    text = told(settings(recipes=[read]).recipes[0])
+    assert "TFRecords" in text and "nothing augmented" in text
+
+
+@pytest.mark.parametrize("more", [{"kind": "triplet"}, {"balance": "smote"}])
+def test_records_are_refused_where_batches_are_drawn_from_all_pictures(tmp_path, more):
+    raw = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    raw["recipes"] = [{"name": "x", "records": True} | more]
+    path = tmp_path / "it.yaml"
+    path.write_text(yaml.safe_dump(raw), "utf-8")
+    with pytest.raises(ConfigError, match="recipes.0.records: expected false for batches of one"):
+        read_benchmark(path, BACKBONES)
 
 
 def test_rows_are_the_table_and_shards_part_it():
@@ -248,11 +292,43 @@ def test_an_interval_over_people_covers_what_it_claims():
     assert np.isnan(interval(np.array([1, 0]), np.array([3, 3]))).all()
 
 
+def test_networks_of_which_something_is_assumed_say_so(dataset, tmp_path):
+    config, datasets = settings(networks=["compact", "hu2019"]), {"d": dataset}
+    rows = rows_of(config, {"d": dataset.sources})
+    asked = [rows[0], next(row for row in rows if row.network == "hu2019")]
+    for row in asked:
+        keep(row, config, dataset, tmp_path, 5)
+    results = results_in(asked, config, datasets, tmp_path)
+    page = write(tmp_path, asked, results, config, datasets).read_text("utf-8")
+    assert f"chosen here:\n\n- hu2019: {BACKBONES['hu2019'].assumed}\n" in page
+    assert "- compact:" not in page and "| ResNeSt-50 | 97.35 | 99.06 |" in page
+
+
 def test_anchors_are_the_published_ones():
     found = {a.network: a for a in ANCHORS}
     assert found["ResNeSt-50"].accuracy == 99.33 and found["ResNeSt-50"].precision == 99.32
+    assert found["AlexNet"].accuracy in (91.0, 98.2, 80.4)
+    assert {a.accuracy for a in ANCHORS if a.network.startswith("Varifocal")} == {
+        93.18,
+        80.83,
+        98.9,
+    }
+    for _, low, first, middle, third, wide, high in QUARTILES_PUBLISHED:
+        assert low < first < middle < third < high and abs(third - first - wide) < 0.011
     assert found["ViT-S/8, with contrastive training"].accuracy in (96.17, 84.28)
     assert all(50 < a.accuracy < 100 and a.source for a in ANCHORS)
+
+
+def insight(dataset, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """What `benchmark.insight.look` gives, invented; no layer stands for pool2."""
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    return {
+        "point_labels": labels, "before": points, "after": points + labels[:, None],
+        "shown": dataset.pictures[:8], "shown_labels": np.arange(8),
+        "shown_said": np.arange(8) // 2, "heat": np.full((8, 4, 4), 90, np.uint8),
+        "layer_names": np.array(["conv1: patches", "last: norm"]),
+        "layer_conv1": np.zeros((50, 50), np.uint8), "layer_last": np.zeros((14, 14), np.uint8),
+    }  # fmt: skip
 
 
 def keep(row, config, dataset, out: Path, wrong: int) -> None:
@@ -274,6 +350,7 @@ def keep(row, config, dataset, out: Path, wrong: int) -> None:
                "measures": measure(labels, said, people).to_dict()}  # fmt: skip
     with replaced_folder(out / ROWS / row.name) as part:
         np.savez(part / PREDICTIONS, labels=labels, p=p)
+        np.savez(part / INSIGHT, **insight(dataset, labels))
         (part / RESULT).write_text(json.dumps(content))
 
 
@@ -297,7 +374,8 @@ def test_finished_rows_are_kept_and_the_page_names_the_others(dataset, tmp_path)
     assert len(lines) == 3 + 2 + 2 + 1 and {one["seed"] for one in lines} == {"0"}
     assert float(lines[0]["accuracy"]) == pytest.approx(results[0].measures.accuracy, abs=1e-5)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        "rows.png", "classes.png", "confusion.png", "counts.png"
+        "rows.png", "classes.png", "confusion.png", "counts.png", "tsne.png", "activation.png",
+        "layers.png",
     }  # fmt: skip
     everything = write(tmp_path, rows[:3], results, config, datasets).read_text("utf-8")
     assert "All 3 rows of the settings were run" in everything

@@ -9,14 +9,35 @@ import numpy as np
 import pytest
 
 from screening.errors import ScreeningError
-from screening.models import alexnet, classifier, residual, vit
+from screening.models import (
+    alexnet,
+    chromosome_cnns,
+    classifier,
+    davit,
+    mixnet,
+    res_crann,
+    residual,
+    swin,
+    varifocal,
+    vit,
+)
 from screening.models.backbones import BACKBONES, Backbone, depths
 from screening.models.network import SCORES, build_network, operations, parameters
 from screening.models.plain import base_of_body
 from screening.models.screener import build_screener
 from screening.models.unfreezing import unfreeze
 
+TWO = {"widths": (8, 16), "depths": (1, 1)}
 SMALL = {"widths": (8, 8, 16, 16), "depths": (1, 1, 2, 1)}
+
+
+def _narrow(name: str) -> partial:
+    """The same blocks with few channels."""
+    body = chromosome_cnns.BODIES[name]
+    few = [[(8, *rest) for _, *rest in block] for block in body.keywords["blocks"]]
+    return partial(body, blocks=few)
+
+
 TINY = {
     "resnet34": partial(residual.BODIES["resnet34"], **SMALL),
     "resnet50": partial(residual.BODIES["resnet50"], **SMALL),
@@ -33,12 +54,22 @@ TINY = {
     "vit_lite8": partial(
         vit.vision_transformer, patch=8, width=16, depth=4, heads=2, ratio=2, bias=False
     ),
+    "swin_s": partial(swin.swin, width=8, heads=(2, 2), depths=(2, 1), window=3),
+    "davit_s": partial(davit.davit, width=8, heads=(2, 2), depths=(1, 1), window=3),
+    "sharma2017": _narrow("sharma2017"),
+    "zhang2018": _narrow("zhang2018"),
+    "hu2019": _narrow("hu2019"),
+    "chromenet2022": _narrow("chromenet2022"),
+    "res_crann": partial(res_crann.res_crann, **TWO, units=8),
+    "mixnet": partial(mixnet.mixnet, **TWO, groups=2, width=32, units=8),
+    "varifocal": partial(varifocal.varifocal, **TWO),
     "compact": partial(classifier.compact_body, widths=(8, 8, 8, 8)),
 }
 """Networks of our own, each in the smallest form that has all its parts."""
 APPLICATIONS = ("vgg16", "inceptionv3", "mobilenetv2", "densenet121", "xception",
                 "inceptionresnetv2", "efficientnetv2b0", "convnexttiny")  # fmt: skip
-LARGE = ("vgg16", "inceptionresnetv2", "resnet101", "resnet152", "resnext101", "vit_l16")
+LARGE = ("vgg16", "inceptionresnetv2", "resnet101", "resnet152", "resnext101", "vit_l16",
+         "vit_l14", "swin_s", "swin_l", "davit_s", "davit_l", "mixnet")  # fmt: skip
 """Built only among the slow tests."""
 
 
@@ -101,11 +132,16 @@ def test_a_network_takes_a_step_and_survives_a_file(name, tmp_path):
 
 def test_the_harness_has_every_kind_of_network_of_our_own():
     kinds = {"resnet18": "resnet34", "resnet101": "resnet50", "resnet152": "resnet50",
-             "vit_s8": "vit_ti16", "vit_l16": "vit_ti16"}  # fmt: skip
+             "vit_s8": "vit_ti16", "vit_l16": "vit_ti16", "vit_l14": "vit_ti16",
+             "swin_l": "swin_s", "davit_l": "davit_s"}  # fmt: skip
     assert {kinds.get(name, name) for name in set(BACKBONES) - set(APPLICATIONS)} == set(TINY)
 
 
-@pytest.mark.parametrize("name", ["resnest50", "vit_ti16", "alexnet"])
+def test_every_depth_of_a_row_has_a_name_of_its_own():
+    assert all(len(set(depths(row))) == len(depths(row)) for row in BACKBONES.values())
+
+
+@pytest.mark.parametrize("name", ["resnest50", "vit_ti16", "alexnet", "swin_s", "varifocal"])
 def test_a_network_of_the_table_is_a_base_of_the_screener(name, monkeypatch):
     row = tiny(name)
     monkeypatch.setitem(BACKBONES, name, row)
@@ -116,6 +152,11 @@ def test_a_network_of_the_table_is_a_base_of_the_screener(name, monkeypatch):
     if name == "alexnet":
         cut = unfreeze(screener, row, "last-block")
         assert cut.trained == ("conv5",) and depths(row)[:2] == ("head", "last-block")
+    if name == "swin_s":
+        # What tells places and shifts is of the stage's own map: a cut between stages is one.
+        cut = unfreeze(screener, row, "stage2")
+        assert cut.frozen is not None and cut.frozen.output.shape == (None, 20, 20, 8)
+        assert {one.partition("_")[0] for one in cut.trained} == {"s2", "s2b0", "norm"}
     with pytest.raises(ScreeningError, match="no published weights"):
         build_screener(name, 80, weights="imagenet")
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from screening.config import Strict, in_words, mistakes, read_yaml
+from screening.train.recipe_kinds import PAIRED
 from screening.worklist.shard import Shard
 
 Protocol = Literal["random", "by-patient", "laboratory-out"]
@@ -22,35 +23,88 @@ RANDOM, BY_PATIENT, LABORATORY_OUT = PROTOCOLS
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
+class LevelConfig(Strict):
+    """A level of check-and-adjust: while the best accuracy is above `above`, `rate` × the learning
+    rate, and the least `gain` for a checkpoint."""
+
+    above: float = Field(ge=0, lt=1)
+    rate: float = Field(gt=0)
+    gain: float = Field(ge=0, lt=1)
+
+
+class EarlyBreakConfig(Strict):
+    """Accuracies that end a training once they are passed: on validation, and of five batches."""
+
+    validation: float = Field(gt=0, lt=1)
+    training: float = Field(gt=0, lt=1)
+
+
+Kind = Literal["one-cycle", "contrastive", "check-and-adjust", "siamese", "triplet", "centre"]
+_ASSUMED_LEVELS = tuple(
+    {"above": above, "rate": rate, "gain": gain}
+    for above, rate, gain in ((0, 1, 0.1), (0.5, 0.5, 0.05), (0.8, 0.2, 0.02), (0.95, 0.05, 0.005))
+)
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "one-cycle": {"epochs": 500, "learning_rate": 1e-4, "batch": 32, "smoothing": 0.1,
+                  "patience": 5},
+    "contrastive": {"epochs": 200, "learning_rate": 1e-5, "steps": 2000},
+    "check-and-adjust": {"epochs": 200, "batch": 64, "check_every": 200},
+}  # fmt: skip
+"""What each paper prints, taken for what is not given; the rest of the defaults is ours."""
+
+
 class RecipeConfig(Strict):
-    """One way of training. `kind`: one-cycle (ChromosomeNet) or contrastive; the values that are
-    not given are those of its paper. `patience` in epochs, `steps` of a contrastive epoch."""
+    """One way of training (`train.recipes`); the values that are not given are those of its paper,
+    where it prints them. `patience` in epochs, `steps` of an epoch of paired batches, `records`:
+    the training pictures come from TFRecords; `levels` and `check_every` of check-and-adjust."""
 
     name: str = Field(pattern=_NAME)
-    kind: Literal["one-cycle", "contrastive"] = "one-cycle"
-    epochs: int = Field(default=500, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    kind: Kind = "one-cycle"
+    epochs: int = Field(default=100, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0, le=1)
     batch: int = Field(default=32, ge=2)
     smoothing: float = Field(default=0.1, ge=0, lt=1)
     steps: int = Field(default=2000, ge=1)
     patience: int = Field(default=5, ge=1)
-    augment: bool = True
+    augment: Literal["light", "cda", "none"] = "light"
+    balance: Literal["none", "smote"] = "none"
+    records: bool = False
+    early_break: EarlyBreakConfig | None = None
+    levels: tuple[LevelConfig, ...] = Field(
+        default=tuple(LevelConfig(**level) for level in _ASSUMED_LEVELS), min_length=1
+    )
+    check_every: int = Field(default=200, ge=1)
     dtype: Literal["float32", "mixed_bfloat16"] = "float32"
 
-    @property
-    def rate(self) -> float:
-        """Return the learning rate: as given, else as published."""
-        return self.learning_rate or (1e-4 if self.kind == "one-cycle" else 1e-5)
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or not isinstance(raw.get("kind", "one-cycle"), str):
+            return raw
+        return PUBLISHED.get(raw.get("kind", "one-cycle"), {}) | raw
+
+    @field_validator("records")
+    @classmethod
+    def _read_in_order(cls, value: bool, info: ValidationInfo) -> bool:
+        kind, balance = info.data.get("kind"), info.data.get("balance")
+        if value and (kind in PAIRED or balance != "none"):
+            raise ValueError(
+                "expected false for batches of one picture of every class and for smote, which "
+                "draw from all pictures at once"
+            )
+        return value
 
 
 class DatasetConfig(Strict):
     """One set of chromosomes of the data folder: all of these `sources` (empty: all of the stain);
-    `most` chromosomes of each, whole persons, always the same (null: all)."""
+    `most` chromosomes of each, whole persons, always the same (null: all). `keras`: instead one of
+    keras.datasets, whose persons are unknown: under the random protocol alone."""
 
     name: str = Field(pattern=_NAME)
     sources: tuple[str, ...] = ()
     stain: Literal["G", "Q"] = "G"
     most: int | None = Field(default=None, ge=48)
+    keras: Literal["mnist", "cifar10"] | None = None
 
 
 class BenchmarkConfig(Strict):
@@ -111,9 +165,13 @@ class Row:
     @property
     def name(self) -> str:
         """Return the row's name, which is also that of its folder."""
+        return f"{_as_folder(self.network, self.recipe.name)}_{self.split}"
+
+    @property
+    def split(self) -> str:
+        """Return the name of who trains and who is measured, the same for all networks."""
         where = f"{self.protocol}-{self.left_out}" if self.left_out else self.protocol
-        parts = (self.network, self.recipe.name, self.dataset.name, where, f"seed{self.seed}")
-        return "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", part) for part in parts)
+        return _as_folder(self.dataset.name, where, f"seed{self.seed}")
 
     def key(self, config: BenchmarkConfig, data: str) -> str:
         """Return a hash of all that decides the row; `data`: the hash of its dataset."""
@@ -125,14 +183,21 @@ class Row:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _as_folder(*parts: str) -> str:
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", part) for part in parts)
+
+
 def rows_of(config: BenchmarkConfig, sources: Mapping[str, Iterable[str]]) -> list[Row]:
-    """Return the table's rows, `sources`: dataset → laboratories. Network by network, and the
-    recipes of one split one after another: what a run that ends early has done can be compared."""
+    """Return the table's rows, `sources`: dataset → laboratories; none of a dataset without one.
+    Network by network, and the recipes of one split one after another: what a run that ends early
+    has done can be compared."""
     return [
         Row(network, recipe, dataset, protocol, left_out, seed)
         for dataset in config.datasets
+        if sources[dataset.name]
         for network in config.networks
         for protocol in config.protocols
+        if dataset.keras is None or protocol == RANDOM
         for left_out in (sources[dataset.name] if protocol == LABORATORY_OUT else ("",))
         for recipe in config.recipes
         for seed in config.seeds

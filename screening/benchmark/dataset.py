@@ -12,11 +12,18 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from screening.benchmark.config import BY_PATIENT, LABORATORY_OUT, DatasetConfig, Row
+from screening.benchmark.keras_sets import load
 from screening.classes import CHROMOSOMES, class_index
-from screening.data.chromosomes import ChromosomeRecord, load_chromosome, read_chromosomes
+from screening.data.chromosomes import (
+    ChromosomeRecord,
+    Stored,
+    load_stored,
+    read_chromosomes,
+)
 from screening.data.split import TEST, TRAIN, VALIDATION, case_key, split_by_case
 from screening.data.tables import Problems
-from screening.errors import ImageError
+from screening.errors import ImageError, ManifestError
+from screening.words import counted
 
 MEDIAN_SHARE = 0.45
 """Share of the paper's side that a laboratory's median chromosome fills. The longest is hardly
@@ -25,6 +32,10 @@ _MOST_SHARE = 0.96
 _FEWEST = 3
 """Pictures of a class that a random split into three parts needs at least."""
 _DARK, _DARKER = 128, 8
+_LITTLE = 24
+"""Pixels of the longer side under which hardly a band is left to be read."""
+_FAR = 3
+"""Times the median of its laboratory: hardly the scale of the others; chromosome 1 is twice it."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +50,17 @@ class Parts:
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """`records` and, in their order, `pictures` uint8 (n, s, s), dark on white, and `labels`
-    (n,) 0…23. `hash`: of what it lists."""
+    (n,) 0…23, `stored`: how their files hold them. `hash`: of what it lists. `notes`: sentences on
+    what is unusual about the pictures and was taken all the same; `classes`: their names."""
 
     name: str
     records: tuple[ChromosomeRecord, ...]
     pictures: np.ndarray
     labels: np.ndarray
+    stored: tuple[Stored, ...]
     hash: str
+    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = CHROMOSOMES
 
     @property
     def sources(self) -> list[str]:
@@ -61,23 +76,31 @@ class Dataset:
 
 
 def read_datasets(
-    data: Path, configs: Sequence[DatasetConfig], protocols: Sequence[str], size: int
+    data: Path | None, configs: Sequence[DatasetConfig], protocols: Sequence[str], size: int
 ) -> dict[str, Dataset]:
-    """Return the datasets by name, drawn at `size` pixels.
+    """Return the datasets by name, drawn at `size` pixels; `data` may be None for Keras' own sets.
 
     ManifestError names every problem at once, before anything is trained: sources that are not
     there, unreadable or blank pictures, dark ground, classes without a picture or with too few,
     people unknown where the protocol needs them, one laboratory where one is to be left out.
     """
-    everything = read_chromosomes(data)
+    own = [config for config in configs if config.keras is None]
+    if own and data is None:
+        raise ManifestError(f"expected a folder of single chromosomes for {own[0].name}")
+    everything = read_chromosomes(data) if own and data is not None else []
     problems = Problems(str(data))
     chosen = {}
-    for config in configs:
+    for config in own:
         chosen[config.name] = _chosen(everything, config, problems)
-        _check(chosen[config.name], config.name, protocols, problems)
+        if chosen[config.name]:
+            _check(chosen[config.name], config.name, protocols, problems)
     problems.raise_if_any()
     read = {name: _drawn(name, records, size, problems) for name, records in chosen.items()}
     problems.raise_if_any()
+    for config in configs:
+        if config.keras is not None:
+            records, rest = load(config, size)
+            read[config.name] = Dataset(config.name, records, **rest)
     return read
 
 
@@ -129,7 +152,7 @@ def check_rows(
         parts = parts_of(dataset, row, shares)
         empty = [name for name, part in vars(parts).items() if not len(part)]
         taught = set(dataset.labels[parts.train])
-        lacking = [name for n, name in enumerate(CHROMOSOMES) if n not in taught]
+        lacking = [name for n, name in enumerate(dataset.classes) if n not in taught]
         if empty:
             problems.add(f"{row.name}: too few people or pictures, nobody for {', '.join(empty)}")
         elif lacking:
@@ -142,6 +165,13 @@ def _chosen(
 ) -> list[ChromosomeRecord]:
     own = [record for record in everything if record.stain == config.stain]
     found = sorted({record.source for record in own})
+    if not own:
+        others = ", ".join(sorted({record.stain for record in everything}))
+        problems.add(
+            f"{config.name}: no {config.stain}-banded chromosome; there are those of the stain "
+            f"{others}"
+        )
+        return []
     for source in sorted(set(config.sources) - set(found)):
         problems.add(
             f"{config.name}: no {config.stain}-banded source {source}; there are {', '.join(found)}"
@@ -193,13 +223,14 @@ def _check(
 def _drawn(
     name: str, records: Sequence[ChromosomeRecord], size: int, problems: Problems
 ) -> Dataset:
-    digest, images = hashlib.sha256(), []
+    digest, images, stored = hashlib.sha256(), [], []
     for record in records:
         try:
-            image = load_chromosome(record).image
+            chromosome, held = load_stored(record)
         except ImageError as error:
             problems.add(str(error))
             continue
+        image = chromosome.image
         edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         # Darker than what it surrounds: a chromosome that fills its picture is not.
         if np.median(edge) < _DARK and edge.mean() < image.mean() - _DARKER:
@@ -210,16 +241,42 @@ def _drawn(
         digest.update(f"{record.source}\t{record.case}\t{record.origin}\t{record.name}\n".encode())
         digest.update(image.tobytes())
         images.append(image)
+        stored.append(held)
     sources = np.array([record.source for record in records])
     pictures = np.full((len(records), size, size), 255, np.uint8)
+    notes: tuple[str, ...] = ()
     if len(images) == len(records):
-        sides = np.array([max(image.shape) for image in images])
+        sides, factors = np.array([max(image.shape) for image in images]), np.ones(len(images))
         for source in np.unique(sources):
-            factor = MEDIAN_SHARE * size / np.median(sides[sources == source])
-            for i in np.flatnonzero(sources == source):
-                pictures[i] = on_paper(images[i], size, factor)
+            of = sources == source
+            factors[of] = MEDIAN_SHARE * size / np.median(sides[of])
+        for i, image in enumerate(images):
+            pictures[i] = on_paper(image, size, factors[i])
+        too_long = factors * sides > _FAR * MEDIAN_SHARE * size
+        notes = _notes(records, stored, sides < _LITTLE, too_long)
     labels = np.array([class_index(record.name) for record in records])
-    return Dataset(name, tuple(records), pictures, labels, digest.hexdigest())
+    return Dataset(name, tuple(records), pictures, labels, tuple(stored), digest.hexdigest(), notes)
+
+
+def _notes(
+    records: Sequence[ChromosomeRecord],
+    stored: Sequence[Stored],
+    little: np.ndarray,
+    too_long: np.ndarray,
+) -> tuple[str, ...]:
+    """What is unusual, how often and where first; `little`, `too_long` (n,): by their size."""
+    unusual: dict[str, Sequence[bool] | np.ndarray] = {
+        "more than 8 bits: read by the range of grey that each uses": [s.bits > 8 for s in stored],
+        "colour: read as grey": [s.channels > 1 for s in stored],
+        f"a chromosome under {_LITTLE} pixels: hardly a band to be read": little,
+        "a chromosome far longer than its laboratory's others: made smaller than they": too_long,
+    }
+    told = []
+    for what, which in unusual.items():
+        if count := int(np.sum(which)):
+            first = records[int(np.argmax(which))].origin
+            told.append(f"{counted(count, 'picture')} with {what}; first {first}")
+    return tuple(told)
 
 
 def on_paper(image: np.ndarray, size: int, factor: float) -> np.ndarray:

@@ -19,12 +19,23 @@ _MOST = 30
 
 def draw(results: Sequence[Result], counts: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
     """Write the figures as PNG and return their paths; `counts`: source → pictures by class."""
+    by_row = [np.array(result.measures.classes) for result in results]
+    by_class = [one for one in by_row if len(one) == len(CHROMOSOMES)]
     names = [result.row.name for result in results]
-    classes = np.array([result.measures.classes for result in results])
-    files = [folder / f"{name}.png" for name in ("rows", "classes", "confusion", "counts")]
-    _boxes(files[0], names, list(classes), "accuracy of the 24 classes", upright=False)
-    _boxes(files[1], CHROMOSOMES, list(classes.T), "accuracy in the rows", upright=True)
-    _confusions(files[2], results)
+    files = [folder / "rows.png", folder / "confusion.png"]
+    _boxes(files[0], names, by_row, "accuracy of the classes", upright=False)
+    _confusions(files[1], results)
+    if by_class:
+        files.append(folder / "classes.png")
+        columns = list(np.array(by_class).T)
+        _boxes(files[-1], CHROMOSOMES, columns, "accuracy in the rows", upright=True)
+    if counts:
+        files.append(folder / "counts.png")
+        _counts(files[-1], counts)
+    return files
+
+
+def _counts(path: Path, counts: Mapping[str, np.ndarray]) -> None:
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes, bottom = figure.subplots(), np.zeros(len(CHROMOSOMES))
     for source, own in counts.items():
@@ -32,8 +43,7 @@ def draw(results: Sequence[Result], counts: Mapping[str, np.ndarray], folder: Pa
         bottom = bottom + own
     axes.set(xlabel="class", ylabel="pictures")
     axes.legend(fontsize=8)
-    _save(figure, files[3])
-    return files
+    _save(figure, path)
 
 
 def _boxes(
@@ -71,13 +81,14 @@ def _confusions(path: Path, results: Sequence[Result]) -> None:
     for axes in places:
         axes.axis("off")
     for axes, result in zip(places, results, strict=False):
-        matrix = confusion(result.labels, result.said)
+        names = result.classes
+        matrix = confusion(result.labels, result.said, len(names))
         shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
         axes.axis("on")
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        ticks = range(len(CHROMOSOMES))
-        axes.set_xticks(ticks, CHROMOSOMES, fontsize=6)
-        axes.set_yticks(ticks, CHROMOSOMES, fontsize=6)
+        ticks = range(len(names))
+        axes.set_xticks(ticks, names, fontsize=6)
+        axes.set_yticks(ticks, names, fontsize=6)
         axes.set_title(result.row.name.replace("_", " "), fontsize=7)
         axes.set(xlabel="said", ylabel="true")
     _save(figure, path)

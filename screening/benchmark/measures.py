@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +48,15 @@ class Measures:
         return cls(**stored | {"classes": classes, "quartiles": tuple(stored["quartiles"])})
 
 
-def measure(labels: np.ndarray, said: np.ndarray, people: np.ndarray, seed: int = 0) -> Measures:
-    """Return the measures of classes `said` (n,) 0…23 for true `labels` (n,) of `people` (n,)."""
-    matrix = confusion(labels, said)
+def measure(
+    labels: np.ndarray,
+    said: np.ndarray,
+    people: np.ndarray,
+    classes: int = len(CHROMOSOMES),
+    seed: int = 0,
+) -> Measures:
+    """Return the measures of classes `said` (n,) from 0 for true `labels` (n,) of `people` (n,)."""
+    matrix = confusion(labels, said, classes)
     total, hit = matrix.sum(), np.diag(matrix)
     true, called = matrix.sum(1), matrix.sum(0)
     there = true > 0
@@ -79,9 +86,9 @@ def measure(labels: np.ndarray, said: np.ndarray, people: np.ndarray, seed: int 
     )
 
 
-def confusion(labels: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Return counts (24, 24), true classes as rows."""
-    return confusion_matrix(labels, said, labels=range(len(CHROMOSOMES)))
+def confusion(labels: np.ndarray, said: np.ndarray, classes: int = len(CHROMOSOMES)) -> np.ndarray:
+    """Return counts (classes, classes), true classes as rows."""
+    return confusion_matrix(labels, said, labels=range(classes))
 
 
 def interval(right: np.ndarray, people: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -98,12 +105,10 @@ def interval(right: np.ndarray, people: np.ndarray, seed: int = 0) -> tuple[floa
     return float(low), float(high)
 
 
-def confusions(matrix: np.ndarray, count: int = 6) -> str:
+def confusions(matrix: np.ndarray, names: Sequence[str] = CHROMOSOMES, count: int = 6) -> str:
     """Return the most frequent confusions in words, true class first."""
     wrong = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]
     pairs = [np.unravel_index(k, wrong.shape) for k in order]
-    named = [
-        f"{CHROMOSOMES[i]} as {CHROMOSOMES[j]}: {wrong[i, j]}" for i, j in pairs if wrong[i, j]
-    ]
+    named = [f"{names[i]} as {names[j]}: {wrong[i, j]}" for i, j in pairs if wrong[i, j]]
     return ", ".join(named) or "none"

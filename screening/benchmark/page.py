@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from screening.atomic import replace_files
-from screening.benchmark.anchors import ANCHORS
+from screening.benchmark.anchors import ANCHORS, QUARTILES_PUBLISHED
 from screening.benchmark.config import (
     BY_PATIENT,
     LABORATORY_OUT,
@@ -21,7 +21,9 @@ from screening.benchmark.config import (
 )
 from screening.benchmark.dataset import Dataset
 from screening.benchmark.figures import draw
+from screening.benchmark.insight_figures import CAPTIONS, draw_insight
 from screening.benchmark.measures import QUARTILES, Measures, confusion, confusions
+from screening.benchmark.recipes_told import told
 from screening.benchmark.runner import Result
 from screening.classes import CHROMOSOMES
 from screening.metrics import markdown_table
@@ -46,17 +48,34 @@ def write(
     """Write what is finished, name what is not, and return the page's path."""
     folder = out / FIGURES
     folder.mkdir(parents=True, exist_ok=True)
-    figures = draw(results, counts_of(datasets), folder) if results else []
+    figures = draw_all(results, datasets, folder)
     text = f"# 24-class benchmark\n\n{body(rows, results, config, datasets)}"
-    text += "".join(f"\n![{one.stem}]({FIGURES}/{one.name})\n" for one in figures)
+    text += "".join(shown(one, f"{FIGURES}/{one.name}") for one in figures)
     replace_files(out, {TABLE: _table(results), CLASSES: _class_table(results), PAGE: text})
     return out / PAGE
+
+
+def draw_all(
+    results: Sequence[Result], datasets: Mapping[str, Dataset], folder: Path
+) -> list[Path]:
+    """Write every figure of what is finished into `folder` and return their paths."""
+    if not results:
+        return []
+    return [*draw(results, counts_of(datasets), folder), *draw_insight(results, folder)]
+
+
+def shown(figure: Path, address: str) -> str:
+    """Return the Markdown of a figure that the page finds at `address`."""
+    caption = CAPTIONS.get(figure.stem, "")
+    return f"\n![{figure.stem}]({address})\n" + (f"\n{caption}\n" if caption else "")
 
 
 def counts_of(datasets: Mapping[str, Dataset]) -> dict[str, np.ndarray]:
     """Return, for every laboratory, the pictures of each class (24,) in all datasets."""
     found: dict[str, np.ndarray] = {}
     for dataset in datasets.values():
+        if dataset.classes != CHROMOSOMES:
+            continue
         of = np.array([record.source for record in dataset.records])
         for source in dataset.sources:
             own = np.bincount(dataset.labels[of == source], minlength=len(CHROMOSOMES))
@@ -90,10 +109,14 @@ def _what(config: BenchmarkConfig, datasets: Mapping[str, Dataset]) -> list[str]
         of = [record.source for record in dataset.records]
         named = (f"{source} {of.count(source)}" for source in dataset.sources)
         people = len({(r.source, r.case) for r in dataset.records})
-        lines.append(
-            f"- {dataset.name}: {counted(len(of), 'chromosome')} of {people} people "
-            f"({', '.join(named)}), content sha256 {dataset.hash[:16]}"
-        )
+        what = f"{counted(len(of), 'chromosome')} of {people} people ({', '.join(named)})"
+        if not of:
+            lines += [f"- {dataset.name}: {note}" for note in dataset.notes]
+            continue
+        if dataset.classes != CHROMOSOMES:
+            what = f"{counted(len(of), 'picture')} of {len(dataset.classes)} classes"
+        lines.append(f"- {dataset.name}: {what}, content sha256 {dataset.hash[:16]}")
+        lines += [f"  - {note}" for note in dataset.notes]
     train, validation, test = (f"{100 * share:.0f}" for share in config.shares)
     start = config.weights or "random"
     return [
@@ -107,23 +130,9 @@ def _what(config: BenchmarkConfig, datasets: Mapping[str, Dataset]) -> list[str]
         "laboratories, measured on all of the one left out. The epoch is chosen on the validation "
         "part, never on what is measured. Intervals: 95 %, whole people drawn anew "
         "(1,000 times).\n",
-        *_recipes(config),
+        *(f"- {told(recipe)}" for recipe in config.recipes),
+        "",
     ]
-
-
-def _recipes(config: BenchmarkConfig) -> list[str]:
-    said = []
-    for r in config.recipes:
-        each = (
-            f"{r.steps} steps of twice 24 pictures an epoch" if r.kind == "contrastive"
-            else f"batch {r.batch}, label smoothing {r.smoothing:g}"
-        )  # fmt: skip
-        said.append(
-            f"- recipe {r.name} ({r.kind}): at most {counted(r.epochs, 'epoch')}, learning rate "
-            f"{r.rate:g}, {each}, patience {r.patience}, {r.dtype}"
-            f"{'' if r.augment else ', nothing augmented'}"
-        )
-    return [*said, ""]
 
 
 def _side_by_side(results: Sequence[Result]) -> list[str]:
@@ -190,7 +199,11 @@ def _by_class(results: Sequence[Result]) -> list[str]:
         (one.row.name, *(f"{100 * value:.1f}" for value in one.measures.quartiles))
         for one in results
     ]
-    said = [f"- {one.row.name}: {confusions(confusion(one.labels, one.said))}" for one in results]
+    said = [
+        f"- {one.row.name}: "
+        f"{confusions(confusion(one.labels, one.said, len(one.classes)), one.classes)}"
+        for one in results
+    ]
     return [
         "## Accuracy of the classes, percent\n",
         markdown_table(("row", *QUARTILES), lines),
@@ -222,7 +235,15 @@ def _costs(results: Sequence[Result]) -> list[str]:
         "were timed, which other work on the machine hardly lengthens; benchmark.csv has the "
         "clock's as well.\n",
         markdown_table(header, lines),
+        *_assumed(dict.fromkeys(network for network, *_ in lines)),
     ]
+
+
+def _assumed(networks: Iterable[str]) -> list[str]:
+    said = [f"- {name}: {BACKBONES[name].assumed}" for name in networks if BACKBONES[name].assumed]
+    if not said:
+        return []
+    return ["\nNot in the texts that describe these networks, and chosen here:\n", *said, ""]
 
 
 def _published() -> list[str]:
@@ -241,6 +262,11 @@ def _published() -> list[str]:
         "Nothing in this table was measured here; other pictures and splits, mostly pretrained "
         "networks: no comparison of methods. ChromosomeNet prints as specificity TN/(TP+TN).\n",
         markdown_table(header, lines),
+        "\nAccuracy of the classes, percent, in ChromosomeNet's Table 4:\n",
+        markdown_table(
+            ("published", *QUARTILES),
+            [(name, *(f"{value:.2f}" for value in six)) for name, *six in QUARTILES_PUBLISHED],
+        ),
     ]
 
 
@@ -271,7 +297,8 @@ def _table(results: Sequence[Result]) -> str:
 
 
 def _class_table(results: Sequence[Result]) -> str:
-    lines = [(one.row.name, *one.measures.classes) for one in results]
+    known = (one for one in results if one.classes == CHROMOSOMES)
+    lines = [(one.row.name, *one.measures.classes) for one in known]
     return _csv(("row", *CHROMOSOMES), lines)
 
 

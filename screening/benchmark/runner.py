@@ -6,10 +6,11 @@ the row that the settings ask for. What was not finished is begun again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from screening.atomic import replaced_file, replaced_folder
 from screening.benchmark.config import BenchmarkConfig, Row
-from screening.benchmark.dataset import Dataset, parts_of
+from screening.benchmark.dataset import Dataset, Parts, parts_of
+from screening.benchmark.insight import look
 from screening.benchmark.measures import Measures, measure
 from screening.build.progress import BuildProgress
 from screening.train.durations import Tick, in_words
@@ -25,13 +27,16 @@ from screening.train.durations import Tick, in_words
 if TYPE_CHECKING:
     import keras
 
-ROWS, RESULT, PREDICTIONS = "rows", "row.json", "predictions.npz"
+ROWS, RESULT, PREDICTIONS, INSIGHT = "rows", "row.json", "predictions.npz", "insight.npz"
+RECORDS, PARTS = "records", ("train", "validation", "test")
+"""Folder of the TFRecords in RUN, by split."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """A finished row: `measures` over all that was measured and by laboratory, `facts` (counts,
-    parameters, operations, seconds), `labels` and `said` (n,) of the measured pictures."""
+    parameters, operations, seconds), `labels` and `said` (n,) of the measured pictures, `insight`:
+    the arrays of `benchmark.insight`, `classes`: their names."""
 
     row: Row
     measures: Measures
@@ -39,6 +44,8 @@ class Result:
     facts: Mapping[str, Any]
     labels: np.ndarray
     said: np.ndarray
+    insight: Mapping[str, np.ndarray]
+    classes: tuple[str, ...]
 
 
 def run_rows(
@@ -85,24 +92,34 @@ def result_of(row: Row, config: BenchmarkConfig, dataset: Dataset, out: Path) ->
         return None
     with np.load(folder / PREDICTIONS) as arrays:
         labels, said = arrays["labels"], arrays["p"].argmax(1)
+    with np.load(folder / INSIGHT) as arrays:
+        insight = dict(arrays)
     by_source = {name: Measures.from_dict(one) for name, one in stored["by_source"].items()}
     return Result(
-        row, Measures.from_dict(stored["measures"]), by_source, stored["facts"], labels, said
-    )
+        row, Measures.from_dict(stored["measures"]), by_source, stored["facts"], labels, said,
+        insight, dataset.classes,
+    )  # fmt: skip
 
 
 def _run(row: Row, config: BenchmarkConfig, dataset: Dataset, folder: Path, tick: Tick) -> None:
-    from screening.train.recipes import Labelled, Recipe, fit_recipe, predict
+    from screening.train.check_and_adjust import Level
+    from screening.train.labelled import Labelled
+    from screening.train.recipes import Recipe, fit_recipe, predict, untrained
 
     parts = parts_of(dataset, row, config.shares)
+    asked, classes = row.recipe, len(dataset.classes)
+    file = _records(row, config, dataset, parts, folder.parents[1]) if asked.records else None
     train, validation, test = (
-        Labelled(dataset.pictures[part], dataset.labels[part])
+        Labelled(dataset.pictures[part], dataset.labels[part], classes)
         for part in (parts.train, parts.validation, parts.test)
     )
-    asked = row.recipe
+    train = replace(train, file=file)
+    early, levels = asked.early_break, (Level(**level.model_dump()) for level in asked.levels)
     recipe = Recipe(
-        asked.kind, asked.epochs, asked.rate, asked.batch, asked.smoothing, asked.steps,
-        asked.patience, asked.augment, asked.dtype,
+        asked.kind, asked.epochs, asked.learning_rate, asked.batch, asked.smoothing, asked.steps,
+        asked.patience, asked.augment, asked.balance,
+        None if early is None else (early.validation, early.training),
+        tuple(levels), asked.check_every, asked.dtype,
     )  # fmt: skip
     clock = time.perf_counter()
     model, history = fit_recipe(
@@ -115,9 +132,9 @@ def _run(row: Row, config: BenchmarkConfig, dataset: Dataset, folder: Path, tick
     own = {name: sources == name for name in np.unique(sources)}
     content = {
         "key": row.key(config, dataset.hash),
-        "measures": measure(test.labels, said, people).to_dict(),
+        "measures": measure(test.labels, said, people, classes).to_dict(),
         "by_source": {
-            str(name): measure(test.labels[of], said[of], people[of]).to_dict()
+            str(name): measure(test.labels[of], said[of], people[of], classes).to_dict()
             for name, of in own.items()
         },
         "facts": {
@@ -126,12 +143,32 @@ def _run(row: Row, config: BenchmarkConfig, dataset: Dataset, folder: Path, tick
         },
         "history": history,
     }  # fmt: skip
+    begun = untrained(row.network, train, recipe, row.seed, config.weights)
+    insight = look(model, begun, test.pictures, test.labels, row.seed)
     with replaced_folder(folder) as part:
+        np.savez_compressed(part / INSIGHT, allow_pickle=False, **insight)
         np.savez_compressed(
             part / PREDICTIONS, labels=test.labels, p=p.astype(np.float16), index=parts.test
         )
         with replaced_file(part / RESULT) as hidden:
             hidden.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def _records(row: Row, config: BenchmarkConfig, dataset: Dataset, parts: Parts, out: Path) -> Path:
+    """The TFRecords of the training part; all three parts are written unless they are there."""
+    from screening.train.records import write_records
+
+    same = f"{dataset.hash}{config.size}{config.shares}{row.dataset}".encode()
+    folder = out / RECORDS / f"{row.split}_{hashlib.sha256(same).hexdigest()[:8]}"
+    if not folder.is_dir():
+        with replaced_folder(folder) as made:
+            for name in PARTS:
+                of = getattr(parts, name)
+                write_records(
+                    made / f"{name}.tfrecord", dataset.pictures[of], dataset.labels[of],
+                    [dataset.stored[i][:3] for i in of], [dataset.records[i].origin for i in of],
+                )  # fmt: skip
+    return folder / f"{PARTS[0]}.tfrecord"
 
 
 def _cost(model: keras.Model, pictures: np.ndarray, timed: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file of settings")
     parser.add_argument(
         "--data", type=Path, metavar="DATA",
-        help="single chromosomes: a folder with chromosomes.csv, a CSV (path, class, case), or 24 "
-        "folders 0…23 or 1…22, X, Y",
+        help="single chromosomes: a folder with chromosomes.csv, a CSV (path, class, case), 24 "
+        "folders 0…23 or 1…22, X, Y, or the folder of CIR-Net or BioImLab as published",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RUN",
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from screening.build.progress import BuildProgress
 
     shard_of([], args.shard)
-    data = args.data or _drawn(args.out)
+    drawn = args.data is None and any(one.keras is None for one in config.datasets)
+    data = _drawn(args.out) if drawn else args.data
     datasets = read_datasets(data, config.datasets, config.protocols, config.size)
     rows = rows_of(config, {name: one.sources for name, one in datasets.items()})
     check_rows(rows, datasets, config.shares)
@@ -65,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
     from screening.benchmark.runner import results_in, run_rows
 
     progress = BuildProgress(args.out / "benchmark.log", args.quiet)
+    for dataset in datasets.values():
+        for note in dataset.notes:
+            progress.say(f"{dataset.name}: {note}")
     for _ in run_rows(shard_of(rows, args.shard), config, datasets, args.out, progress):
         # After every row: whatever stops the run leaves a page of what it has.
         page = write(args.out, rows, results_in(rows, config, datasets, args.out), config, datasets)
@@ -78,17 +82,18 @@ def _settings(args: argparse.Namespace) -> BenchmarkConfig:
     from screening.benchmark.config import read_benchmark
     from screening.models.backbones import BACKBONES
 
-    if args.data is None and not args.smoke:
-        raise ScreeningError(
-            "expected --data DATA with single chromosomes, or --smoke for a trial on drawn ones"
-        )
     if args.out.exists() and not args.out.is_dir():
         raise ScreeningError(f"--out expects a folder, {args.out} is a file")
     config = read_benchmark(args.config, BACKBONES)
+    ours = any(one.keras is None for one in config.datasets)
+    if args.data is None and ours and not args.smoke:
+        raise ScreeningError(
+            "expected --data DATA with single chromosomes, or --smoke for a trial on drawn ones"
+        )
     if args.smoke:
         smallest = max(BACKBONES[name].min_size for name in config.networks)
         config = config.smoke(max(32, smallest))
-    return config.on_everything() if args.data is None else config
+    return config.on_everything() if args.data is None and ours else config
 
 
 def _drawn(out: Path) -> Path:

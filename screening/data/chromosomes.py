@@ -1,8 +1,8 @@
 """Single-chromosome images on disk: read as records, grouped into cells, decoded as `Metaphase`.
 
-Three layouts are understood: the data folder (`chromosomes.csv` with the columns path, source,
-case, cell, class, stain, upright, and `cells.csv` beside it), any CSV with path, class and case,
-and 24 folders named 0…23 or 1…22, X, Y. Records are cheap: only `load_cell` opens pictures.
+Understood are the data folder (`chromosomes.csv` with the columns path, source, case, cell, class,
+stain, upright, and `cells.csv` beside it), any CSV with path, class and case, and the folders that
+`data.layouts` knows. Records are cheap: only `load_cell` opens pictures.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from screening.classes import ABNORMAL, AUTOSOMES, CHROMOSOMES, NORMAL
+from screening.data.layouts import list_folder
 from screening.data.tables import Problems, read_table
 from screening.errors import ImageError, ManifestError
 from screening.images.ink import crop_to_ink
+from screening.images.read import read_image
 from screening.synthesis.metaphase import Chromosome, Metaphase
 
 CHROMOSOME_TABLE = "chromosomes.csv"
@@ -29,7 +32,6 @@ INCOMPLETE = "incomplete"
 
 CELL_LABELS = (NORMAL, ABNORMAL, INCOMPLETE)
 STAINS = ("G", "Q")
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 INK = 250
 """Grey values under this are chromosome, the rest is paper (stored crops are masked on 255)."""
 
@@ -50,6 +52,15 @@ class ChromosomeRecord:
     stain: str
     upright: str
     origin: str
+
+
+class Stored(NamedTuple):
+    """A picture as its file holds it: pixels, channels, and bits of each channel."""
+
+    height: int
+    width: int
+    channels: int
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +95,10 @@ class CellRecord:
 
 
 def read_chromosomes(location: Path | str) -> list[ChromosomeRecord]:
-    """Return the records of a data folder, of a CSV file or of 24 class folders, in listed order.
+    """Return the records of a data folder, of a CSV file or of a published layout, in listed order.
 
-    A CSV's `path` is relative to the CSV. Without a `case` column, or in class folders without
-    sub-folders, every image is its own case: patients are then unknown and cannot be kept apart.
+    A CSV's `path` is relative to the CSV. Without a `case` column, or in a layout that names no
+    persons, every image is its own case: patients are then unknown and cannot be kept apart.
     Raises ManifestError with all problems: missing files, unknown classes, duplicates.
     """
     location = Path(location)
@@ -96,7 +107,7 @@ def read_chromosomes(location: Path | str) -> list[ChromosomeRecord]:
     if not location.is_dir():
         raise ManifestError(f"expected a folder or a CSV of chromosomes, {location} does not exist")
     table = location / CHROMOSOME_TABLE
-    return _from_table(table) if table.is_file() else _from_class_folders(location)
+    return _from_table(table) if table.is_file() else _from_folder(location)
 
 
 def read_cells(location: Path | str, sources: Iterable[str] | None = None) -> list[CellRecord]:
@@ -140,19 +151,32 @@ def load_chromosome(record: ChromosomeRecord) -> Chromosome:
 
     Q-banded pictures (bright on black) are inverted.
     """
+    return load_stored(record)[0]
+
+
+def load_stored(record: ChromosomeRecord) -> tuple[Chromosome, Stored]:
+    """Return the chromosome as `load_chromosome` does, and how its file holds it.
+
+    Grey of 8 bits is taken as it is, everything else as `images.read` takes it: colour as luma,
+    more bits by the range that they use.
+    """
     try:
         data = np.fromfile(record.path, dtype=np.uint8)
     except OSError as error:
         raise ImageError(record.path, f"cannot be opened ({error.strerror})") from error
-    grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if grey is None:
+    raw = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if raw is None:
         raise ImageError(record.path, "is not a readable picture")
+    channels = raw.shape[2] if raw.ndim == 3 else 1
+    stored = Stored(raw.shape[0], raw.shape[1], channels, 8 * raw.dtype.itemsize)
+    plain = channels == 1 and stored.bits == 8
+    grey = raw.reshape(raw.shape[:2]) if plain else read_image(record.path, min_side=1)
     if record.stain == "Q":
         grey = 255 - grey
     grey = crop_to_ink(grey, INK)
     if grey.size == 0:
         raise ImageError(record.path, "shows no chromosome: the picture is blank")
-    return Chromosome(image=grey, name=record.name, origin=record.origin)
+    return Chromosome(image=grey, name=record.name, origin=record.origin), stored
 
 
 def _from_table(table: Path) -> list[ChromosomeRecord]:
@@ -192,43 +216,12 @@ def _from_table(table: Path) -> list[ChromosomeRecord]:
     return records
 
 
-def _class_of_folder(names: set[str], folder: Path) -> dict[str, str]:
-    """Return folder name -> chromosome name, telling 0…23 (22 = X, 23 = Y) from 1…22, X, Y."""
-    by_index = {str(index): name for index, name in enumerate(CHROMOSOMES)}
-    by_name = {name: name for name in CHROMOSOMES}
-    unknown = sorted(names - by_index.keys() - by_name.keys())
-    if unknown or not names:
-        raise ManifestError(
-            f"{folder}: expected {CHROMOSOME_TABLE} or folders named 0…23 or 1…22, X, Y, "
-            f"received {', '.join(unknown[:5]) or 'no folder'}"
-        )
-    indexed, named = names & {"0", "23"}, names & {"X", "Y"}
-    if bool(indexed) == bool(named):
-        raise ManifestError(
-            f"{folder}: cannot tell whether its folders are numbered 0…23 or named 1…22, X, Y: "
-            "expected either a folder 0 or 23, or a folder X or Y"
-        )
-    return by_index if indexed else by_name
-
-
-def _from_class_folders(folder: Path) -> list[ChromosomeRecord]:
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    classes = _class_of_folder({path.name for path in folders}, folder)
-    problems = Problems(str(folder))
+def _from_folder(folder: Path) -> list[ChromosomeRecord]:
     records = []
-    for class_folder in folders:
-        pictures = sorted(p for p in class_folder.rglob("*") if p.suffix.lower() in PICTURES)
-        if not pictures:
-            problems.add(f"the folder {class_folder.name} holds no picture")
-        for path in pictures:
-            origin = path.relative_to(folder).as_posix()
-            inside = path.relative_to(class_folder)
-            case = inside.parts[0] if len(inside.parts) > 1 else origin
-            name = classes[class_folder.name]
-            records.append(
-                ChromosomeRecord(path, folder.name, case, case, name, "G", "yes", origin)
-            )
-    problems.raise_if_any()
+    for path, name, known, stain in list_folder(folder):
+        origin = path.relative_to(folder).as_posix()
+        case = known or origin
+        records.append(ChromosomeRecord(path, folder.name, case, case, name, stain, "yes", origin))
     return records
 
 

@@ -67,7 +67,8 @@ class Backbone:
     `features` the channels of the last map, `stages` the unfreezing steps from the top down.
     `top`: units of the published dense layers between the flattened map and the classes; empty
     where the map is averaged. `published`: what to check its parameters against; None where there
-    is no such figure. `imagenet`: whether Keras has weights of it to download.
+    is no such figure. `imagenet`: whether Keras has weights of it to download. `assumed`: what the
+    texts that describe it do not say, and was chosen here.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Backbone:
     top: tuple[int, ...] = ()
     published: Published | None = None
     imagenet: bool = True
+    assumed: str = ""
 
     def stage(self, name: str) -> Stage:
         """Return the unfreezing step called `name`; ScreeningError names the known ones."""
@@ -98,8 +100,28 @@ def _application(name: str, **always: Any) -> Callable[..., Any]:
     return construct
 
 
-def _plain(module: str, name: str) -> Callable[..., Any]:
-    """The constructor of a network that screening.models.<module> describes in its BODIES."""
+def _stages(*steps: tuple[str, str]) -> tuple[Stage, ...]:
+    return (*(Stage(name, after) for name, after in steps), Stage("whole", None))
+
+
+CHROMOSOMENET = "ChromosomeNet, Lin et al. 2022, Table 2"
+TORCHVISION = "torchvision 0.15, num_params"
+TIMM = "timm, results/benchmark-infer-amp-nchw-pt210-cu121-rtx3090.csv"
+KERAS = "documentation of keras.applications"
+
+
+def _own(
+    name: str,
+    module: str,
+    preprocess: str,
+    min_size: int,
+    features: int,
+    stages: tuple[Stage, ...],
+    top: tuple[int, ...] = (),
+    published: Published | None = None,
+    assumed: str = "",
+) -> Backbone:
+    """The row of a network that screening.models.<module> describes in its BODIES."""
 
     def construct(**options: Any) -> Any:
         from screening.models.plain import base_of_body
@@ -107,48 +129,37 @@ def _plain(module: str, name: str) -> Callable[..., Any]:
         body = import_module(f"screening.models.{module}").BODIES[name]
         return base_of_body(body, name, **options)
 
-    return construct
-
-
-def _stages(*steps: tuple[str, str]) -> tuple[Stage, ...]:
-    return (*(Stage(name, after) for name, after in steps), Stage("whole", None))
-
-
-CHROMOSOMENET = "ChromosomeNet, Lin et al. 2022, Table 2"
-TORCHVISION = "torchvision 0.15, num_params"
-KERAS = "documentation of keras.applications"
+    return Backbone(
+        name, construct, preprocess, min_size, features, stages, top, published, False, assumed
+    )
 
 
 def _resnet(
     name: str, depths: tuple[int, int, int, int], features: int, published: Published
 ) -> Backbone:
-    steps = ((f"stage{n}", f"s{n - 1}b{depths[n - 2] - 1}_out") for n in (4, 3, 2))
-    return Backbone(
-        name,
-        _plain("residual", name),
-        "torch",
-        32,
-        features,
-        _stages(*steps),
-        (),
-        published,
-        imagenet=False,
+    return _own(
+        name, "residual", "torch", 32, features, _residual_stages(depths), published=published
     )
+
+
+def _residual_stages(
+    depths: tuple[int, int, int, int], *above: tuple[str, str]
+) -> tuple[Stage, ...]:
+    steps = ((f"stage{n}", f"s{n - 1}b{depths[n - 2] - 1}_out") for n in (4, 3, 2))
+    return _stages(*above, *steps)
 
 
 def _vit(name: str, patch: int, width: int, depth: int, published: Published) -> Backbone:
     steps = (("last", f"b{depth - 2}_out"), ("quarter", f"b{depth - depth // 4 - 1}_out"))
-    return Backbone(
-        name,
-        _plain("vit", name),
-        "tf",
-        2 * patch,
-        width,
-        _stages(*steps),
-        (),
-        published,
-        imagenet=False,
-    )
+    stages = _stages(*steps)
+    return _own(name, "vit", "tf", 2 * patch, width, stages, published=published)
+
+
+def _windowed(
+    name: str, depths: tuple[int, int, int, int], width: int, published: Published
+) -> Backbone:
+    module, stages = name.partition("_")[0], _residual_stages(depths)
+    return _own(name, module, "torch", 32, 8 * width, stages, published=published)
 
 
 _ROWS = (
@@ -204,24 +215,61 @@ _ROWS = (
     # Its 25.70 is the network with the 1,000 classes of ImageNet; with 24 it has 23.70.
     _resnet("res2net50", (3, 4, 6, 3), 2048, Published("25.70", 1000, CHROMOSOMENET)),
     _resnet("resnest50", (3, 4, 6, 3), 2048, Published("25.48", 24, CHROMOSOMENET)),
-    Backbone(
-        "alexnet", _plain("alexnet", "alexnet"), "caffe", 67, 256,
+    _own(
+        "alexnet", "alexnet", "caffe", 67, 256,
         _stages(("conv5", "conv4"), ("conv3", "pool2"), ("conv2", "pool1")), (4096, 4096),
         Published("60.965224", 1000, "Krizhevsky et al. 2012, two groups, as in Caffe", 227),
-        imagenet=False,
     ),
-    Backbone(
-        "anet_c6", _plain("alexnet", "anet_c6"), "caffe", 67, 256,
+    _own(
+        "anet_c6", "alexnet", "caffe", 67, 256,
         _stages(("conv6", "pool5"), ("conv5", "conv4"), ("conv3", "pool2")), (4096, 4096),
-        imagenet=False,
+        assumed="width of the sixth convolution: as the fifth",
     ),
     _vit("vit_lite8", 8, 256, 7, Published("3.74", 10, "ViT-Lite-7/8, Hassani et al. 2021", 32)),
     _vit("vit_ti16", 16, 192, 12, Published("5.717416", 1000, "DeiT-Ti, timm")),
     _vit("vit_s8", 8, 384, 12, Published("21.7", 0, "DINO ViT-S/8 without head, timm")),
     _vit("vit_l16", 16, 1024, 24, Published("304.326632", 1000, TORCHVISION)),
-    Backbone(
-        "compact", _plain("classifier", "compact"), "ink", 16, 192,
-        _stages(("s3", "s2b0_out"), ("s2", "s1b0_out"), ("s1", "s0b0_out")), imagenet=False,
+    # The ViT-L of Chang et al. (Table 1) has patches of 14 pixels.
+    _vit("vit_l14", 14, 1024, 24, Published("304.2", 1000, TIMM)),
+    _windowed("swin_s", (2, 2, 18, 2), 96, Published("49.606258", 1000, TORCHVISION)),
+    _windowed("swin_l", (2, 2, 18, 2), 192, Published("196.53", 1000, TIMM)),
+    _windowed("davit_s", (1, 1, 9, 1), 96, Published("49.7", 1000, "DaViT, Ding et al. 2022")),
+    _windowed("davit_l", (1, 1, 9, 1), 192, Published("196.81", 1000, TIMM)),
+    _own(
+        "sharma2017", "chromosome_cnns", "ink", 16, 256, _stages(("block4", "b3_pool")), (256, 128),
+        assumed="kernels 3×3, widths 32 to 256, dropout 0.25, dense layers of 256 and 128",
+    ),
+    _own(
+        "zhang2018", "chromosome_cnns", "ink", 16, 128, _stages(("block2", "b1_pool")), (256,),
+        assumed="widths 64 and 128, stride 2 of the 5×5 kernel, one dense layer of 256",
+    ),
+    _own(
+        "hu2019", "chromosome_cnns", "ink", 16, 128, _stages(("block3", "b2_pool")), (256,),
+        assumed="first kernel of a block 3×3, widths 32 to 128, dropout 0.25, a dense layer of 256",
+    ),
+    _own(
+        "chromenet2022", "chromosome_cnns", "ink", 16, 256, _stages(("block4", "b3_pool")), (256,),
+        assumed="four blocks of one convolution, widths 32 to 256, a dense layer of 256",
+    ),
+    _own(
+        "res_crann", "res_crann", "torch", 32, 128,
+        _residual_stages((3, 4, 6, 3), ("rows", "s4b2_out")),
+        assumed="128 recurrent units; a row's weight: a dense layer with tanh, softmax",
+    ),
+    _own(
+        "mixnet", "mixnet", "torch", 32, 512,
+        _residual_stages((3, 4, 23, 3), ("header", "s4b2_out")),
+        assumed="ResNeXt-101 32×8d; the nine layers of the head: fastai's, with 512 units",
+    ),
+    # Two networks side by side: no layer parts what is frozen from what is trained.
+    _own(
+        "varifocal", "varifocal", "torch", 32, 1024, _stages(),
+        assumed="in its manner only: two ResNet-18, a part of at least half the side that the loss "
+        "of the classes alone teaches to find; no polarity, no dispatch by two of a class",
+    ),
+    _own(
+        "compact", "classifier", "ink", 16, 192,
+        _stages(("s3", "s2b0_out"), ("s2", "s1b0_out"), ("s1", "s0b0_out")),
     ),
 )  # fmt: skip
 

@@ -27,21 +27,23 @@ def residual_network(
     expansion: int = 4,
     deep: bool = False,
     widths: Sequence[int] = WIDTHS,
+    prefix: str = "",
 ) -> keras.KerasTensor:
     """Return the last map (b, h/32, w/32, `expansion` · widths[-1]).
 
     `block` makes the residuals, `depths` of them in each stage. `deep`: three 3×3 convolutions as
-    stem and shortcuts that average before they convolve, as in ResNeSt.
+    stem and shortcuts that average before they convolve, as in ResNeSt. `prefix`: of the layers'
+    names, where a model has two of these.
     """
     if deep:
         for number, width in enumerate((widths[0] // 2, widths[0] // 2, widths[0])):
-            x = conv_norm(x, width, 3, f"stem{number}", strides=1 if number else 2)
+            x = conv_norm(x, width, 3, f"{prefix}stem{number}", strides=1 if number else 2)
     else:
-        x = conv_norm(x, widths[0], 7, "stem", strides=2)
-    x = layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+        x = conv_norm(x, widths[0], 7, f"{prefix}stem", strides=2)
+    x = layers.MaxPooling2D(3, 2, "same", name=f"{prefix}stem_pool")(x)
     for stage, (planes, depth) in enumerate(zip(widths, depths, strict=True), 1):
         for number in range(depth):
-            name, strides = f"s{stage}b{number}", 2 if stage > 1 and not number else 1
+            name, strides = f"{prefix}s{stage}b{number}", 2 if stage > 1 and not number else 1
             out = planes * expansion
             short = x
             if strides > 1 or x.shape[-1] != out:

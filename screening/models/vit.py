@@ -54,4 +54,5 @@ BODIES = {
     "vit_s8": partial(vision_transformer, patch=8, width=384, depth=12, heads=6),
     "vit_b16": partial(vision_transformer, patch=16, width=768, depth=12, heads=12),
     "vit_l16": partial(vision_transformer, patch=16, width=1024, depth=24, heads=16),
+    "vit_l14": partial(vision_transformer, patch=14, width=1024, depth=24, heads=16),
 }

@@ -39,7 +39,12 @@ class Attention:
         """Return uint8 (n, m, m), 255 where the network found most that speaks for abnormal in
         each picture, 0 where nothing does; `features` (n, m, m, c): its last map."""
         active = features.mean((1, 2)) @ self.kernel + self.bias > 0
-        weight = (active * self.pull) @ self.kernel.T
-        found = np.maximum(np.einsum("nyxc,nc->nyx", features, weight), 0)
-        most = np.maximum(found.max((1, 2), keepdims=True), 1e-12)
-        return np.round(255 * found / most).astype(np.uint8)
+        return brightest_at(features, (active * self.pull) @ self.kernel.T)
+
+
+def brightest_at(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return uint8 (n, m, m), 255 where the last map (n, m, m, c), its channels weighed by how much
+    each moves the score (n, c), speaks most for it, 0 where it does not."""
+    found = np.maximum(np.einsum("nyxc,nc->nyx", features, weights), 0)
+    most = np.maximum(found.max((1, 2), keepdims=True), 1e-12)
+    return np.round(255 * found / most).astype(np.uint8)

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from screening.classes import CHROMOSOMES
 from screening.models.network import EMBEDDING
 
 EMBEDDED = 1024
@@ -22,23 +21,15 @@ _FIRST_TEMPERATURE = 1 / 0.07
 """Where the learned factor begins; the paper does not say, this is CLIP's."""
 
 
-def contrastive_trainer(model: keras.Model, learning_rate: float) -> keras.Model:
-    """Return a compiled model that trains `model`'s weights: pictures (48, s, s, 1), two batches in
-    the order of the classes → (embeddings, class scores)."""
+def contrastive_trainer(model: keras.Model) -> tuple[keras.Model, list, list[float]]:
+    """Return a model that trains `model`'s weights, its losses and their weights: pictures
+    (2 c, s, s, 1), two batches in the order of the classes → (embeddings, class scores)."""
     unit = keras.layers.UnitNormalization(dtype="float32")(model.get_layer(EMBEDDING).output)
     scaled = Temperature(dtype="float32", name="scaled")(unit)
     trainer = keras.Model(model.input, (scaled, model.output), name=f"{model.name}_contrastive")
-    trainer.compile(
-        keras.optimizers.Adam(learning_rate),
-        [
-            contrastive_loss,
-            keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=_GAMMA, from_logits=True),
-        ],
-        # The scores' loss is the mean over both batches; the paper adds up the two.
-        loss_weights=[1.0, 2.0],
-        jit_compile=False,
-    )
-    return trainer
+    focal = keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=_GAMMA, from_logits=True)
+    # The scores' loss is the mean over both batches; the paper adds up the two.
+    return trainer, [contrastive_loss, focal], [1.0, 2.0]
 
 
 def contrastive_loss(_: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
@@ -58,21 +49,6 @@ def contrastive_loss(_: keras.KerasTensor, embeddings: keras.KerasTensor) -> ker
 def _focal_of_diagonal(similar: keras.KerasTensor) -> keras.KerasTensor:
     log_p = ops.diagonal(ops.log_softmax(similar, axis=-1))
     return -ops.mean((1 - ops.exp(log_p)) ** _GAMMA * log_p)
-
-
-def pairs_of_batches(labels: np.ndarray, steps: int, seed: int) -> np.ndarray:
-    """Return int64 (steps, 48): twice one picture of every class, two different ones where there
-    are more than one. ValueError when a class has none."""
-    rng = np.random.default_rng(seed)
-    columns = []
-    for name, chromosome in enumerate(CHROMOSOMES):
-        own = np.flatnonzero(labels == name)
-        if not len(own):
-            raise ValueError(f"no picture of class {chromosome}")
-        first = rng.integers(len(own), size=steps)
-        step = rng.integers(1, len(own), size=steps) if len(own) > 1 else 0
-        columns.append((own[first], own[(first + step) % len(own)]))
-    return np.stack([column[k] for k in (0, 1) for column in columns], axis=1)
 
 
 class Temperature(keras.layers.Layer):

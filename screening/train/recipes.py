@@ -1,14 +1,15 @@
-"""Published ways of training a 24-class network, each a switch for any network of the table.
+"""Published ways of training a classifier of single chromosomes, for any network of the table.
 
 `one-cycle` (ChromosomeNet, Lin et al. 2022): cross-entropy with smoothed labels on a one-cycle
-schedule. `contrastive` (Chang et al.): `train.contrastive`. Both stop when the validation loss has
-not fallen for `patience` epochs and take the best epoch's weights.
+schedule. `contrastive` (Chang et al.): `train.contrastive`. `siamese`, `triplet`, `centre`:
+`train.metric_heads`. `check-and-adjust` (ANet-c6): `train.check_and_adjust`. All but the last stop
+when the validation loss has not fallen for `patience` epochs and take the best epoch's weights.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,22 +18,36 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from screening.classes import CHROMOSOMES
 from screening.errors import ScreeningError
 from screening.models.network import build_network
-from screening.train.contrastive import EMBEDDED, contrastive_trainer, pairs_of_batches
+from screening.train.check_and_adjust import (
+    BatchAccuracy,
+    CheckAndAdjust,
+    EarlyBreak,
+    Level,
+)
+from screening.train.contrastive import EMBEDDED, contrastive_trainer
 from screening.train.durations import Tick, silent
+from screening.train.labelled import Labelled, balanced, paired_batches, shuffled_batches
+from screening.train.metric_heads import UNITS, metric_trainer
+from screening.train.recipe_kinds import (
+    CHECK_AND_ADJUST,
+    CONTRASTIVE,
+    METRIC_KINDS,
+    ONE_CYCLE,
+    PAIRED,
+)
 
-ONE_CYCLE, CONTRASTIVE = KINDS = ("one-cycle", "contrastive")
 _RISE, _START, _END = 0.3, 1 / 25, 4e-6
 """Share of the steps in which the rate rises, and its first and last value against the highest."""
-_PAPER = 255.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`epochs` at most; `batch` and `smoothing` for one-cycle, `steps` an epoch for contrastive;
-    `augment`: mirrored, turned and shifted a little, other contrast; `dtype`: Keras' policy."""
+    """`epochs` at most; `batch` and `smoothing` (one-cycle), or `steps` an epoch of paired kinds;
+    `augment`: light, cda or none; `balance`: smote or none; `early_break`: expected accuracy on
+    validation and in training; `levels`, checked every `check_every` steps; `dtype`: Keras' policy.
+    """
 
     kind: str
     epochs: int
@@ -41,19 +56,12 @@ class Recipe:
     smoothing: float = 0.1
     steps: int = 2000
     patience: int = 5
-    augment: bool = True
+    augment: str = "light"
+    balance: str = "none"
+    early_break: tuple[float, float] | None = None
+    levels: tuple[Level, ...] = (Level(0.0, 1.0, 0.0),)
+    check_every: int = 200
     dtype: str = "float32"
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Pictures uint8 (n, s, s), dark on white, and their classes 0…23 (n,)."""
-
-    pictures: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def fit_recipe(
@@ -65,93 +73,100 @@ def fit_recipe(
     weights: str | None = None,
     tick: Tick = silent,
 ) -> tuple[keras.Model, list[dict[str, float]]]:
-    """Return the trained network in float32, pictures (b, s, s, 1) → logits (b, 24), and a row for
-    each epoch (loss, validation loss and accuracy). ScreeningError when the loss is no number."""
-    keras.utils.set_random_seed(seed)
-    size = train.pictures.shape[1]
-    embedding = EMBEDDED if recipe.kind == CONTRASTIVE else 0
+    """Return the trained network in float32, pictures (b, s, s, 1) → logits (b, classes), and a
+    row for each epoch (loss, validation loss and accuracy). ScreeningError: the loss is no number.
+    """
     with _dtype(recipe.dtype):
-        model = build_network(network, size, embedding=embedding, weights=weights)
-        if recipe.kind == CONTRASTIVE:
-            trainer, data, steps = *_contrastive(model, train, recipe, seed), recipe.steps
-        else:
-            steps = math.ceil(len(train) / recipe.batch)
-            trainer, data = _one_cycle(model, train, recipe, steps, seed)
+        model = untrained(network, train, recipe, seed, weights)
+        if recipe.balance == "smote":
+            train = balanced(train, seed)
+        paired = recipe.kind in PAIRED
+        steps = recipe.steps if paired else math.ceil(len(train) / recipe.batch)
+        trainer = _trainer(model, recipe, steps)
+    if paired:
+        data = paired_batches(train, recipe.epochs * recipe.steps, recipe.augment, seed)
+    else:
+        data = shuffled_batches(train, recipe.batch, recipe.augment, seed)
+    if trainer is not model:  # two outputs, one label for both
+        data = data.map(lambda pictures, labels: (pictures, (labels, labels)))
     told = trainer.fit(
         data, epochs=recipe.epochs, steps_per_epoch=steps, shuffle=False, verbose=0,
-        callbacks=[
-            _Watching(model, validation, recipe.epochs, tick),
-            keras.callbacks.EarlyStopping(
-                "val_loss", mode="min", patience=recipe.patience, restore_best_weights=True
-            ),
-        ],
+        callbacks=_callbacks(model, validation, recipe, tick),
     )  # fmt: skip
     names = ("loss", "val_loss", "val_accuracy")
     columns = zip(*(told.history[name] for name in names), strict=True)
-    full = build_network(network, size, embedding=embedding)
+    full = untrained(network, train, recipe, seed)
     full.set_weights(model.get_weights())
     return full, [dict(zip(names, map(float, row), strict=True)) for row in columns]
 
 
+def untrained(
+    network: str, data: Labelled, recipe: Recipe, seed: int, weights: str | None = None
+) -> keras.Model:
+    """Return the network of a recipe as its training begins."""
+    keras.utils.set_random_seed(seed)
+    units = {CONTRASTIVE: EMBEDDED} | dict.fromkeys(METRIC_KINDS, UNITS)
+    return build_network(
+        network, data.pictures.shape[1], data.classes, embedding=units.get(recipe.kind, 0),
+        weights=weights,
+    )  # fmt: skip
+
+
 def predict(model: keras.Model, pictures: np.ndarray, batch: int = 128) -> np.ndarray:
-    """Return the probabilities float32 (n, 24) of pictures uint8 (n, s, s)."""
+    """Return the probabilities float32 (n, classes) of pictures uint8 (n, s, s)."""
     logits = model.predict(pictures[..., None].astype(np.float32), batch_size=batch, verbose=0)
     return np.asarray(tf.nn.softmax(logits), np.float32)
 
 
-def _one_cycle(
-    model: keras.Model, train: Labelled, recipe: Recipe, steps: int, seed: int
-) -> tuple[keras.Model, tf.data.Dataset]:
-    total = recipe.epochs * steps
-    warm = max(1, round(_RISE * total))
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate * _START, max(1, total - warm), alpha=_END,
-        warmup_target=recipe.learning_rate, warmup_steps=warm,
-    )  # fmt: skip
-    model.compile(
-        keras.optimizers.Adam(rate),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
+def _trainer(model: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
+    """The compiled model that trains `model`'s weights: itself, or one with another output."""
+    rate: Any = recipe.learning_rate
+    weights: list[float] | None = None
+    losses: Any
+    trainer = model
+    if recipe.kind == CONTRASTIVE:
+        trainer, losses, weights = contrastive_trainer(model)
+    elif recipe.kind in METRIC_KINDS:
+        trainer, losses, weights = metric_trainer(model, recipe.kind)
+    else:
+        smoothing = recipe.smoothing if recipe.kind == ONE_CYCLE else 0.0
+        losses = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    if recipe.kind == ONE_CYCLE:
+        total = recipe.epochs * steps
+        warm = max(1, round(_RISE * total))
+        rate = keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate * _START, max(1, total - warm), alpha=_END,
+            warmup_target=recipe.learning_rate, warmup_steps=warm,
+        )  # fmt: skip
+    scores = [BatchAccuracy()]
+    metrics: list = scores if trainer is model else [[], scores]
+    trainer.compile(
+        keras.optimizers.Adam(rate), losses, loss_weights=weights, metrics=metrics,
         jit_compile=False,
-    )
-    order = tf.data.Dataset.range(len(train)).shuffle(len(train), seed).batch(recipe.batch)
-    load = _loader(train, recipe.augment, seed)
-    return model, order.repeat().map(load).prefetch(4)
+    )  # fmt: skip
+    return trainer
 
 
-def _contrastive(
-    model: keras.Model, train: Labelled, recipe: Recipe, seed: int
-) -> tuple[keras.Model, tf.data.Dataset]:
-    trainer = contrastive_trainer(model, recipe.learning_rate)
-    indices = pairs_of_batches(train.labels, recipe.epochs * recipe.steps, seed)
-    load = _loader(train, recipe.augment, seed)
-
-    def both(index: tf.Tensor) -> tuple:
-        pictures, label = load(index)
-        return pictures, (label, label)
-
-    return trainer, tf.data.Dataset.from_tensor_slices(indices).repeat().map(both).prefetch(4)
-
-
-def _loader(data: Labelled, augment: bool, seed: int) -> Any:
-    """What turns indices (b,) into pictures float32 (b, s, s, 1) and one-hot labels (b, 24)."""
-    pictures = tf.constant(data.pictures)
-    labels = tf.constant(data.labels.astype(np.int32))
-    # Mapped one batch after another: the layers' random states then run in one order.
-    fill = {"fill_mode": "constant", "fill_value": _PAPER}
-    layers = [
-        keras.layers.RandomFlip("horizontal", seed=seed),
-        keras.layers.RandomRotation(10 / 360, seed=seed + 1, **fill),
-        keras.layers.RandomTranslation(0.04, 0.04, seed=seed + 2, **fill),
-        keras.layers.RandomContrast(0.3, seed=seed + 3),
-    ]
-
-    def load(index: tf.Tensor) -> tuple:
-        x = tf.cast(tf.gather(pictures, index), tf.float32)[..., None]
-        for layer in layers if augment else ():
-            x = layer(x, training=True)
-        return x, tf.one_hot(tf.gather(labels, index), len(CHROMOSOMES))
-
-    return load
+def _callbacks(
+    model: keras.Model, validation: Labelled, recipe: Recipe, tick: Tick
+) -> Sequence[keras.callbacks.Callback]:
+    made: list[keras.callbacks.Callback] = [_Watching(model, validation, recipe.epochs, tick)]
+    if recipe.early_break is not None:
+        made.append(EarlyBreak(*recipe.early_break))
+    if recipe.kind == CHECK_AND_ADJUST:
+        made.append(
+            CheckAndAdjust(
+                lambda: _validated(model, validation)[1],
+                recipe.levels, recipe.learning_rate, recipe.check_every,
+            )
+        )  # fmt: skip
+    else:
+        made.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss", mode="min", patience=recipe.patience, restore_best_weights=True
+            )
+        )
+    return made
 
 
 @contextmanager
@@ -162,6 +177,14 @@ def _dtype(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _validated(scores: keras.Model, held: Labelled) -> tuple[float, float]:
+    """Cross-entropy and accuracy."""
+    p = predict(scores, held.pictures)
+    own = p[np.arange(len(held)), held.labels]
+    loss = -np.log(np.maximum(own, 1e-7)).mean()
+    return float(loss), float(np.mean(p.argmax(1) == held.labels))
 
 
 class _Watching(keras.callbacks.Callback):
@@ -184,7 +207,4 @@ class _Watching(keras.callbacks.Callback):
             raise ScreeningError(
                 f"epoch {epoch + 1}: the loss is no number any more, the learning rate is too high"
             )
-        p = predict(self.scores, self.held.pictures)
-        own = p[np.arange(len(self.held)), self.held.labels]
-        logs["val_loss"] = float(-np.log(np.maximum(own, 1e-7)).mean())
-        logs["val_accuracy"] = float(np.mean(p.argmax(1) == self.held.labels))
+        logs["val_loss"], logs["val_accuracy"] = _validated(self.scores, self.held)
