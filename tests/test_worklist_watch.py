@@ -301,6 +301,6 @@ def test_the_arguments_of_a_run_are_those_of_screen() -> None:
         parser = argparse.ArgumentParser()
         module.add_arguments(parser)
         asked.append(set(parser._option_string_actions))
-    once = {"--resume", "--overwrite", "--shard", "--dicom", "--dicom-identified"}
+    once = {"--resume", "--overwrite", "--shard", "--cluster", "--dicom", "--dicom-identified"}
     assert asked[0] - asked[1] == once
     assert asked[1] - asked[0] == {"--every"}
