@@ -67,7 +67,7 @@ class _Pool:
 
     def __init__(self, look: Look, seconds: float, workers: int) -> None:
         threads = max(1, (os.cpu_count() or 1) // workers)
-        self._how = look, seconds, threads
+        self._how = pickle.dumps(look, pickle.HIGHEST_PROTOCOL), seconds, threads
         self._lock = threading.Lock()
         self._given_up: set[str] = set()
         # At once, so that the libraries load there while the networks load here.
@@ -104,13 +104,13 @@ class _Pool:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, look: Look, seconds: float, threads: int) -> None:
-        self.seconds, self.ready = seconds, False
+    def __init__(self, look: bytes, seconds: float, threads: int) -> None:
+        self._look, self.seconds, self.ready = look, seconds, False
         context = get_context("spawn")
         try:
             self.pipe, other = context.Pipe()
             self.process = context.Process(
-                target=_serve, args=(other, look, seconds, threads), daemon=True
+                target=_serve, args=(other, seconds, threads), daemon=True
             )
             with _signals_held():
                 self.process.start()
@@ -135,6 +135,10 @@ class _Worker:
     def _wait_for_libraries(self) -> None:
         try:
             self.ready = self.pipe.poll(_STARTED) and self.pipe.recv()
+            if self.ready:
+                # Not with the start: it is more than a pipe holds, and would wait there until the
+                # libraries are loaded.
+                self.pipe.send_bytes(self._look)
         except (EOFError, OSError):
             raise CannotIsolate(f"it ended with status {self.end()}") from None
         if not self.ready:
@@ -169,7 +173,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, look: Look, seconds: float, threads: int) -> None:
+def _serve(pipe: Connection, seconds: float, threads: int) -> None:
     """Look at one picture after the other, in a process of its own, until the pipe ends."""
     for number in _SIGNALS:  # the run decides when this ends
         signal.signal(number, signal.SIG_IGN)
@@ -177,6 +181,7 @@ def _serve(pipe: Connection, look: Look, seconds: float, threads: int) -> None:
     _limit_memory()
     with suppress(EOFError, OSError), open(os.devnull, "w") as nowhere:
         pipe.send(True)
+        look: Look = pickle.loads(pipe.recv_bytes())
         while True:
             found, blank = pipe.recv()
             faulthandler.dump_traceback_later(seconds + _ORPHAN, exit=True, file=nowhere)
