@@ -70,7 +70,7 @@ lock:
 	"$(PYTHON)" -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	for extra in cpu gpu; do build/lock/bin/uv pip compile pyproject.toml --universal \
-		--python-version 3.11 --extra $$extra --extra dicom-out --extra remote --extra cluster --extra test \
+		--python-version 3.11 --extra $$extra --extra dicom-out --extra remote --extra test \
 		--generate-hashes --no-header --quiet \
 		--output-file requirements/$$extra.txt >/dev/null || exit 1; done
 	build/lock/bin/uv pip compile --group docs --constraint requirements/cpu.txt --universal \
