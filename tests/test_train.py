@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from screening.errors import ScreeningError
 from screening.models import backbones
 from screening.models.backbones import Stage
 from screening.models.screener import HEAD_START, base_of, build_screener
@@ -22,7 +23,7 @@ from screening.train.chromosome_crops import Augmentation, CropBatches, render, 
 from screening.train.durations import silent
 from screening.train.head import HeadSettings, pictures_of, train_head
 from screening.train.pretrain import PretrainConfig, pretrain
-from screening.train.slots import SlotBatches, SlotConfig, shaded, train_on_slots
+from screening.train.slots import SlotBatches, SlotConfig, shaded, states_under, train_on_slots
 from shipped import locator
 from tiny_base import SIZE, TINY, tiny_pictures
 
@@ -164,7 +165,7 @@ def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):
 def test_slots_and_picture_are_taught_together(data):
     config = SlotConfig(batch=4, epochs=1)
     pictures = shaded(data, 64, seed=0)
-    images, targets, weights = SlotBatches(data, 64, config, 0, pictures, variant=1)[0]
+    images, targets, weights = SlotBatches(data, data.states(64), config, 0, pictures, 1)[0]
     assert images.shape == (4, 64, 64, 3) and 0 <= images.min() and images.max() <= 255
     assert targets["slots"].shape == weights["slots"].shape == (4, 2, 2)
     rows = np.array([2, 5])
@@ -194,6 +195,38 @@ def test_the_slot_stage_ends_the_same_after_a_kill_and_leaves_what_is_frozen(dat
     again = train_on_slots(begun, row, data, 64, tmp_path, config)
     for ours, theirs in zip(again.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_map_with_other_cells_has_the_truth_that_lies_under_their_middles():
+    states = np.arange(100, dtype=np.int8).reshape(1, 10, 10)
+    np.testing.assert_array_equal(states_under(states, 10), states)
+    np.testing.assert_array_equal(states_under(states, 5), states[:, 1::2, 1::2])
+    np.testing.assert_array_equal(states_under(states, 20), states.repeat(2, 1).repeat(2, 2))
+    inception = states_under(states, 8)[0]  # 320 px: 8 cells of 40 px
+    assert inception[0].tolist() == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert inception[:, 0].tolist() == [0, 10, 30, 40, 50, 60, 80, 90]
+
+
+def test_slots_are_taught_to_a_finer_map_and_refused_to_one_without_places(data, tmp_path):
+    def finer() -> keras.Model:
+        image = keras.Input((64, 64, 3), name="image")
+        x = keras.layers.Conv2D(4, 8, 8, name="first")(image)
+        x = keras.layers.Dropout(0.3, name=HEAD_START)(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return keras.Model(image, keras.layers.Dense(1, "sigmoid", name="p_abnormal")(x))
+
+    row = replace(TINY, stages=(Stage("whole", None),))
+    trained = train_on_slots(finer, row, data, 64, tmp_path / "fine", SlotConfig(batch=4))
+    assert trained.output_shape == [(None, 1), (None, 8, 8, 3)]
+
+    def placeless() -> keras.Model:
+        image = keras.Input((64, 64, 3), name="image")
+        x = keras.layers.Conv2D(4, 64, name="first")(image)
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Dropout(0.3, name=HEAD_START)(x))
+        return keras.Model(image, keras.layers.Dense(1, "sigmoid", name="p_abnormal")(x))
+
+    with pytest.raises(ScreeningError, match="1 x 1 cells for 64 px, which tells no places"):
+        train_on_slots(placeless, row, data, 64, tmp_path / "none", SlotConfig(batch=4))
 
 
 def test_the_head_alone_is_trained_and_a_killed_training_ends_the_same(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from screening.errors import ScreeningError
 from screening.models.backbones import Backbone
 from screening.models.screener import with_slots
 from screening.models.screener_outputs import PICTURE, SLOTS
@@ -27,6 +28,7 @@ from screening.train.durations import Tick, silent
 from screening.train.epochs import fit_epochs, write_history
 from screening.train.karyogram_set import PAPER, KaryogramSet
 
+_FEWEST = 2  # cells from side to side of the last map
 FROZEN = "frozen"
 """Folder of what the frozen part made of the pictures; only an unfinished training needs it."""
 
@@ -59,15 +61,16 @@ class SlotBatches(keras.utils.PyDataset):
     """One epoch: (what `source` gives of the pictures, float32 (b, …), targets of both outputs,
     sample weights of both).
 
-    The order depends on (seed, epoch) only; all pictures are shown in the shade `variant`.
+    The order depends on (seed, epoch) only; all pictures are shown in the shade `variant`. `states`
+    int8 (n, m, m): the truth of each cell of the base's last map.
     """
 
     def __init__(
-        self, data: KaryogramSet, size: int, config: SlotConfig, epoch: int, source: Source,
-        variant: int,
+        self, data: KaryogramSet, states: np.ndarray, config: SlotConfig, epoch: int,
+        source: Source, variant: int,
     ) -> None:  # fmt: skip
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
-        self.source, self.variant, self.states = source, variant, data.states(size)
+        self.source, self.variant, self.states = source, variant, states
         self.labels = data.labels.astype(np.float32)
         self.picture_weight = np.where(data.honest, 1.0, config.scrambled_weight)
         self.config = config
@@ -87,6 +90,13 @@ class SlotBatches(keras.utils.PyDataset):
         weights = np.where(states > 0, self.config.changed_weight, weights)
         targets = {PICTURE: self.labels[chosen], SLOTS: np.maximum(states, 0)}
         return shown, targets, {PICTURE: self.picture_weight[chosen], SLOTS: weights}
+
+
+def states_under(states: np.ndarray, side: int) -> np.ndarray:
+    """Return int8 (n, side, side): the states (n, m, m) under the middles of a coarser or finer
+    map's cells; bases do not all have one for each 32 pixels."""
+    at = ((np.arange(side) + 0.5) * states.shape[1] / side).astype(np.int64)
+    return states[:, at[:, None], at]
 
 
 def shaded(data: KaryogramSet, size: int, seed: int) -> Pictures:
@@ -117,11 +127,19 @@ def train_on_slots(
     `folder`.
 
     `row`: the screener's base in the table of bases.
-    ScreeningError for a depth of `config.unfreeze` that the base does not have.
+    ScreeningError for a depth of `config.unfreeze` that the base does not have, and for a base
+    whose last map has no places.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     screener, pictures = with_slots(new_screener()), shaded(data, size, config.seed)
+    side = screener.output[SLOTS].shape[1]
+    if side < _FEWEST:
+        raise ScreeningError(
+            f"slots: {row.name} ends in a map of {side} x {side} cells for {size} px, which tells "
+            f"no places: choose another base or a larger size ({_FEWEST} x {_FEWEST} at least)"
+        )
+    states = states_under(data.states(size), side)
     cut = unfreeze(screener, row, config.unfreeze, batch_norm=True)
     source: Source = pictures
     variants = config.epochs
@@ -143,7 +161,7 @@ def train_on_slots(
     )
     history = fit_epochs(
         model, config.epochs, folder,
-        lambda epoch: SlotBatches(data, size, config, epoch, source, 1 + epoch % variants),
+        lambda epoch: SlotBatches(data, states, config, epoch, source, 1 + epoch % variants),
         seed=config.seed, tick=tick,
     )  # fmt: skip
     write_history(folder, history)
