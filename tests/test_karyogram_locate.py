@@ -13,6 +13,8 @@ from screening.images.normalise import normalise
 from screening.images.read import read_image
 from screening.karyogram.locate import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.leaning import side_by_side
+from screening.karyogram.locate.masks import Piece
+from screening.karyogram.locate.printing import unlike_in_tone
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase
@@ -106,6 +108,35 @@ def test_a_tiny_marker_is_kept():
     marker = Chromosome(tiny, "mar", "drawn/marker")
     karyogram = page_of(PLAIN, 3, replace(cell, chromosomes=(*cell.chromosomes, marker)))
     assert_all_found(karyogram, least=0.5)
+
+
+def tones(spread: float, w: int = 20, h: int = 60, mean: float = 120.0) -> np.ndarray:
+    """A patch of ink whose tones vary by so much of their mean."""
+    rows = np.where(np.arange(h) // 4 % 2, 1 - spread, 1 + spread) * mean
+    return np.repeat(rows[:, None], w, 1)
+
+
+def unlike(*patches: np.ndarray, others: int = 30, spread: float = 0.25) -> list[bool]:
+    """Which of `patches` are unlike in tone among others of the same spread."""
+    paper = np.full((90, 40 * (others + len(patches))), 255, np.uint8)
+    pieces = []
+    for k, ink in enumerate([tones(spread)] * others + [*patches]):
+        h, w = ink.shape
+        paper[10 : 10 + h, 40 * k : 40 * k + w] = np.rint(255 - ink)
+        pieces.append(Piece(40 * k, 10, np.ones((h, w), bool)))
+    found = unlike_in_tone(paper, pieces, 20.0)
+    assert not found[:others].any()
+    return found[others:].tolist()
+
+
+def test_what_varies_far_less_or_more_in_tone_than_the_page_is_print():
+    assert unlike(tones(0.0), tones(0.07), tones(0.15), tones(0.6), tones(0.95)) == [
+        True, True, False, False, True,
+    ]  # fmt: skip
+    assert unlike(tones(0.0, 20, 30), tones(0.0, 33, 20)) == [False, True]  # a marker; an arrow
+    # In solid stain all are of one tone, and a page of few pieces does not tell what is usual.
+    assert unlike(tones(0.03), spread=0.04) == [False]
+    assert unlike(tones(0.0), others=15) == [False]
 
 
 def test_gains_and_losses_are_counted():

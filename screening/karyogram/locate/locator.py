@@ -12,7 +12,7 @@ from screening.karyogram.locate.arbiter import Arbiter
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.masks import Outlines, Piece, grown
 from screening.karyogram.locate.partition import AmbiguousPieces, Partition, partition
-from screening.karyogram.locate.printing import printed_pieces
+from screening.karyogram.locate.printing import printed_pieces, unlike_in_tone
 from screening.karyogram.locate.regions import Graph, drawn_in, regions
 from screening.karyogram.locate.rows import assign_rows, groups_of
 from screening.karyogram.locate.segments import (
@@ -162,12 +162,10 @@ class _Pieces:
 
     def located(self, other: tuple[tuple[int, int, int, int], ...]) -> Located:
         other = (*other, *self.drawn)
+        other += self._taken(unlike_in_tone(self.paper, list(self.pieces.values()), self.unit))
         boxes = np.array([(p.x, p.y, p.w, p.h) for p in self.pieces.values()], np.int64)
         ink = np.array([np.count_nonzero(p.mask) for p in self.pieces.values()])
-        written = printed_pieces(boxes.reshape(-1, 4), ink, other, self.unit)
-        for key in np.array(list(self.pieces))[written]:
-            piece = self.pieces.pop(int(key))
-            other = (*other, (piece.x, piece.y, piece.w, piece.h))
+        other += self._taken(printed_pieces(boxes.reshape(-1, 4), ink, other, self.unit))
         if not self.pieces:
             return Located((), (), 0, other, 0.0)
         keys = np.array(list(self.pieces))
@@ -185,6 +183,11 @@ class _Pieces:
         doubts = sorted((d for d in found if d is not None), key=lambda doubt: doubt.members)
         unit = float(np.median([each.width for each in made]))
         return Located(tuple(made), tuple(doubts), int(row.max()) + 1, other, unit)
+
+    def _taken(self, away: np.ndarray) -> tuple[tuple[int, int, int, int], ...]:
+        """The boxes of the pieces that are taken `away`, bool (n,)."""
+        keys = [key for key, gone in zip(self.pieces, away, strict=True) if gone]
+        return tuple((p.x, p.y, p.w, p.h) for p in map(self.pieces.pop, keys))
 
     def _doubt(
         self, each: AmbiguousPieces, place: dict[int, int], made: list[FoundChromosome]
