@@ -59,8 +59,8 @@ class Marks(Group):
     beside: Positive = 12.0
 
 
-class Leaning(Group):
-    """When a piece is two chromosomes of one class that lean on each other, which by shape alone
+class Touching(Group):
+    """When a piece is two chromosomes of one class that touch side by side, which by shape alone
     pass for one with open chromatids.
 
     `none`: probability of "not one chromosome" from which a piece is tried, 1: never; `wide`: how
@@ -90,7 +90,7 @@ class ChromosomeReading(Group):
     may be, at least and at most, that a piece is one chromosome when it judges a cutting.
     `not_one`: probability of none from which a piece does not set the scale of the lengths;
     `fewest_for_scale`: pieces whose classes may set it, by a factor within `rescale` (classes may
-    be wrong all in one direction). `leaning`: see there.
+    be wrong all in one direction). `touching`: see there.
     """
 
     tone: Positive = 1.0
@@ -102,7 +102,7 @@ class ChromosomeReading(Group):
     not_one: Probability = 0.5
     fewest_for_scale: Count = 16
     rescale: Between = (0.85, 1.18)
-    leaning: Leaning = Leaning()
+    touching: Touching = Touching()
 
 
 class BandReading(Group):

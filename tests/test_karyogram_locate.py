@@ -12,9 +12,9 @@ import pytest
 from screening.images.normalise import normalise
 from screening.images.read import read_image
 from screening.karyogram.locate import AmbiguousCut, FoundChromosome, Located
-from screening.karyogram.locate.leaning import side_by_side
 from screening.karyogram.locate.masks import Piece
 from screening.karyogram.locate.printing import unlike_in_tone
+from screening.karyogram.locate.touching import side_by_side
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase
@@ -277,7 +277,7 @@ def test_one_that_is_parted_leaves_the_doubts_about_others():
     assert page.parted({}).chromosomes == pieces and len(page.parted({}).doubts) == 2
 
 
-def leaning(gap: int, tone: int) -> tuple[FoundChromosome, np.ndarray]:
+def touching(gap: int, tone: int) -> tuple[FoundChromosome, np.ndarray]:
     """Two upright bars, 30 and 34 px high and 12 wide, `gap` px of grey `tone` between them; they
     stand at 9, 7 on the page."""
     paper = np.full((60, 60), 255, np.uint8)
@@ -291,7 +291,7 @@ def leaning(gap: int, tone: int) -> tuple[FoundChromosome, np.ndarray]:
 
 
 def test_two_that_lean_on_each_other_are_parted_where_it_is_lightest():
-    both, paper = leaning(2, 200)
+    both, paper = touching(2, 200)
     one, other = side_by_side(both, paper, 12.0)
     assert {one.x, one.x + one.w} <= {9, 21, 22, 23} and other.x + other.w == 35
     assert (one.row, one.group, other.row, other.group) == (2, 5, 2, 5)
@@ -301,7 +301,7 @@ def test_two_that_lean_on_each_other_are_parted_where_it_is_lightest():
 
 
 def test_the_way_between_two_may_bend():
-    both, paper = leaning(2, 200)
+    both, paper = touching(2, 200)
     way = both.x + 12 + np.rint(4 * np.sin(np.arange(34) / 6)).astype(int)
     paper[7:41, 9:35][both.mask] = 90
     paper[np.arange(7, 41), way] = 230
@@ -316,7 +316,7 @@ def test_there_is_not_always_a_way_between_two():
     slender = FoundChromosome(0, 0, 2, 30, np.ones((30, 2), bool), np.zeros((2, 2)), 30.0, 2.0)
     assert side_by_side(slender, np.zeros((40, 40), np.uint8), 2.0) is None
     # On the left of the light line nothing but scraps.
-    both, paper = leaning(0, 90)
+    both, paper = touching(0, 90)
     paper[7:41, 9:33] = 90
     paper[7:41, 21] = 240
     mask = np.ones((34, 24), bool)

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
-from screening.page_settings import ChromosomeReading, Leaning
+from screening.page_settings import ChromosomeReading, Touching
 from screening.predict import chromosomes
 from screening.predict.chromosomes import ChromosomeClassifier
 
@@ -214,10 +214,10 @@ def two_of(one: float, other: float, alike: bool = True) -> np.ndarray:
     ],
 )
 def test_a_piece_is_two_when_both_halves_are_one_chromosome_of_a_class(whole, halves, two):
-    assert chromosomes._are_two(chances(whole)[0], halves, LEANING) is two
+    assert chromosomes._are_two(chances(whole)[0], halves, TOUCHING) is two
 
 
-LEANING = Leaning(none=0.2)
+TOUCHING = Touching(none=0.2)
 
 
 class Halved:
@@ -259,7 +259,7 @@ def row_of_bars(widths: tuple[int, ...]) -> tuple[Located, np.ndarray]:
 def reader_of_halves(**how: object) -> ChromosomeClassifier:
     reader = object.__new__(ChromosomeClassifier)
     reader.temperature, reader.passes = 1.0, 1
-    reader.how = HOW.model_copy(update={"wide": 9.0, "leaning": LEANING, **how})
+    reader.how = HOW.model_copy(update={"wide": 9.0, "touching": TOUCHING, **how})
     reader._network = Halved()
     return reader
 
@@ -276,10 +276,10 @@ def test_two_that_lean_on_each_other_are_read_apart():
 @pytest.mark.parametrize(
     "how",
     [
-        {"leaning": Leaning()},
-        {"leaning": Leaning(none=0.2, wide=2.5)},
-        {"leaning": Leaning(none=0.2, across=2.5)},
-        {"leaning": Leaning(none=0.2, gain=9.0)},
+        {"touching": Touching()},
+        {"touching": Touching(none=0.2, wide=2.5)},
+        {"touching": Touching(none=0.2, across=2.5)},
+        {"touching": Touching(none=0.2, gain=9.0)},
     ],
 )
 def test_what_may_not_be_two_stays_one(how):

@@ -402,7 +402,7 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
         for alike in (0.0, 0.4, 1.0):
             said[1:, 3] = 1 - said[1:, 24]
             said[2, [3, 4]] = (1 - said[2, 24]) * np.array([alike, 1 - alike])
-            yield module._are_two(said[0], said[1:], how.leaning)
+            yield module._are_two(said[0], said[1:], how.touching)
     for width, none in ((12, 0.999), (14, 0.999), (18, 0.999), (30, 1.0), (30, 0.3)):
         mask = np.ones((40, width), bool)
         pair = FoundChromosome.of(mask, 5, 5, 10.0)
@@ -410,7 +410,7 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
         p = np.full((1, 25), 1 - none)
         p[0, 24] = none
         two = module._perhaps_two(
-            Located((pair,), (), 1, (), 10.0), paper, p, {id(pair): 0}, how.leaning
+            Located((pair,), (), 1, (), 10.0), paper, p, {id(pair): 0}, how.touching
         )
         yield len(two)
     for own, other in ((0.995, 0.5), (0.5, 0.97), (0.001, 0.003), (0.03, 0.01), (0.999, 0.985)):

@@ -4,8 +4,8 @@ The convolutions see every piece once; the head, where the dropout is, sees it w
 length and repeats (Gal & Ghahramani 2016). The chromosomes of a whole cell are seen together, so
 that the network can adapt to the laboratory's look (`predict.adapt`), and a pass draws one network
 for all of them: the same masks. On a whole karyogram the classifier also chooses between the
-cuttings that `karyogram.locate` holds possible and parts what looks like two chromosomes that lean
-on each other; the scale of the lengths is taken again from the pieces that turn out to be
+cuttings that `karyogram.locate` holds possible and parts what looks like two chromosomes that touch
+side by side; the scale of the lengths is taken again from the pieces that turn out to be
 chromosomes.
 """
 
@@ -28,9 +28,9 @@ from screening.karyogram.crops import (
     toned,
 )
 from screening.karyogram.locate import FoundChromosome, Located
-from screening.karyogram.locate.leaning import side_by_side
+from screening.karyogram.locate.touching import side_by_side
 from screening.models.length_features import length_features
-from screening.page_settings import ChromosomeReading, Leaning
+from screening.page_settings import ChromosomeReading, Touching
 from screening.predict.networks import Engine
 
 PART = "classifier"
@@ -137,7 +137,7 @@ class ChromosomeClassifier:
         seen = self._seen(crops, count, scale)
         choices, rows = _choose(located, seen.p, count, self.how)
         chosen = located.replaced(choices)
-        tried = _perhaps_two(chosen, paper, seen.p, rows, self.how.leaning)
+        tried = _perhaps_two(chosen, paper, seen.p, rows, self.how.touching)
         if tried:
             halves = [half for two in tried.values() for half in two]
             more = standardised([half.crop(paper) for half in halves])
@@ -150,7 +150,7 @@ class ChromosomeClassifier:
                     i: two
                     for i, two in tried.items()
                     if _are_two(seen.p[rows[id(chosen.chromosomes[i])]],
-                                seen.p[[rows[id(half)] for half in two]], self.how.leaning)
+                                seen.p[[rows[id(half)] for half in two]], self.how.touching)
                 }
             )  # fmt: skip
         seen = seen.at(np.array([rows[id(piece)] for piece in chosen.chromosomes], np.int64))
@@ -249,7 +249,7 @@ def _choose(
 
 
 def _perhaps_two(
-    chosen: Located, paper: np.ndarray, p: np.ndarray, rows: Mapping[int, int], how: Leaning
+    chosen: Located, paper: np.ndarray, p: np.ndarray, rows: Mapping[int, int], how: Touching
 ) -> dict[int, tuple[FoundChromosome, FoundChromosome]]:
     """The halves of each chromosome that may be two; `rows`: the row of `p` of each by its id."""
     unit = chosen.chromosome_width
@@ -264,7 +264,7 @@ def _perhaps_two(
     return found
 
 
-def _are_two(whole: np.ndarray, halves: np.ndarray, how: Leaning) -> bool:
+def _are_two(whole: np.ndarray, halves: np.ndarray, how: Touching) -> bool:
     """Whether a piece (25,) is rather its halves (2, 25): both one chromosome, of one class."""
     none = np.clip(np.vstack([whole, halves])[:, NOT_A_CHROMOSOME_INDEX], 0, 1 - 1e-3)
     gain = np.log1p(-none[1:]).sum() - np.log1p(-none[0])

@@ -4,7 +4,7 @@
 network), `regions` (ink that is surely one chromosome's, and where regions touch), `arbiter`
 (whether two regions are one chromosome), `partition` (regions joined to chromosomes, and the
 alternatives), `masks` (outlines at the page's resolution), `rows` (reading order), `axis` (medial
-line), `leaning` (two that lean on each other parted, where the classifier asks), `found` (the
+line), `touching` (two side by side parted, where the classifier asks), `found` (the
 types).
 """
 

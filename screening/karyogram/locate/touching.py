@@ -1,6 +1,6 @@
 """A piece parted into two that stand side by side: along the lightest way from its top to its foot.
 
-Two small chromosomes that lean on each other look, by shape alone, like one whose chromatids have
+Two small chromosomes that touch look, by shape alone, like one whose chromatids have
 opened; the regions of ink are then joined beyond doubt. What the halves look like tells.
 """
 
