@@ -61,6 +61,39 @@ def chromosomes_of(change: str) -> list[str]:
     return names
 
 
+_BEGINS = r"\d{2}\s?[,.]\s?[XY]{1,6}(?!\w)"
+_CHANGE = rf"\s?,\s?(?!{_BEGINS})[^\s,/\[]*[\d(+-][^\s,/\[]*"
+_PRINTED = re.compile(rf"(?<![\w-])({_BEGINS})((?:{_CHANGE})*)", re.IGNORECASE)
+
+
+def karyotypes_in(text: str) -> tuple[str, ...]:
+    """Return the karyotypes that stand in free text, as "47,XY,+21" in "Result: 47, XY, +21 (GTG)":
+    number, sex chromosomes and what follows them, without blanks; those of a mosaic one by one.
+
+    Nothing is checked but the form, so that a wrong one is found as well.
+    """
+    found = []
+    for begins, rest in _PRINTED.findall(text):
+        number, sex = re.split(r"\s?[,.]\s?", begins)
+        changes = [part.strip(" .") for part in rest.split(",")[1:]]
+        found.append(",".join([number, sex.upper(), *changes]))
+    return tuple(dict.fromkeys(found))
+
+
+_VARIANT = re.compile(r"\w{1,2}[pq](?:h|s|stk|cenh)[+-]+|inv\(9\)\(p1[12]q1[23]\)")
+"""Heteromorphisms, which are named and mean nothing (ISCN 2024, chapter on normal variants)."""
+
+
+def say_the_same(first: str, second: str) -> bool:
+    """Return whether two karyotypes name the same changes, in whatever order; normal variants such
+    as 9qh+ are none."""
+    own, other = (
+        sorted(part for part in text.split(",") if not _VARIANT.fullmatch(part))
+        for text in (first, second)
+    )
+    return own == other
+
+
 def problem_of(text: str) -> str:
     """Return in words what is wrong with the ISCN karyotype `text`, "" when it follows the grammar.
 

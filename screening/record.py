@@ -219,6 +219,7 @@ class Picture:
     each pass, float32 (passes,), None unless scored; `thumbnail`: JPEG, may be empty; `reading`:
     None where the chromosomes were not read one by one. Of the witnesses: `features` for the
     fusion, `doubts`, each of which keeps the picture from low priority, and `notes`, which do not.
+    `printed`: karyotypes that stand on the picture in print (empty: none, or nobody looked).
     `crops`: (caption, JPEG) of chromosomes to look at, `pairs`: of homologs that differ, in the
     order of `Structure.pairs`; `heat`, `changed`: PNGs to lay over the thumbnail, where the
     network of the whole picture looked, and which positions it takes for changed (empty: unknown).
@@ -238,6 +239,7 @@ class Picture:
     features: Mapping[str, Feature] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
     crops: tuple[tuple[str, bytes], ...] = ()
     pairs: tuple[tuple[str, bytes], ...] = ()
     heat: bytes = b""
@@ -281,6 +283,7 @@ class Picture:
                 "that wrote them"
             )
         reading, p = kept["reading"], kept["p"]
+        kept.setdefault("printed", ())  # records from before there were any
         checked = {name: _checked(kind, kept[name]) for name, kind in _KINDS.items()}
         return Picture(**kept | checked | {
             "p": None if p is None else np.asarray(_checked(tuple[float, ...], p), np.float32),
@@ -318,7 +321,7 @@ class Case:
 _KINDS: dict[str, Any] = {
     "image": str, "case": str, "sha256": str, "status": str, "reason": str, "objects": int | None,
     "warnings": tuple[str, ...], "doubts": tuple[str, ...], "notes": tuple[str, ...],
-    "features": dict[str, Feature],
+    "printed": tuple[str, ...], "features": dict[str, Feature],
 }  # fmt: skip
 """What the plain fields of a kept picture must be."""
 

@@ -322,7 +322,8 @@ def rejected(objects: int) -> str:
 
 def too_rejected(objects: int) -> str:
     """Return how many objects were left out, too many for low priority."""
-    return f"{counted(objects, 'object')} {_do(objects)} not look like one chromosome"
+    verb = "does" if objects == 1 else "do"
+    return f"{counted(objects, 'object')} {verb} not look like one chromosome"
 
 
 def misplaced(name: str, position: str) -> str:
@@ -348,7 +349,12 @@ def karyotype(changes: Sequence[str], iscn: str, p: float) -> str:
     return f"{', '.join(changes)}: {iscn} with {stated(p)} by the chromosomes"
 
 
-# Cases.
+def printed_differs(printed: Sequence[str], iscn: str) -> str:
+    """Return that another karyotype is printed on the picture than was read."""
+    return f"printed on the picture is {' / '.join(printed)}, its chromosomes read as {iscn}"
+
+
+# Cases and the page.
 
 
 def case_summary(judged: int, abnormal: int, unread: int) -> str:
@@ -358,9 +364,6 @@ def case_summary(judged: int, abnormal: int, unread: int) -> str:
     verb = "looks" if abnormal == 1 else "look"
     said = f"{abnormal} of {counted(judged, 'cell')} {verb} abnormal"
     return said + (f", {unread} more could not be judged" if unread else "")
-
-
-# The page.
 
 
 def spread(mean: float, std: float, passes: int) -> str:
@@ -387,10 +390,6 @@ def _listed(names: Sequence[str]) -> str:
 
 def _odds(value: float) -> str:
     return "0" if abs(value) < 0.05 else f"{value:+.1f}"
-
-
-def _do(n: int) -> str:
-    return "does" if n == 1 else "do"
 
 
 def _probable(p: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 from iscn_authenticator import validate_karyotype
 
 from screening.classes import AUTOSOMES, CHROMOSOMES, RELATIVE_LENGTH, class_index
-from screening.iscn import karyotype
+from screening.iscn import karyotype, karyotypes_in, say_the_same
 
 TWO = dict.fromkeys(AUTOSOMES, 2)
 
@@ -51,3 +51,28 @@ def test_classes_are_the_24_in_order():
     assert sum(RELATIVE_LENGTH[name] for name in AUTOSOMES) == pytest.approx(100, abs=1)
     with pytest.raises(ValueError, match="received 'Z'"):
         class_index("Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Result: 47, XY, +21 (GTG)", ["47,XY,+21"]),
+        ("Case: 19-8911\n46,XX\nPage 2", ["46,XX"]),
+        ("46,xy, t(9;22)(q34;q11.2).", ["46,XY,t(9;22)(q34;q11.2)"]),
+        ("46.XY", ["46,XY"]),  # how a comma of a small picture is read
+        ("mos 47,XX,+21[5]/46,XX[15]", ["47,XX,+21", "46,XX"]),
+        ("46,XX 46,XX", ["46,XX"]),
+        ("46,XX, normal female, 47,XX,+mar", ["46,XX", "47,XX,+mar"]),
+        ("Metaphase 46 x1000, 06.08.2001, 1246,XX, 46,XN, 46,XYlophone, slide 2-46,XX", []),
+    ],
+)
+def test_karyotypes_are_found_in_what_a_laboratory_prints(text, found):
+    assert list(karyotypes_in(text)) == found
+
+
+def test_karyotypes_say_the_same_in_any_order_and_with_normal_variants():
+    assert say_the_same("48,XX,+18,+21", "48,XX,+21,+18")
+    assert say_the_same("46,XY,9qh+,21pstk+,inv(9)(p12q13)", "46,XY")
+    assert not say_the_same("46,XX", "46,XY")
+    assert not say_the_same("46,XX,t(9;22)(q34;q11.2)", "46,XX")
+    assert not say_the_same("46,XX,inv(9)(p24q22)", "46,XX")

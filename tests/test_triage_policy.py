@@ -100,3 +100,21 @@ def test_min_confidence_takes_its_ends():
     for least in (0.499, 1.001, float("nan")):
         with pytest.raises(ValueError, match="min_confidence"):
             Policy(least)
+
+
+@pytest.mark.parametrize("votes", [0, 5, 10])
+def test_a_printed_result_that_contradicts_is_told_and_decides_nothing(votes):
+    told = "printed on the picture is {}, its chromosomes read as 46,XY"
+    for printed, said in (
+        ((), ()), (("46,XY",), ()), (("46,XY,9qh+",), ()), (("46,XY", "47,XY,+21"), ()),
+        (("47,XY,+21",), (told.format("47,XY,+21"),)),
+        (("46,XY,t(9;22)(q34;q11.2)",), (told.format("46,XY,t(9;22)(q34;q11.2)"),)),
+        (("47,XXY", "46,XX"), (told.format("47,XXY / 46,XX"),)),
+    ):  # fmt: skip
+        got = decided(votes, reading=reading(iscn="46,XY"), printed=printed)
+        bare = decided(votes, reading=reading(iscn="46,XY"))
+        assert got.reasons == (bare.reasons[0], *said, *bare.reasons[1:])
+        assert (got.route, got.votes, got.confidence) == (bare.route, bare.votes, bare.confidence)
+    unsure = decided(votes, reading=reading(iscn=""), printed=("47,XY,+21",))
+    assert not any("printed" in reason for reason in unsure.reasons)
+    assert not any("printed" in r for r in decided(votes, printed=("47,XY,+21",)).reasons)

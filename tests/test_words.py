@@ -111,6 +111,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "misplaced": [("21", "22")],
     "stray": [("21", "X")],
     "too_misplaced": [(n,) for n in COUNTS],
+    "printed_differs": [(("47,XX,+21",), "46,XX"), (("47,XY,+8", "46,XY"), "45,X")],
     "karyotype": itertools.product((("+21",), ("-X", "+8")), ("47,XX,+21",), PROBABILITIES),
     "spread": [(p, min(p, 0.5), n) for p in PROBABILITIES for n in COUNTS],
     "left_out": [("2 (2 .csv), such as a.csv",)],

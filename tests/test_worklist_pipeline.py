@@ -68,6 +68,18 @@ def test_a_good_picture_becomes_a_tensor_with_all_that_later_stages_need(path):
     assert picture.to_dict() == expected.to_dict()
 
 
+def test_what_is_printed_is_read_when_asked_for_and_changes_nothing_else(path, monkeypatch):
+    plain = prepare(path)
+    monkeypatch.setattr(pipeline, "lettering", lambda grey: ("Dr. Meyer", "Result: 47, XX,+21"))
+    assert prepare(path).picture.to_dict() == plain.picture.to_dict()
+    found = PictureFile("a.png", path, "case 7")
+    look = pipeline.Looking(SIZE, None, printed=True)  # type: ignore
+    prepared = pipeline.prepare(found, look, {})
+    assert prepared.picture.printed == ("47,XX,+21",)
+    assert replace(prepared.picture, printed=()).to_dict() == plain.picture.to_dict()
+    assert np.array_equal(prepared.tensor, plain.tensor)
+
+
 def test_a_refused_picture_keeps_what_the_gate_says_and_goes_no_further(path, monkeypatch):
     quality = Quality(False, "upside down", 31, ("blurred",))
     monkeypatch.setattr(pipeline, "inspect", lambda page, locator: Inspection(quality, FOUND))

@@ -99,6 +99,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="a picture whose chromosomes are not found by then fails, the others go on; 0: "
         "none, and what crashes a decoder ends the run (%(default)g)",
     )
+    parser.add_argument(
+        "--printed",
+        action="store_true",
+        help="also read what is written on each picture, and tell where a karyotype printed there "
+        "is another than the one read; it changes no route (needs the extra ocr)",
+    )
     add_language(parser, "report.html")
     add_pass_arguments(parser)
 
@@ -137,6 +143,7 @@ def prepared(
     wrong values or an unusable bundle."""
     limit = f"--time-limit expects 1 to 86400 seconds, or 0, received {args.time_limit:g}"
     check_passes(args, *([] if args.time_limit == 0 or 1 <= args.time_limit <= 86_400 else [limit]))
+    from screening.images.lettering import check_installed
     from screening.karyogram.locate import Locator
     from screening.triage.rule import Rule
     from screening.worklist.reader import reader_of
@@ -144,6 +151,8 @@ def prepared(
     from screening.worklist.scorer import BundleScorer
     from screening.worklist.shard import Shard
 
+    if args.printed:
+        check_installed()
     shard = Shard.of(args.shard) if args.shard is not None else None
     bundle = chosen_bundle(args.bundle)
     scorer = BundleScorer(bundle, args.passes, args.seed, args.device, args.batch_size, args.engine)
@@ -166,6 +175,7 @@ def prepared(
         save_chromosomes=args.save_chromosomes,
         shard=shard,
         time_limit=args.time_limit,
+        printed=args.printed,
         cluster=args.cluster or "",
         published=args.out if isinstance(args.out, RemoteFolder) else None,
     )
@@ -202,7 +212,7 @@ def _crew(
 
     recipe = Recipe.of(
         scorer.bundle, settings.folder, passes=args.passes, seed=args.seed, engine=args.engine,
-        batch_size=args.batch_size, time_limit=args.time_limit,
+        batch_size=args.batch_size, time_limit=args.time_limit, printed=args.printed,
     )  # fmt: skip
     return cluster(args.cluster, recipe, args.workers)
 

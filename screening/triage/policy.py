@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from screening import words
 from screening.bundle_schema import Scope
 from screening.classes import ABNORMAL, FLAG, LABELLED, LOW_PRIORITY, NORMAL, OK, REVIEW, STATUSES
+from screening.iscn import say_the_same
 from screening.record import Picture, Verdict
 
 
@@ -88,7 +89,12 @@ def decide(
         prediction=ABNORMAL if abnormal else NORMAL,
         votes=won,
         confidence=won,
-        reasons=(_said(votes, policy, abnormal, sure, bool(against)), *picture.notes, *against),
+        reasons=(
+            _said(votes, policy, abnormal, sure, bool(against)),
+            *picture.notes,
+            *_against_print(picture),
+            *against,
+        ),
         p_abnormal=votes.mean,
         p_std=votes.std,
     )
@@ -100,6 +106,16 @@ def _count_doubt(objects: int | None, expected: int | None) -> list[str]:
     if objects is None:
         return [words.NOT_COUNTED]
     return [words.objects_counted(objects, expected)]
+
+
+def _against_print(picture: Picture) -> list[str]:
+    """What is told, and decides nothing: that another karyotype is printed on the picture."""
+    read = picture.reading.iscn if picture.reading is not None else ""
+    if not read or not picture.printed:
+        return []
+    if any(say_the_same(read, each) for each in picture.printed):
+        return []
+    return [words.printed_differs(picture.printed, read)]
 
 
 def _said(votes: Votes, policy: Policy, abnormal: bool, sure: bool, doubted: bool) -> str:

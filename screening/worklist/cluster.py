@@ -77,6 +77,7 @@ class Recipe:
     engine: str
     batch_size: int
     time_limit: float
+    printed: bool = False
     workers: int = 1
     version: str = __version__
 
@@ -109,7 +110,7 @@ class Recipe:
             raise ClusterError(f"{here} received another bundle than the one of this run")
         options = (self.passes, self.seed, "cpu")
         scorer = BundleScorer(bundle, *options, self.batch_size, self.engine)
-        looking = Looking(scorer.size, Locator.of(bundle), scorer.view)
+        looking = Looking(scorer.size, Locator.of(bundle), scorer.view, self.printed)
         look = scope.enter_context(isolated(looking, self.time_limit, self.workers))
         reader = reader_of(bundle, *options, self.engine)
         return Kit(scorer, reader, look, self.batch_size, self.workers)

@@ -22,9 +22,11 @@ from scipy.special import expit
 
 from screening.classes import FAILED, OK, REJECTED
 from screening.errors import ScreeningError
+from screening.images.lettering import lettering
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.images.read import read_image
+from screening.iscn import karyotypes_in
 from screening.karyogram.compact import compact
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
@@ -125,15 +127,19 @@ Look = Callable[[PictureFile, Picture], Prepared]
 
 @dataclass(frozen=True)
 class Looking:
-    """The usual `Look`, in this process: for a model of `size` px that sees the `view`."""
+    """The usual `Look`, in this process: for a model of `size` px that sees the `view`. `printed`:
+    karyotypes that stand on the picture are looked for too."""
 
     size: int
     locator: Locator
     view: str = PLAIN
+    printed: bool = False
 
     def __call__(self, found: PictureFile, blank: Picture) -> Prepared:
         """Return the picture of the file; raises what reading it raises."""
         grey = read_image(found.path, frame=found.frame)
+        if self.printed:
+            blank = replace(blank, printed=karyotypes_in("\n".join(lettering(grey))))
         return inspected(grey, blank, self.size, self.locator, self.view)
 
 

@@ -45,7 +45,8 @@ class Settings:
     `save_chromosomes`: each is saved as a file, see `worklist.chromosome_files`; `info`: the
     bundle's certificate and calibration are taken from it (None: it has none); `shard`: only the
     cases of this part are screened (None: all); `time_limit`: seconds for finding the chromosomes
-    of a picture, see `worklist.isolated` (0: none); `published`: where `out` is brought
+    of a picture, see `worklist.isolated` (0: none); `printed`: karyotypes that stand on a picture
+    are looked for; `published`: where `out` is brought
     afterwards; `cluster`: the address of those who score, "" for this machine."""
 
     folder: Path | RemoteFolder
@@ -66,6 +67,7 @@ class Settings:
     info: BundleInfo | None = None
     shard: Shard | None = None
     time_limit: float = 0.0
+    printed: bool = False
     published: RemoteFolder | None = None
     cluster: str = ""
 
@@ -186,7 +188,8 @@ def looking(
     """Return what looks at the pictures of a run, for as long as it is entered; of no more than so
     many `pictures`."""
     workers = settings.workers if pictures is None else min(settings.workers, pictures)
-    return isolated(Looking(scorer.size, locator, scorer.view), settings.time_limit, workers)
+    look = Looking(scorer.size, locator, scorer.view, settings.printed)
+    return isolated(look, settings.time_limit, workers)
 
 
 def broken_off(count: int, images: int) -> str:
@@ -289,6 +292,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "save_chromosomes": settings.save_chromosomes,
         "shard": str(settings.shard) if settings.shard is not None else "",
         "time_limit": settings.time_limit,
+        "printed": settings.printed,
         "cluster": settings.cluster,
     }
 
