@@ -38,6 +38,7 @@ STEPS = (
     Step("guarantee", "measure_guarantee.py"),
     Step("fused", "measure_fused.py", pages=True),
     Step("structural_pages", "measure_structural_pages.py", pages=True),
+    Step("straightening", "measure_straightening.py", data=True, long=True),
     Step("structure", "measure_structure.py", data=True),
     Step("odd_structure", "measure_odd_structure.py", data=True),
     Step("singles", "measure_singles.py", data=True),
