@@ -20,7 +20,7 @@ demo: $(STAMP)  ## screen the embedded karyograms with the shipped bundle
 	$(BIN)/screening screen $(DEMO) --out "$(CURDIR)/out/demo" --overwrite || [ $$? -eq 3 ]
 
 test: $(STAMP)  ## everything but the slow tests
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 slow: $(STAMP)  ## the slow tests only; that there are none (status 5) is no failure
 	$(BIN)/python -m pytest -q -m slow --durations=10 || [ $$? -eq 5 ]
@@ -70,7 +70,8 @@ lock:
 	"$(PYTHON)" -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	for extra in cpu gpu; do build/lock/bin/uv pip compile pyproject.toml --universal \
-		--python-version 3.11 --extra $$extra --extra dicom-out --extra remote --extra test \
+		--python-version 3.11 --extra $$extra --extra dicom-out --extra remote --extra ocr \
+		--extra test \
 		--generate-hashes --no-header --quiet \
 		--output-file requirements/$$extra.txt >/dev/null || exit 1; done
 	build/lock/bin/uv pip compile --group docs --constraint requirements/cpu.txt --universal \
