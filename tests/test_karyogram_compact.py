@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,8 +14,9 @@ from screening.errors import ScreeningError
 from screening.images.normalise import letterbox
 from screening.images.page import Page
 from screening.karyogram.compact import CompactView, compact, compact_of, upright
+from screening.karyogram.crops import outline_of, standardised
 from screening.karyogram.gate import inspect
-from screening.karyogram.locate import FoundChromosome, Located
+from screening.karyogram.locate import FoundChromosome, Located, found
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.style import Style, clinical_style
@@ -113,11 +115,30 @@ def bar() -> np.ndarray:
     return np.pad(located.chromosomes[0].crop(paper), 8, constant_values=255)
 
 
+def stood(crop: np.ndarray) -> np.ndarray:
+    return upright(crop, outline_of(crop))
+
+
+def test_an_outline_is_made_once_for_both_networks_and_travels_with_its_chromosome(monkeypatch):
+    paper, located = page_of(2)
+    one = located.chromosomes[0]
+    expected, made = outline_of(one.crop(paper)), one.outline(paper)
+    assert np.array_equal(expected.axis, made.axis)
+    assert (expected.length, expected.width) == (made.length, made.width)
+    monkeypatch.setattr(found, "outline_of", lambda crop: pytest.fail("made again"))
+    assert one.outline(paper) is made
+    there = pickle.loads(pickle.dumps(one))
+    assert np.array_equal(there.outline(paper).axis, made.axis)
+    known = standardised([one.crop(paper)], outlines=[made])
+    for mine, theirs in zip(known, standardised([one.crop(paper)]), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
 def test_a_chromosome_stands_upright_and_straight():
-    as_it_is = upright(bar())
+    as_it_is = stood(bar())
     turned, bent = warp(bar(), 1.0, angle=40.0), curl(bar(), (Hinge(0.5, 70.0, 0.25),), 0.0)
     for crop in (turned, bent):
-        assert np.allclose(upright(crop).shape, as_it_is.shape, atol=6)
+        assert np.allclose(stood(crop).shape, as_it_is.shape, atol=6)
     assert as_it_is.max() > 200 > 120 > as_it_is[as_it_is > 0].min()
 
 
@@ -125,8 +146,8 @@ def test_what_has_no_single_axis_stays_whole():
     crossed = np.full((120, 120), 255, np.uint8)
     crossed[10:110, 55:65] = crossed[55:65, 5:115] = 90
     ink = np.count_nonzero(crossed < 255)
-    assert np.count_nonzero(upright(crossed)) >= 0.9 * ink
-    assert upright(np.full((9, 9), 255, np.uint8)).size == 0
+    assert np.count_nonzero(stood(crossed)) >= 0.9 * ink
+    assert stood(np.full((9, 9), 255, np.uint8)).size == 0
 
 
 @pytest.fixture(scope="module")

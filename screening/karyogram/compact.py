@@ -26,7 +26,7 @@ import numpy as np
 from screening.errors import ScreeningError
 from screening.images.normalise import PAPER
 from screening.images.page import Page
-from screening.karyogram.crops import BODY_SHARE, LENGTH_SHARE, outline_of, sample, tone_curve
+from screening.karyogram.crops import BODY_SHARE, LENGTH_SHARE, Outline, sample, tone_curve
 from screening.karyogram.gate import inspect
 from screening.karyogram.locate import FoundChromosome, Located, Locator
 
@@ -104,7 +104,7 @@ def compact(paper: np.ndarray, located: Located, size: int) -> CompactView:
     pieces = [
         _Piece(place, ink)
         for place, each in enumerate(located.chromosomes)
-        if (ink := upright(each.crop(paper))).size
+        if (ink := upright(each.crop(paper), each.outline(paper))).size
     ]
     if not pieces:
         raise ScreeningError("no chromosomes were found on the page: nothing can be laid out")
@@ -128,11 +128,10 @@ def compact_of(page: Page, locator: Locator, size: int) -> CompactView:
     return compact((inspection.page or page).paper, located, size)
 
 
-def upright(crop: np.ndarray) -> np.ndarray:
+def upright(crop: np.ndarray, outline: Outline | None) -> np.ndarray:
     """Return the chromosome of `crop`, uint8 (h, w) dark on white, along its axis, the upper end on
     top, at the crop's scale: ink uint8 (h, w) on 0, stretched as in `crops.sample`, no margin;
-    (0, 0) when there is none."""
-    outline = outline_of(crop)
+    (0, 0) without an `outline`, which is None where there is no ink."""
     if outline is None:
         return np.zeros((0, 0), np.uint8)
     # As high and as wide on the canvas as on the page, the canvas broader than the classifier's.

@@ -63,7 +63,9 @@ class Jitter:
 
 
 def standardised(
-    crops: Sequence[np.ndarray], size: tuple[int, int] = CANVAS
+    crops: Sequence[np.ndarray],
+    size: tuple[int, int] = CANVAS,
+    outlines: Sequence[Outline | None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the crops as the network sees them, uint8 (n, h, w), their lengths and widths.
 
@@ -71,11 +73,12 @@ def standardised(
     chromosome each, dark on white 255, its p arm up. Ink is bright on paper 0, so that paper equals
     the zero padding of convolutions; a picture without ink gives an empty canvas. Lengths and
     widths float32 (n,), along and across the axis in pixels of the page; 0 where there is no ink.
+    `outlines`: those of the crops, where they are known.
     """
     images = np.zeros((len(crops), *size), np.uint8)
     lengths, widths = np.zeros((2, len(crops)), np.float32)
-    for i, crop in enumerate(crops):
-        outline = outline_of(crop)
+    known = map(outline_of, crops) if outlines is None else outlines
+    for i, (crop, outline) in enumerate(zip(crops, known, strict=True)):
         if outline is not None:
             images[i] = sample(crop, outline, size)
             lengths[i], widths[i] = outline.length, outline.width

@@ -131,7 +131,7 @@ class ChromosomeClassifier:
         count = len(located.chromosomes)
         others = [piece for doubt in located.doubts for cut in doubt.alternatives for piece in cut]
         pieces = [*located.chromosomes, *others]
-        crops = standardised([piece.crop(paper) for piece in pieces])
+        crops = _standardised(pieces, paper)
         lengths = crops[1][:count]
         scale = scale_between(lengths, relative_lengths(lengths))
         seen = self._seen(crops, count, scale)
@@ -140,7 +140,7 @@ class ChromosomeClassifier:
         tried = _perhaps_two(chosen, paper, seen.p, rows, self.how.touching)
         if tried:
             halves = [half for two in tried.values() for half in two]
-            more = standardised([half.crop(paper) for half in halves])
+            more = _standardised(halves, paper)
             rows |= {id(half): len(pieces) + k for k, half in enumerate(halves)}
             every = [np.concatenate(both) for both in zip(crops, more, strict=True)]
             # Among all of the cell, so that the network adapts to how it looks.
@@ -202,6 +202,14 @@ class ChromosomeClassifier:
         won = each[np.arange(count), :, best]
         votes = (each.argmax(2) == best[:, None]).mean(1).astype(np.float32)
         return Classified(p, each.swapaxes(0, 1), won.std(1), votes, relative, images)
+
+
+def _standardised(
+    pieces: Sequence[FoundChromosome], paper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pieces of a page as `standardised` makes them."""
+    crops = [piece.crop(paper) for piece in pieces]
+    return standardised(crops, outlines=[piece.outline(paper) for piece in pieces])
 
 
 def _single_by_width(widths: np.ndarray, count: int, how: ChromosomeReading) -> np.ndarray:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from screening.karyogram.crops import Outline, outline_of
 from screening.karyogram.locate.axis import medial_axis
 
 
@@ -57,6 +58,14 @@ class FoundChromosome:
         """Return uint8 (h, w) as it stands on the page, white outside the mask."""
         window = paper[self.y : self.y + self.h, self.x : self.x + self.w]
         return np.where(self.mask, window, np.uint8(255))
+
+    def outline(self, paper: np.ndarray) -> Outline | None:
+        """Return the outline of its crop (None: no ink), made once: a chromosome has one page, and
+        both networks see it straightened."""
+        if "_outline" not in self.__dict__:
+            self.__dict__["_outline"] = outline_of(self.crop(paper))
+        kept: Outline | None = self.__dict__["_outline"]
+        return kept
 
 
 @dataclass(frozen=True, eq=False)
