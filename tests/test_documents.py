@@ -16,7 +16,7 @@ from screening.cli import COMMANDS, command_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = [
-    ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("reports/*.md")),
+    ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("reports/**/*.md")),
     *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("screening/bundles/*/MODEL_CARD.md")),
 ]  # fmt: skip
 CONFIGS = sorted(ROOT.glob("configs/*.yaml"))

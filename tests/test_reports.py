@@ -13,7 +13,7 @@ import pytest
 from screening.bundle import default_bundle, load_bundle
 
 ROOT = Path(__file__).resolve().parents[1]
-REPORTS = sorted(ROOT.glob("reports/*.md"))
+REPORTS = sorted(ROOT.glob("reports/**/*.md"))
 ROWS = ("command", "commit", "bundle", "data", "machine")
 
 
@@ -25,7 +25,7 @@ def _scripts(monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_a_report_is_of_the_shipped_bundle_or_says_of_which_and_why(path):
     from report_header import read_header
 
