@@ -165,7 +165,7 @@ def main() -> None:
     args = parser.parse_args()
     commit, people = begin(args), pages_of(args)
     bundle = people.bundle
-    folder = args.pages / people.split.hash[:12] / f"bands-{args.most}-{args.limit}-{args.seed}"
+    folder = people.home / f"bands-{args.most}-{args.limit}-{args.seed}"
     write_pages(folder, people)
     terms = Terms(folder / MANIFEST, passes=args.passes, seed=args.seed, workers=args.workers)
     found, pictures = scored(bundle, terms, folder / f"seen-{bundle.hash[:12]}")

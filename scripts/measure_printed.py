@@ -184,7 +184,7 @@ def main() -> None:
             print(*table_row(part, [line for line in lines if line.laboratory == part]), sep=" | ")
     if args.lines:
         args.lines.write_text(json.dumps([asdict(line) for line in lines]), "utf-8")
-    folder = args.pages / people.split.hash[:12] / f"printed-{args.count}"
+    folder = people.home / f"printed-{args.count}"
     terms = Terms(folder / MANIFEST, passes=args.passes, workers=args.workers)
     told = routes(mixed, folder, people.bundle, terms) if mixed else ""
     body = report(lines, people.with_people(args.parts), args.kinds, args.count, told)

@@ -1,12 +1,14 @@
 """The pages that the reports share: composed on people whom a bundle never saw, scored once.
 
-Pages lie in PAGES/SPLIT/PART, what a bundle said of them in a ledger beside them; both are kept, so
-that an interrupted measurement goes on and the next script reads what the last one scored.
+Pages lie in PAGES/PEOPLE/PART, by whose chromosomes they show; what a bundle said of them lies in a
+ledger beside them. Both are kept, so that an interrupted measurement goes on and the next script
+reads what the last one scored.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +67,12 @@ class MeasuredPages:
         made = split_by_case(self.records, asked.fractions, asked.seed)
         return apart_from(made, seen_by(self.bundle), self.config.sources)
 
+    @cached_property
+    def home(self) -> Path:
+        """Return the folder of these pages, named by what chose them: split and sources."""
+        chosen = self.split.hash + self.config.sources.model_dump_json()
+        return self.args.pages / hashlib.sha256(chosen.encode()).hexdigest()[:12]
+
     def with_people(self, parts: Sequence[str]) -> list[str]:
         """Return the parts that have people: nobody is in `unseen` of a bundle that every source
         of the data has taught."""
@@ -74,7 +82,7 @@ class MeasuredPages:
     def folder(self, part: str) -> Path:
         """Return the folder of a part, composed where that was not done."""
         most = f"-{self.args.most}" if self.args.most else ""
-        folder = self.args.pages / self.split.hash[:12] / f"{part}{most}"
+        folder = self.home / f"{part}{most}"
         progress = BuildProgress(None)
         progress.begin(part)
         context = Context(
