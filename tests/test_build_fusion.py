@@ -90,16 +90,17 @@ def test_features_count_within_the_limit_that_the_fusion_then_has():
 
 
 @pytest.mark.parametrize(
-    ("enough", "expected"),
-    # 40 normal pictures at scores 0.02, 0.04 … and abnormal ones at 0.3 and above
-    [(0.2, 0.17), (1.0, 0.3)],
+    ("enough", "hopeless", "expected"),
+    # 40 normal pictures at scores 0.02, 0.04 … and abnormal ones at 0.3 and above; one of these
+    # that every threshold misses chooses none
+    [(0.2, 0, 0.17), (1.0, 0, 0.3), (0.2, 1, 0.17), (1.0, 1, 0.3)],
 )
-def test_the_most_cautious_threshold_that_clears_enough(enough, expected):
+def test_the_most_cautious_threshold_that_clears_enough(enough, hopeless, expected):
     def at(score: float) -> Picture:
         return picture(0.99, float(np.log(score / (1 - score))))
 
     normal = [at(0.02 * (i + 1)) for i in range(40)]
-    abnormal = [at(0.3 + 0.02 * i) for i in range(20)]
+    abnormal = [at(0.001)] * hopeless + [at(0.3 + 0.02 * i) for i in range(20 - hopeless)]
     config = FusionConfig(
         features=("reading",), thresholds=(0.01, 0.5, 0.01), enough_low_priority=enough,
         most_missed=0.0,
@@ -107,7 +108,7 @@ def test_the_most_cautious_threshold_that_clears_enough(enough, expected):
     labels = [False] * 40 + [True] * 20
     rule, reached = choose([*normal, *abnormal], labels, Fusion(0.0, {"reading": 1.0}), config)
     assert rule.threshold == pytest.approx(expected, abs=0.011)
-    assert reached["missed"] == 0.0 and rule.flag_threshold == 0.5
+    assert reached["missed"] == hopeless / 20 and rule.flag_threshold == 0.5
     if enough < 1:
         assert reached["low priority"] >= enough
 

@@ -84,18 +84,22 @@ def choose(
 
     The most cautious threshold that gives enough normal pages low priority: what simulated
     abnormalities would allow beyond it is kept for those that nobody simulated. Or the highest at
-    which nearly no abnormal page gets it, when none does.
+    which nearly no abnormal page gets it, when none does. A page that the most cautious one misses
+    as well is missed at all of them and chooses none.
     """
     low, high, step = config.thresholds
     thresholds = np.round(np.arange(low, high, step), 4)
     ill = np.asarray(abnormal, bool)
+    at_all = 0.0
     for threshold in thresholds:
         rule = Rule(
             float(threshold), config.min_confidence, fusion, config.min_p_normal,
             config.min_layout, max(config.flag, float(threshold)),
         )  # fmt: skip
         shares = _shares(np.array([judge(rule, picture).route for picture in pictures]), ill)
-        if threshold > thresholds[0] and shares["missed"] > config.most_missed:
+        if threshold == thresholds[0]:
+            at_all = shares["missed"]
+        elif shares["missed"] > max(config.most_missed, at_all):
             break
         chosen, reached = rule, shares
         if shares["low priority"] >= config.enough_low_priority:
