@@ -128,7 +128,9 @@ def parts(
 
 def _with(reading: ReadingSettings, named: ReadingSettings) -> ReadingSettings:
     """The reading with what is named in other settings and nothing else of theirs."""
-    changes = named.model_dump(exclude_unset=True)
-    groups = {name: getattr(reading, name).model_copy(update=values)
-              for name, values in changes.items()}  # fmt: skip
+    groups = {}
+    for name in named.model_fields_set:
+        group = getattr(named, name)
+        values = {each: getattr(group, each) for each in group.model_fields_set}
+        groups[name] = getattr(reading, name).model_copy(update=values)
     return reading.model_copy(update=groups)
