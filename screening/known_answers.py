@@ -1,14 +1,12 @@
 """What a network says of known inputs: whoever runs it otherwise can tell whether it is the same.
 
-Keras gives the answers when a bundle is written, and they are stored with the network; those of the
-networks that ship with the package lie beside its bundle.
+Keras gives the answers when a bundle is written, and they are stored with the network.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,9 +21,6 @@ TOLERANCE = 1e-3
 ROUNDED_TOLERANCE = 0.02
 """The same for a network in eight bits, whose answers are compared with its own of when the bundle
 was made: what differs in its first layer, in floating point, may fall on either side of a step."""
-
-SHIPPED = Path(__file__).parent / "bundles" / "known_answers.json"
-"""Answers of the networks of the shipped bundle, by `scripts/make_known_answers.py`."""
 
 _NUMBERS = 16
 _LARGE = 96
@@ -91,14 +86,3 @@ def worst(answers: Answers, said: Mapping[str, np.ndarray]) -> float:
             return np.inf
         off.append(float(np.abs(expected - found).max() / max(np.abs(expected).max(), 1e-6)))
     return max(off)
-
-
-@cache
-def shipped() -> dict[str, Answers]:
-    """Return the answers of the networks that ship with the package, by the sha256 of their
-    weights."""
-    stored = json.loads(SHIPPED.read_text("utf-8"))
-    return {
-        sha256: {name: tuple(each) for name, each in answers.items()}
-        for sha256, answers in stored.items()
-    }

@@ -16,7 +16,7 @@ from screening.bundle import Bundle, default_bundle, load_bundle, rewrite_bundle
 from screening.bundle_schema import BundleInfo, PartInfo
 from screening.errors import NotInstalled, ScreeningError
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
-from screening.known_answers import TOLERANCE, known_input, sampled, shipped, worst
+from screening.known_answers import TOLERANCE, known_input, sampled, worst
 from screening.models.length_features import length_features
 from screening.page_settings import ChromosomeReading
 from screening.predict import engine as choosing
@@ -294,7 +294,7 @@ def test_other_weights_are_noticed(bundle, engines, monkeypatch):
 def test_the_shipped_networks_have_answers():
     info = load_bundle(default_bundle()).info
     networks = [each for each in info.parts.values() if isinstance(each, PartInfo)]
-    assert {info.files[each.weights] for each in networks} == shipped().keys()
+    assert len(networks) == 3 and all(each.answers and each.rounding for each in networks)
 
 
 def test_how_far_answers_are_off():

@@ -15,7 +15,7 @@ import onnxruntime
 
 from screening.bundle import Bundle
 from screening.bundle_schema import PartInfo, RoundingInfo
-from screening.known_answers import known_input, sampled, shipped, tried_shape, worst
+from screening.known_answers import known_input, sampled, tried_shape, worst
 from screening.models.screener_outputs import SLOTS
 from screening.models.structure_outputs import DENSE, PAIR, ROW, SINGLE
 from screening.predict.attention import HEAD, NORM, Attention
@@ -101,10 +101,8 @@ class OnnxRuntimeEngine:
         part cannot be run."""
         found: dict[str, float | None] = {}
         for name, part in self._parts.items():
-            files = self.bundle.network(name)
-            answers = files.answers or shipped().get(self.bundle.info.files[files.weights])
-            if name in self._rounding:
-                answers = self._rounding[name].answers
+            rounded = self._rounding.get(name)
+            answers = self.bundle.network(name).answers if rounded is None else rounded.answers
             try:
                 said = part.answers()
             except Exception as error:  # as in _Session: no class in common
