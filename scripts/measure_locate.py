@@ -221,11 +221,12 @@ def main() -> None:
 def report(
     rows: list[tuple[object, ...]], real: list[tuple[object, ...]], count: int, left_out: str
 ) -> str:
-    """Return the report as markdown."""
+    """Return the report as markdown; `left_out`: the sources that taught nothing, may be none."""
+    others = f", and from the source {left_out}, which taught nothing" if left_out else ""
     exact = sum(counted == found for _, counted, found, *_ in real)
     whole = markdown_table(("karyogram", "by hand", "found", "components", "doubts"), real)
     return f"""{count} pages of each family and part. Pages are composed
-from patients of the test part, and from the source {left_out}, which taught nothing. *Connected
+from patients of the test part{others}. *Connected
 components* is the baseline: pages on which counting connected objects of plausible size gives the
 right number. *Every box right*: count exact and each true box found with an overlap of at least
 {_SAME} (intersection over union). *With doubts decided*: the same when a perfect judge chooses

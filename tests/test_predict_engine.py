@@ -470,4 +470,4 @@ def test_a_page_is_screened_without_tensorflow(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
     run = json.loads((out / "run.json").read_text("utf-8"))
-    assert run["engine"].startswith("onnxruntime ") and run["options"]["engine"] == "auto"
+    assert run["engine"].startswith("int8 ") and run["options"]["engine"] == "auto"

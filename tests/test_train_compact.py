@@ -145,9 +145,11 @@ def test_a_bundle_trained_on_the_view_says_so_and_screens_by_it(manifest, tmp_pa
 def test_what_knows_no_view_is_plain_and_stays_what_it_was_to_the_byte():
     folder = default_bundle()
     info = load_bundle(folder).info
-    assert info.parts["screener"].view == "plain"
     kept = json.loads((folder / "bundle.json").read_text("utf-8"))
     assert info.model_dump(mode="json")["parts"] == kept["parts"]
+    before = kept["parts"]["classifier"]
+    assert "view" not in before and PartInfo(**before).view == "plain"
+    assert PartInfo(**before).model_dump(mode="json") == before
     for made in (ModelConfig(backbone="vgg16"), ScreenerConfig()):
         assert "view" not in made.model_dump(mode="json")
     part = info.parts["screener"].model_dump() | {"view": "compact"}
