@@ -11,7 +11,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 ELSEWHERE = (
-    "reports/*.*", "reports/left_out/*", "screening/bundles/*/MODEL_CARD.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE",
+    "reports/*.*", "reports/left_out/*", "screening/bundles/*/MODEL_CARD.md", "CONTRIBUTING.md",
+    "CHANGELOG.md", "LICENSE",
 )  # fmt: skip
 sys.path.insert(0, str(ROOT / "scripts"))  # MkDocs loads a hook by its path alone
 
