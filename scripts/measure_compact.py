@@ -144,13 +144,14 @@ def report(rows: Sequence[tuple[object, ...]], lines: Sequence[Line], count: int
 or on which no 21 is found, are left out. Lengths of a chromosome 21 are medians over pages, in
 pixels of the network's input: in the plain view of the true box, in the compact view
 (`screening/karyogram/compact.py`) of what was drawn. The time is of laying out alone, on one core;
-what was found on the page is known by then.
+what was found on the page is known by then, and after the first size the chromosomes' outlines,
+which the classifier uses too.
 
 {markdown_table(HEADER, rows)}
 
 In {len(lines)} compact pictures {lost} of {sum(line.found for line in lines)} objects found are
-missing, and {strange} pixels of ink lie outside the places of the objects. No network has been
-trained on this view yet: what it does to a network's errors is not measured here.
+missing, and {strange} pixels of ink lie outside the places of the objects. What a network does
+that sees this view: reports/fused.md.
 """
 
 
