@@ -50,3 +50,11 @@ class ManifestError(ScreeningError):
 
 class ConfigError(ScreeningError):
     """Lists every problem of a configuration file at once."""
+
+
+def not_installed(option: str, package: str, extra: str) -> str:
+    """Return that an option needs a package that is not installed, and what to do."""
+    return (
+        f"{option} expects the package {package}, which is not installed: pip install "
+        f"'.[{extra}]' in the folder of this program, or leave {option} out"
+    )

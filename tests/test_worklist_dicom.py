@@ -39,18 +39,19 @@ CHECKER = shutil.which("dciodvfy")
 INFO = calibrated(0.1)
 STUDY, SERIES, PICTURE = (f"1.2.826.0.1.3680043.8.498.7{n}" for n in range(3))
 WHO = {
-    "SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Jürgen", "PatientID": "ID-4711",
+    "SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Jürgen",
+    "PatientID": "ID-4711-0815",
     "PatientBirthDate": "19700101", "PatientSex": "F", "AccessionNumber": "ACC-9",
-    "StudyInstanceUID": STUDY, "StudyDate": "20260102", "StudyTime": "101112", "StudyID": "S-1",
+    "StudyInstanceUID": STUDY, "StudyDate": "20260102", "StudyTime": "101112", "StudyID": "STUDY-81",
     "SeriesInstanceUID": SERIES, "SOPInstanceUID": PICTURE, "OtherPatientIDs": "ELSEWHERE-1",
     "SOPClassUID": SecondaryCaptureImageStorage, "ReferringPhysicianName": "Arzt^Eva",
 }  # fmt: skip
 SECRETS = (
     "Müller",
-    "4711",
+    "4711-0815",
     "19700101",
     "ACC-9",
-    "S-1",
+    "STUDY-81",
     "Arzt",
     "ELSEWHERE",
     STUDY,
@@ -201,7 +202,7 @@ def test_what_came_as_dicom_stays_with_its_patient_when_asked(run: KeptRun) -> N
         assert said(report)["121112"][0].ReferencedFrameNumber == frame
         assert image.SourceImageSequence[0].ReferencedFrameNumber == frame
     odd = made(run, "odd sex/o.dcm")[0]  # what is no value of its kind is left out
-    assert (odd.PatientSex, odd.StudyDate, odd.PatientID) == ("", "", "ID-4711")
+    assert (odd.PatientSex, odd.StudyDate, odd.PatientID) == ("", "", "ID-4711-0815")
     for name in ("nostudy/n.dcm", "plain/p.png"):  # in no study, and of no patient: as unasked
         report, image = made(run, name)
         assert report.PatientID == name.partition("/")[0] and not is_printed(image)
@@ -288,7 +289,7 @@ def test_the_command_writes_them_and_says_what_is_missing(
     (run.folder / "known" / "k.dcm").unlink()
     assert main(["report", str(run.out), "--dicom-identified"]) == 3
     assert "1 picture are without" in capsys.readouterr().out
-    assert str(made(run, "multi/m.dcm")[0].PatientID) == "ID-4711"
+    assert str(made(run, "multi/m.dcm")[0].PatientID) == "ID-4711-0815"
     kinds = json.loads((run.out / "run.json").read_text("utf-8"))["status"]
     assert kinds == {"ok": 8, "failed": 1}
 

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from screening.errors import ScreeningError
+from screening.errors import ScreeningError, not_installed
 
 
 class CannotReadPrint(ScreeningError):
@@ -25,10 +25,7 @@ class CannotReadPrint(ScreeningError):
 def check_installed() -> None:
     """Raise CannotReadPrint unless what reads writing is there."""
     if find_spec("rapidocr") is None:
-        raise CannotReadPrint(
-            "--printed expects the package rapidocr, which is not installed: pip install '.[ocr]' "
-            "in the folder of this program, or leave --printed out"
-        )
+        raise CannotReadPrint(not_installed("--printed", "rapidocr", "ocr"))
 
 
 def lettering(grey: np.ndarray) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from screening import __version__
 from screening.bundle import Bundle, load_bundle
-from screening.errors import ScreeningError
+from screening.errors import ScreeningError, not_installed
 from screening.karyogram.locate import Locator
 from screening.worklist.isolated import isolated
 from screening.worklist.parted import Collected, Lost, Part, Scored, WorkersLost
@@ -153,10 +153,7 @@ def cluster(address: str, recipe: Recipe, workers: int | None) -> Iterator[RayCr
     ClusterError when ray is not installed, or the cluster does not answer or has no processors.
     """
     if find_spec("ray") is None:
-        raise ClusterError(
-            "--cluster expects the package ray, which is not installed: pip install '.[cluster]' "
-            "in the folder of this program, or leave --cluster out"
-        )
+        raise ClusterError(not_installed("--cluster", "ray", "cluster"))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     import ray
 

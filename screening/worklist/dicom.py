@@ -16,7 +16,7 @@ import numpy as np
 from screening import words
 from screening.atomic import replaced_folder
 from screening.classes import FAILED
-from screening.errors import ScreeningError
+from screening.errors import ScreeningError, not_installed
 from screening.images.read import read_image
 from screening.record import Case, Picture
 from screening.report.boxed import boxed, has_boxes
@@ -40,10 +40,7 @@ class DicomNotWritten(ScreeningError):
 def check_installed() -> None:
     """Raise DicomNotWritten unless what writes DICOM is there."""
     if find_spec("highdicom") is None:
-        raise DicomNotWritten(
-            "--dicom expects the package highdicom, which is not installed: pip install "
-            "'.[dicom-out]' in the folder of this program, or leave --dicom out"
-        )
+        raise DicomNotWritten(not_installed("--dicom", "highdicom", "dicom-out"))
 
 
 def write_dicom(run: KeptRun, identified: bool = False) -> tuple[str, ...]:

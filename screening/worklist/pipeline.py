@@ -128,7 +128,7 @@ Look = Callable[[PictureFile, Picture], Prepared]
 @dataclass(frozen=True)
 class Looking:
     """The usual `Look`, in this process: for a model of `size` px that sees the `view`. `printed`:
-    karyotypes that stand on the picture are looked for too."""
+    karyotypes that stand on a picture that is accepted are looked for too."""
 
     size: int
     locator: Locator
@@ -138,9 +138,11 @@ class Looking:
     def __call__(self, found: PictureFile, blank: Picture) -> Prepared:
         """Return the picture of the file; raises what reading it raises."""
         grey = read_image(found.path, frame=found.frame)
-        if self.printed:
-            blank = replace(blank, printed=karyotypes_in("\n".join(lettering(grey))))
-        return inspected(grey, blank, self.size, self.locator, self.view)
+        prepared = inspected(grey, blank, self.size, self.locator, self.view)
+        if self.printed and prepared.tensor is not None:
+            printed = karyotypes_in("\n".join(lettering(grey)))
+            prepared = replace(prepared, picture=replace(prepared.picture, printed=printed))
+        return prepared
 
 
 def run_pipeline(
