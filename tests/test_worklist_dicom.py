@@ -42,7 +42,7 @@ WHO = {
     "SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Jürgen",
     "PatientID": "ID-4711-0815",
     "PatientBirthDate": "19700101", "PatientSex": "F", "AccessionNumber": "ACC-9",
-    "StudyInstanceUID": STUDY, "StudyDate": "20260102", "StudyTime": "101112", "StudyID": "STUDY-81",
+    "StudyInstanceUID": STUDY, "StudyDate": "20260102", "StudyTime": "101112", "StudyID": "STUDY-8",
     "SeriesInstanceUID": SERIES, "SOPInstanceUID": PICTURE, "OtherPatientIDs": "ELSEWHERE-1",
     "SOPClassUID": SecondaryCaptureImageStorage, "ReferringPhysicianName": "Arzt^Eva",
 }  # fmt: skip
@@ -51,7 +51,7 @@ SECRETS = (
     "4711-0815",
     "19700101",
     "ACC-9",
-    "STUDY-81",
+    "STUDY-8",
     "Arzt",
     "ELSEWHERE",
     STUDY,
