@@ -112,6 +112,35 @@ def test_training_goes_on_where_it_stopped(cell, tmp_path):
     assert all(layer.dtype_policy.name == "float32" for layer in model.layers)
 
 
+def test_a_training_begins_where_another_ended_and_resumes_from_its_own_state(cell, tmp_path):
+    from screening.models.classifier import build_classifier
+    from screening.train.classifier import ClassifierSettings, fit_classifier
+    from screening.train.classifier_crops import plain_crops
+
+    crops, first = plain_crops([cell]), build_classifier()
+    begun = 0
+
+    def begin():
+        nonlocal begun
+        begun += 1
+        return first
+
+    def draw(epoch: int):
+        if epoch and begun and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            raise KeyboardInterrupt
+        return crops
+
+    still = ClassifierSettings(epochs=2, steps=1, learning_rate=1e-9, weight_decay=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        fit_classifier(tmp_path / "a", draw, {"drawn": crops}, still, begin=begin)
+    model = fit_classifier(tmp_path / "a", draw, {"drawn": crops}, still, begin=begin)
+    assert begun == 1
+    pairs = zip(model.trainable_variables, first.trainable_variables, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
 def test_answers_are_probabilities_and_do_not_hang_on_company(classifier, cell):
     pictures = [c.image for c in cell.chromosomes[:9]]
     lengths = np.array([RELATIVE_LENGTH[c.name] for c in cell.chromosomes[:9]], np.float32)

@@ -61,8 +61,9 @@ def crops(context: Context, finder: Bundle | None = None) -> None:
         pass
 
 
-def classifier(context: Context) -> None:
-    """Train the classifier; the epochs take turns with the sets of crops."""
+def classifier(context: Context, given: Bundle | None = None) -> None:
+    """Train the classifier; the epochs take turns with the sets of crops. `given`: the bundle whose
+    own classifier is where it begins, if the settings say so."""
     from screening.train.classifier import ClassifierSettings, fit_classifier
 
     config, cut = context.settings, context.of("crops")
@@ -80,9 +81,12 @@ def classifier(context: Context) -> None:
         jobs: list[Job] = [(PLAIN, TRAIN, 0), (SINGLES, TRAIN, n), (PAGES, TRAIN, n)]
         return Crops.joined([read_crops(cut / _name(job)) for job in jobs])
 
+    settings = config.classifier.model_dump(exclude={"goes_on"})
+    begins = given if config.classifier.goes_on else None
     fit_classifier(
-        context.folder, draw, held_out, ClassifierSettings(**dict(config.classifier)), context.tick
-    )
+        context.folder, draw, held_out, ClassifierSettings(**settings), context.tick,
+        None if begins is None else partial(begins.load_model, "classifier"),
+    )  # fmt: skip
 
 
 def temperature(context: Context) -> None:

@@ -154,7 +154,11 @@ class CropsConfig(Strict):
 
 
 class ClassifierConfig(Strict):
-    """Training of the 24-class classifier: `steps` batches an epoch, one-cycle schedule."""
+    """Training of the 24-class classifier: `steps` batches an epoch, one-cycle schedule.
+
+    `unknown`: share of the crops that are shown without their length, so that single pictures
+    without a scale are read. `goes_on`: where a bundle gives the parts, begin with its weights.
+    """
 
     epochs: int = Field(default=30, ge=1)
     steps: int = Field(default=260, ge=1)
@@ -162,6 +166,8 @@ class ClassifierConfig(Strict):
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.02, ge=0, lt=1)
     smoothing: float = Field(default=0.04, ge=0, lt=1)
+    unknown: float = Field(default=0.12, ge=0, le=1)
+    goes_on: bool = False
     seed: int = Field(default=0, ge=0)
 
 

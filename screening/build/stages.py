@@ -51,15 +51,17 @@ def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
-def _classifier(finder: Bundle | None = None) -> tuple[Stage, ...]:
-    """What teaches the classifier, on pieces as this build's parts or a given `finder` find
-    them."""
+def _classifier(
+    finder: Bundle | None = None, parts: Bundle | None = None
+) -> tuple[Stage, ...]:
+    """What teaches the classifier, on pieces as this build's parts or a given `finder` find them;
+    it may go on from that of `parts`."""
     cut, reads, whose = _with_finder(classifier.crops, finder)
     return (
         Stage("crops", cut, reads, ("sources", "crops", *_GATE), True, whose),
         Stage(
-            "classifier", classifier.classifier, ("split", "crops"),
-            ("sources", "crops", "classifier"), True,
+            "classifier", partial(classifier.classifier, given=parts), ("split", "crops"),
+            ("sources", "crops", "classifier"), True, "" if parts is None else parts.hash,
         ),
         Stage(
             "temperature", classifier.temperature, ("crops", "classifier"),
@@ -153,7 +155,7 @@ def stages_of(
     finder = None if given.FINDER in new else parts
     lacks_reader = structure.STRUCTURE not in parts.info.parts
     finding = STAGES[1:4] if finder is None else ()
-    naming = _classifier(finder) if given.CLASSIFIER in new else ()
+    naming = _classifier(finder, parts) if given.CLASSIFIER in new else ()
     comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
     seeing = _screener(parts, finder) if given.SCREENER in new else ()
     shown = () if keep_score else (_PAGES,)

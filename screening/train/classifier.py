@@ -20,10 +20,9 @@ from screening.models.classifier import OUTPUTS, build_classifier
 from screening.models.length_features import length_features
 from screening.train.classifier_crops import Crops
 from screening.train.durations import Tick, silent
-from screening.train.epochs import fit_epochs, write_history
+from screening.train.epochs import STATE, fit_epochs, write_history
 
 _WARM = 0.06
-_LENGTH_UNKNOWN = 0.12
 _SCALE_NOISE, _LENGTH_NOISE = 0.03, 0.02
 _MEASURED = 4
 """Accuracy is measured every so many epochs."""
@@ -31,7 +30,8 @@ _MEASURED = 4
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """`steps` batches an epoch; `learning_rate`: the highest, reached after the warm-up."""
+    """`steps` batches an epoch; `learning_rate`: the highest, reached after the warm-up;
+    `unknown`: share of the crops whose length is hidden."""
 
     epochs: int
     steps: int
@@ -39,6 +39,7 @@ class ClassifierSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     smoothing: float = 0.04
+    unknown: float = 0.12
     seed: int = 0
 
 
@@ -48,17 +49,21 @@ def fit_classifier(
     held_out: Mapping[str, Crops],
     settings: ClassifierSettings,
     tick: Tick = silent,
+    begin: Callable[[], keras.Model] | None = None,
 ) -> keras.Model:
     """Return the trained classifier in float32; `out` holds checkpoint, history and result.
 
     `draw(epoch)`: the crops of an epoch, of which `steps` batches are taken. `held_out`: crops by
-    name, whose accuracy is noted every few epochs and chooses nothing.
+    name, whose accuracy is noted every few epochs and chooses nothing. `begin`: gives the classifier whose
+    weights are the first ones; random ones without.
     """
     out.mkdir(parents=True, exist_ok=True)
     done = out / "classifier.keras"
     if done.exists():
         return keras.models.load_model(done)
     model, epochs = _new(settings), settings.epochs
+    if begin is not None and not (out / STATE).exists():
+        model.set_weights(begin().get_weights())
 
     def batches(epoch: int) -> tf.data.Dataset:
         rng = np.random.default_rng((settings.seed, epoch))
@@ -135,7 +140,7 @@ def _batches(
     count = int(crops.cells.max()) + 1
     scale = np.exp(rng.normal(0, _SCALE_NOISE, count))[crops.cells]
     relative = crops.relative * scale * np.exp(rng.normal(0, _LENGTH_NOISE, len(crops)))
-    relative[rng.random(len(crops)) < _LENGTH_UNKNOWN] = np.nan
+    relative[rng.random(len(crops)) < settings.unknown] = np.nan
     lengths = length_features(relative)
     seeds = rng.integers(2**31, size=(len(order), 2), dtype=np.int64)
 
