@@ -14,7 +14,7 @@ from screening.images.read import read_image
 from screening.karyogram.locate import AmbiguousCut, FoundChromosome, Located
 from screening.karyogram.locate.masks import Piece
 from screening.karyogram.locate.printing import unlike_in_tone
-from screening.karyogram.locate.touching import side_by_side
+from screening.karyogram.locate.touching import side_by_side, usual_width
 from screening.synthesis.compose import Karyogram, compose
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Chromosome, Metaphase
@@ -310,6 +310,15 @@ def test_the_way_between_two_may_bend():
     right[other.y : other.y + other.h, other.x : other.x + other.w] = other.mask
     lines = np.arange(7, 41)
     assert not right[lines, way - 1].any() and right[lines, way + 1].all()
+
+
+def test_the_usual_width_is_that_of_chromosomes_about_as_long():
+    def bar(length: float, width: float) -> FoundChromosome:
+        return FoundChromosome(0, 0, 1, 1, np.ones((1, 1), bool), np.zeros((2, 2)), length, width)
+
+    page = [bar(20 + i / 10, 10) for i in range(9)] + [bar(80 + i, 16) for i in range(9)]
+    assert usual_width(page, 20) == 10 and usual_width(page, 85) == 16
+    assert usual_width([bar(40, 12)], 0) == 12
 
 
 def test_there_is_not_always_a_way_between_two():

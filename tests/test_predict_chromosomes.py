@@ -273,6 +273,12 @@ def test_two_that_lean_on_each_other_are_read_apart():
     assert [each.group for each in chosen.chromosomes] == [0, 1, 2, 2, 3]
 
 
+def test_what_is_little_wider_than_others_of_its_length_stays_one():
+    located, paper = row_of_bars((15, 15, 20, 15))
+    chosen, _ = reader_of_halves().read(located, paper)
+    assert chosen.chromosomes == located.chromosomes
+
+
 @pytest.mark.parametrize(
     "how",
     [

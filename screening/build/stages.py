@@ -51,9 +51,7 @@ def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
-def _classifier(
-    finder: Bundle | None = None, parts: Bundle | None = None
-) -> tuple[Stage, ...]:
+def _classifier(finder: Bundle | None = None, parts: Bundle | None = None) -> tuple[Stage, ...]:
     """What teaches the classifier, on pieces as this build's parts or a given `finder` find them;
     it may go on from that of `parts`."""
     cut, reads, whose = _with_finder(classifier.crops, finder)

@@ -28,7 +28,7 @@ from screening.karyogram.crops import (
     toned,
 )
 from screening.karyogram.locate import FoundChromosome, Located
-from screening.karyogram.locate.touching import side_by_side
+from screening.karyogram.locate.touching import side_by_side, usual_width
 from screening.models.length_features import length_features
 from screening.page_settings import ChromosomeReading, Touching
 from screening.predict.networks import Engine
@@ -267,7 +267,11 @@ def _perhaps_two(
         if none < how.none or piece.w < how.wide * unit:
             continue
         halves = side_by_side(piece, paper, unit)
-        if halves is not None and sum(half.width for half in halves) >= how.across * unit:
+        if halves is None:
+            continue
+        others = [each for each in chosen.chromosomes if each is not piece] or [piece]
+        usual = usual_width(others, piece.length)
+        if sum(half.width for half in halves) >= how.across * usual:
             found[i] = halves
     return found
 

@@ -6,6 +6,8 @@ opened; the regions of ink are then joined beyond doubt. What the halves look li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from skimage.graph import route_through_array
@@ -15,6 +17,7 @@ from screening.karyogram.locate.found import FoundChromosome
 _MIDDLE = (0.25, 0.75)  # of the ink from the left, between which the way goes
 _STEP = 0.15  # what a step over ink costs besides the ink (0 to 1): no long detours
 _LEAST = 0.2  # of the ink on either side
+_LIKE = 8  # chromosomes whose width is the usual one of their length
 
 
 def side_by_side(
@@ -49,6 +52,14 @@ def side_by_side(
         for half, (x, y, w, h) in zip(halves, boxes, strict=True)
     )
     return one, other
+
+
+def usual_width(others: Sequence[FoundChromosome], length: float) -> float:
+    """Return the median width in pixels of those of `others`, one or more, that are about as long
+    as `length` pixels: on many pages long chromosomes are wider than short ones."""
+    apart = [abs(np.log(max(one.length, 1.0) / max(length, 1.0))) for one in others]
+    like = np.argsort(apart, kind="stable")[:_LIKE]
+    return float(np.median([others[i].width for i in like]))
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
