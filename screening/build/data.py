@@ -16,6 +16,7 @@ from screening.atomic import replaced_folder
 from screening.build.config import UNSEEN, BuildConfig, DrawnConfig, SourcesConfig
 from screening.classes import ABNORMAL, NORMAL
 from screening.data.chromosomes import (
+    CELL_COLUMNS,
     CELL_TABLE,
     CHROMOSOME_TABLE,
     CellRecord,
@@ -35,9 +36,6 @@ _FEW = 1 / 3
 """Of the chromosomes of the largest source: one with fewer shows its own several times over, else
 what its laboratory does otherwise would hardly be seen."""
 _CHROMOSOME_COLUMNS = ("path", "source", "case", "cell", "class", "stain", "upright")
-_CELL_COLUMNS = (
-    "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
-)  # fmt: skip
 DRAWN_ABNORMAL = ("+21", "+18", "+13", "45,X", "47,XXY")
 
 
@@ -58,6 +56,7 @@ def records_of(data: Path, sources: SourcesConfig) -> list[CellRecord]:
         raise ManifestError(
             f"{data}: expected the sources that the settings name under train_on and leave_out: "
             + "; ".join(said)
+            + ": name those of the data under `sources` of a copy of the settings"
         )
     return records if sources.most_cases is None else _some(records, sources.most_cases)
 
@@ -180,7 +179,7 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
                 cells.append((source, case, label, count, cell.sex, abnormality, kind))
                 chromosomes += _written(part, source, case, label, cell)
         _table(part / CHROMOSOME_TABLE, _CHROMOSOME_COLUMNS, chromosomes)
-        _table(part / CELL_TABLE, _CELL_COLUMNS, cells)
+        _table(part / CELL_TABLE, CELL_COLUMNS, cells)
     return folder
 
 
