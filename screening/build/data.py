@@ -24,7 +24,8 @@ from screening.data.chromosomes import (
     read_cells,
 )
 from screening.data.pool import pool_cells
-from screening.data.split import CALIBRATION, PARTS, Split
+from screening.data.split import CALIBRATION, PARTS, TRAIN, VALIDATION, Split
+from screening.data.tables import Problems
 from screening.errors import ManifestError
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
@@ -96,6 +97,23 @@ def split_in(folder: Path) -> Split:
 def taught(records: Sequence[CellRecord], sources: SourcesConfig) -> list[CellRecord]:
     """Return the records of the sources that may teach."""
     return [r for r in records if r.source in sources.train_on]
+
+
+def check_cells(
+    records: Sequence[CellRecord], split: Split, sources: SourcesConfig, data: Path
+) -> None:
+    """Raise ManifestError that names the parts with nothing to compose normal karyograms of: no
+    complete normal cell, and (but for calibration, where a promise counts people) no pooled one."""
+    problems = Problems(str(data))
+    for part in (TRAIN, VALIDATION, CALIBRATION):
+        chosen = split.select(taught(records, sources), part)
+        pooled = part != CALIBRATION and any(r.source in sources.pooled for r in chosen)
+        if not pooled and not any(r.label == NORMAL for r in chosen):
+            problems.add(
+                f"no whole normal cell of the {len({r.case for r in chosen})} cases in {part}: "
+                "give more people, or other shares of them in the settings (split.fractions)"
+            )
+    problems.raise_if_any()
 
 
 def part_cells(

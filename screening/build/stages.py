@@ -7,14 +7,15 @@ from dataclasses import replace
 from functools import partial
 
 from screening.build import bundles, classifier, given, screener, segmenter, structure
-from screening.build.data import SPLIT, records_of
+from screening.build.data import SPLIT, check_cells, records_of
 from screening.build.runner import Context, Stage
 from screening.bundle import Bundle
 from screening.data.split import check_leaks, split_by_case
 
 
 def split(context: Context, parts: Bundle | None = None) -> None:
-    """Share the people out among the parts, and check that nobody and no picture is in two.
+    """Share the people out among the parts, and check that nobody and no picture is in two, and
+    that each has whole cells.
 
     Whoever has taught `parts`, a bundle that gives its networks, is in train.
     """
@@ -24,6 +25,7 @@ def split(context: Context, parts: Bundle | None = None) -> None:
     if parts is not None:
         made = given.apart_from(made, given.seen_by(parts), config.sources)
     check_leaks(made, records)
+    check_cells(records, made, config.sources, context.data)
     (context.folder / SPLIT).write_text(made.to_json(), "utf-8")
 
 
