@@ -98,6 +98,15 @@ def test_nothing_is_written_of_what_was_screened_anew_and_it_is_said(run):
     assert not (run / "ours").exists()
 
 
+def test_of_pictures_that_moved_it_is_said_how_to_tell_where(run):
+    give(run, "case-b", "", NORMAL)
+    (run / "in").rename(run / "moved")
+    with pytest.raises(VerdictError, match="say with --pictures where it is"):
+        exchange(Settings(run / "out", labels=run / "labels.csv"))
+    exchange(Settings(run / "out", labels=run / "labels.csv", pictures=run / "moved"))
+    assert "./moved/case-b/1.png,normal" in (run / "labels.csv").read_text("utf-8")
+
+
 def test_a_folder_that_exists_is_refused_before_anything_is_written(run):
     give(run, "case-b", "", NORMAL)
     (run / "ours").mkdir()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
+from screening.assess.recognise import sources_of
 from screening.build import bundles, classifier, given, screener, segmenter, structure
 from screening.build.data import SPLIT, check_cells, records_of
 from screening.build.runner import Context, Stage
@@ -23,7 +24,8 @@ def split(context: Context, parts: Bundle | None = None) -> None:
     records = records_of(context.data, config.sources)
     made = split_by_case(records, config.split.fractions, config.split.seed)
     if parts is not None:
-        made = given.apart_from(made, given.seen_by(parts), config.sources)
+        named = sources_of(parts.info)
+        made = given.apart_from(made, given.seen_by(parts), config.sources, named)
     check_leaks(made, records)
     check_cells(records, made, config.sources, context.data)
     (context.folder / SPLIT).write_text(made.to_json(), "utf-8")
@@ -53,9 +55,7 @@ def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
     return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
 
 
-def _classifier(
-    finder: Bundle | None = None, parts: Bundle | None = None
-) -> tuple[Stage, ...]:
+def _classifier(finder: Bundle | None = None, parts: Bundle | None = None) -> tuple[Stage, ...]:
     """What teaches the classifier, on pieces as this build's parts or a given `finder` find them;
     it may go on from that of `parts`."""
     cut, reads, whose = _with_finder(classifier.crops, finder)

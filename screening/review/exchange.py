@@ -86,10 +86,8 @@ def exchange(settings: Settings) -> list[str]:
     if settings.labels is not None:
         labels = labels_of(run, standing, originals.path, settings.labels)
         if not labels.rows:
-            raise VerdictError(
-                "; ".join(["no picture has a label, so none are written", *labels.told()])
-                + ": give verdicts in `screening review` first"
-            )
+            why = labels.told() or ["give verdicts in `screening review` first"]
+            raise VerdictError("; ".join(["no picture has a label, so none are written", *why]))
         _write(settings.labels, csv_text(LABEL_COLUMNS, labels.rows))
         said += labels.told()
         said.append(f"{words.counted(len(labels.rows), 'label')}: {settings.labels}")
