@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from screening.assess.labelled import read_pictures
 from screening.build.config import DrawnConfig, SetsConfig, SourcesConfig, read_build
 from screening.build.data import (
+    check_cells,
     complete_cells,
     draw_data,
     listing_hash,
@@ -26,9 +28,10 @@ from screening.build.data import (
 from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.runner import Context
 from screening.build.stages import STAGES, split
+from screening.data.chromosomes import INCOMPLETE
 from screening.data.manifest import read_manifest
 from screening.data.pool import is_pooled
-from screening.data.split import PARTS
+from screening.data.split import PARTS, TRAIN
 from screening.data.tables import read_table
 from screening.errors import ManifestError
 from screening.synthesis.metaphase import Metaphase
@@ -110,6 +113,16 @@ def test_a_spoiled_cell_is_in_no_part_and_its_person_stays(data, shared, config)
     found = [part_cells(records, shared, "calibration", c) for c in (config, without)]
     ids = [{(c.case, c.cell) for c in (*cells[COMPOSED], *cells[REAL])} for cells in found]
     assert ids[0] - ids[1] == {(spoiled.case, spoiled.cell)} and ids[1] < ids[0]
+
+
+def test_a_part_without_a_whole_cell_is_told_before_anything_is_composed(data, shared, config):
+    records = records_of(data, config.sources)
+    train = {key for key in shared.part(TRAIN) if key[0] in config.sources.train_on}
+    partial = [replace(r, label=INCOMPLETE) if (r.source, r.case) in train else r for r in records]
+    with pytest.raises(ManifestError, match=f"cell of the {len(train)} case"):
+        check_cells(partial, shared, config.sources, data)
+    single = config.sources.model_copy(update={"pooled": config.sources.train_on})
+    check_cells(partial, shared, single, data)
 
 
 def test_one_cell_of_each_patient_and_none_counted_twice():

@@ -87,6 +87,15 @@ def test_people_of_whole_cells_who_have_taught_are_refused_by_name_where_they_ar
         given.apart_from(made, hashes("lab/a", "lab/b", name), SOURCES)
 
 
+def test_a_name_that_taught_the_parts_under_another_source_is_refused_before_anything_is_made():
+    made, seen = shared(lab=PARTS_OF_LAB), hashes("first/c")
+    with pytest.raises(ManifestError, match="lab/c .* name of a case of first .* as in mylab-12"):
+        given.apart_from(made, seen, SOURCES, ["first"])
+    # Sources that the parts name themselves are known by their own cases.
+    assert given.apart_from(made, seen, SOURCES, ["first", "lab"]).assignments == made.assignments
+    assert given.apart_from(made, hashes("first/a"), SOURCES, ["first"])  # it is in train
+
+
 def test_a_bundle_that_lacks_a_part_or_its_list_of_people_gives_none(tmp_path):
     bundle = write_bundle_without_weights(tmp_path / "bundle")
     with pytest.raises(BundleError, match="received one without screener, classifier"):

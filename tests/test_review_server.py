@@ -440,7 +440,7 @@ def test_chromosomes_that_readers_named_are_cut_out_for_build(written, room, cli
     give(client, room, "case-a", "abnormal", cell=cell, classes={"9": "8"}, initials="CD")
     asked = Settings(written / "out", chromosomes=tmp_path / "named")
     said = "\n".join(exchange(asked))
-    assert "1 chromosome named by readers" in said and "name a chromosome 7 and 8" in said
+    assert "1 chromosome of 1 cell, 0 of them whole" in said and "name a chromosome 7 and 8" in said
     (one,) = read_chromosomes(tmp_path / "named" / "chromosomes.csv")
     assert (one.name, one.case) == ("1", "case-a")
     with pytest.raises(ScreeningError, match="does not exist yet"):

@@ -16,6 +16,7 @@ from screening.atomic import replaced_folder
 from screening.build.config import UNSEEN, BuildConfig, DrawnConfig, SourcesConfig
 from screening.classes import ABNORMAL, NORMAL
 from screening.data.chromosomes import (
+    CELL_COLUMNS,
     CELL_TABLE,
     CHROMOSOME_TABLE,
     CellRecord,
@@ -23,7 +24,8 @@ from screening.data.chromosomes import (
     read_cells,
 )
 from screening.data.pool import pool_cells
-from screening.data.split import CALIBRATION, PARTS, Split
+from screening.data.split import CALIBRATION, PARTS, TRAIN, VALIDATION, Split
+from screening.data.tables import Problems
 from screening.errors import ManifestError
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.metaphase import Metaphase
@@ -35,9 +37,6 @@ _FEW = 1 / 3
 """Of the chromosomes of the largest source: one with fewer shows its own several times over, else
 what its laboratory does otherwise would hardly be seen."""
 _CHROMOSOME_COLUMNS = ("path", "source", "case", "cell", "class", "stain", "upright")
-_CELL_COLUMNS = (
-    "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
-)  # fmt: skip
 DRAWN_ABNORMAL = ("+21", "+18", "+13", "45,X", "47,XXY")
 
 
@@ -58,6 +57,7 @@ def records_of(data: Path, sources: SourcesConfig) -> list[CellRecord]:
         raise ManifestError(
             f"{data}: expected the sources that the settings name under train_on and leave_out: "
             + "; ".join(said)
+            + ": name those of the data under `sources` of a copy of the settings"
         )
     return records if sources.most_cases is None else _some(records, sources.most_cases)
 
@@ -97,6 +97,23 @@ def split_in(folder: Path) -> Split:
 def taught(records: Sequence[CellRecord], sources: SourcesConfig) -> list[CellRecord]:
     """Return the records of the sources that may teach."""
     return [r for r in records if r.source in sources.train_on]
+
+
+def check_cells(
+    records: Sequence[CellRecord], split: Split, sources: SourcesConfig, data: Path
+) -> None:
+    """Raise ManifestError that names the parts with nothing to compose normal karyograms of: no
+    complete normal cell, and (but for calibration, where a promise counts people) no pooled one."""
+    problems = Problems(str(data))
+    for part in (TRAIN, VALIDATION, CALIBRATION):
+        chosen = split.select(taught(records, sources), part)
+        pooled = part != CALIBRATION and any(r.source in sources.pooled for r in chosen)
+        if not pooled and not any(r.label == NORMAL for r in chosen):
+            problems.add(
+                f"no whole normal cell of the {len({r.case for r in chosen})} cases in {part}: "
+                "give more people, or other shares of them in the settings (split.fractions)"
+            )
+    problems.raise_if_any()
 
 
 def part_cells(
@@ -180,7 +197,7 @@ def draw_data(folder: Path, config: DrawnConfig) -> Path:
                 cells.append((source, case, label, count, cell.sex, abnormality, kind))
                 chromosomes += _written(part, source, case, label, cell)
         _table(part / CHROMOSOME_TABLE, _CHROMOSOME_COLUMNS, chromosomes)
-        _table(part / CELL_TABLE, _CELL_COLUMNS, cells)
+        _table(part / CELL_TABLE, CELL_COLUMNS, cells)
     return folder
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from screening import __version__
-from screening.assess.recognise import TRAINED_ON, case_hash
+from screening.assess.recognise import RENAME, TRAINED_ON, case_hash
 from screening.build.classifier import classifier_part
 from screening.build.config import SourcesConfig
 from screening.build.data import split_in
@@ -53,13 +53,16 @@ def seen_by(bundle: Bundle) -> tuple[str, ...]:
     return tuple(bundle.info.data.get(TRAINED_ON, {}).get("cases", ()))
 
 
-def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Split:
+def apart_from(
+    made: Split, seen: Sequence[str], sources: SourcesConfig, named: Collection[str] = ()
+) -> Split:
     """Return the split with the people of `seen` in train.
 
     Where a source's train and validation people are the very ones of `seen`, its split is that of
     the given parts: its validation people chose there and may choose again. ManifestError names
     whoever of a source of whole cells, or of one left out, would be measured and has been seen;
-    of pooled sources there are enough others.
+    of pooled sources there are enough others. People of a source that the given parts do not name
+    are known by their case under any that they do, `named`, as the certificate will know them.
     """
     hashes = {key: case_hash(*key) for key in made.assignments}
     known = set(seen)
@@ -71,6 +74,13 @@ def apart_from(made: Split, seen: Sequence[str], sources: SourcesConfig) -> Spli
         if hashes[key] in known:
             saw[key[0]].add(key)
     problems = Problems("the data, for the given parts")
+    for (source, case), part in sorted(made.assignments.items()):
+        like = [name for name in named if case_hash(name, case) in known]
+        if like and source not in named and part in (CALIBRATION, TEST):
+            problems.add(
+                f"{source}/{case} ({part}) has the name of a case of {', '.join(like)} that has "
+                f"taught the given parts: leave it out. {RENAME}"
+            )
     found = dict(made.assignments)
     for source, people in saw.items():
         for key in sorted(people):

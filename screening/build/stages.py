@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
+from screening.assess.recognise import sources_of
 from screening.build import bundles, classifier, given, screener, segmenter, structure
-from screening.build.data import SPLIT, records_of
+from screening.build.data import SPLIT, check_cells, records_of
 from screening.build.runner import Context, Stage
 from screening.bundle import Bundle
 from screening.data.split import check_leaks, split_by_case
 
 
 def split(context: Context, parts: Bundle | None = None) -> None:
-    """Share the people out among the parts, and check that nobody and no picture is in two.
+    """Share the people out among the parts, and check that nobody and no picture is in two, and
+    that each has whole cells.
 
     Whoever has taught `parts`, a bundle that gives its networks, is in train.
     """
@@ -22,8 +24,10 @@ def split(context: Context, parts: Bundle | None = None) -> None:
     records = records_of(context.data, config.sources)
     made = split_by_case(records, config.split.fractions, config.split.seed)
     if parts is not None:
-        made = given.apart_from(made, given.seen_by(parts), config.sources)
+        named = sources_of(parts.info)
+        made = given.apart_from(made, given.seen_by(parts), config.sources, named)
     check_leaks(made, records)
+    check_cells(records, made, config.sources, context.data)
     (context.folder / SPLIT).write_text(made.to_json(), "utf-8")
 
 

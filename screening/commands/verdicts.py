@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--chromosomes",
         type=Path,
         metavar="FOLDER",
-        help="new folder for the chromosomes that readers named, for build",
+        help="new folder for the chromosomes of cells that readers judged, for build",
     )
     parser.add_argument(
         "--pictures", type=Path, help="where the pictures are, if they were moved since"

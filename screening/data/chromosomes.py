@@ -27,6 +27,9 @@ from screening.synthesis.metaphase import Chromosome, Metaphase
 
 CHROMOSOME_TABLE = "chromosomes.csv"
 CELL_TABLE = "cells.csv"
+CELL_COLUMNS = (
+    "source", "case", "cell", "chromosomes", "sex_chromosomes", "gains_and_losses", "label",
+)  # fmt: skip
 INCOMPLETE = "incomplete"
 """Label of a cell that lost chromosomes in preparation: neither normal nor abnormal."""
 

@@ -77,7 +77,9 @@ def _from_table(table: Path) -> list[ManifestPicture]:
                 f"line {line}: expected the label {' or '.join(LABELS)}, received {row['label']!r}"
             )
         if not os.path.isfile(path):  # never raises, whatever a path may hold
-            problems.add(f"line {line}: the file {row['path']} does not exist")
+            problems.add(
+                f"line {line}: the file {row['path']} does not exist, seen from the table's folder"
+            )
             continue
         first = seen.setdefault((path.resolve(), frame), line)
         if first != line:

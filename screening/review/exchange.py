@@ -15,7 +15,7 @@ from screening.json_text import parsed
 from screening.review import sentences
 from screening.review.agreement import agreements, disagreements
 from screening.review.labels import LABEL_COLUMNS, labels_of
-from screening.review.named_chromosomes import write_named
+from screening.review.named_chromosomes import check_new, write_named
 from screening.review.originals import Originals
 from screening.review.verdicts import (
     COLUMNS,
@@ -53,6 +53,8 @@ def exchange(settings: Settings) -> list[str]:
     ScreeningError for a run or a table that cannot be read; then nothing is taken over or written.
     """
     run = read_run(settings.run)
+    if settings.chromosomes is not None:
+        check_new(settings.chromosomes)
     arriving = read_verdicts(settings.add) if settings.add is not None else []
     said = []
     with Verdicts(settings.run / FILE_NAME) as store:
@@ -84,10 +86,8 @@ def exchange(settings: Settings) -> list[str]:
     if settings.labels is not None:
         labels = labels_of(run, standing, originals.path, settings.labels)
         if not labels.rows:
-            raise VerdictError(
-                "; ".join(["no picture has a label, so none are written", *labels.told()])
-                + ": give verdicts in `screening review` first"
-            )
+            why = labels.told() or ["give verdicts in `screening review` first"]
+            raise VerdictError("; ".join(["no picture has a label, so none are written", *why]))
         _write(settings.labels, csv_text(LABEL_COLUMNS, labels.rows))
         said += labels.told()
         said.append(f"{words.counted(len(labels.rows), 'label')}: {settings.labels}")

@@ -28,10 +28,15 @@ def given_from(room: Room, asked: dict[str, Any]) -> tuple[PersonVerdict, CaseLi
     if cell and room.case_of.get(image) != line.case.case:
         raise VerdictError("there is no such cell in this case: load the page anew")
     images = [image] if image else [one["image"] for one in line.cells]
-    shown = [each.shown for each in room.run.pictures(images)]
+    kept = room.run.pictures(images)
+    shown = [each.shown for each in kept]
     classes = asked.get("classes") or {}
     if not isinstance(classes, dict) or (classes and not image):
         raise VerdictError("classes of chromosomes belong to one cell")
+    reading = kept[0].picture.reading
+    places = {str(place) for place in range(len(reading.chromosomes) if reading else 0)}
+    if not {str(place) for place in classes} <= places:
+        raise VerdictError("there is no such chromosome in this cell: load the page anew")
     verdict = PersonVerdict(
         case=line.case.case,
         image=image,

@@ -69,7 +69,10 @@ def labels_of(
             reason = "the same picture under another name is labelled"
         path = path_of(image) if heard and not reason else None
         if heard and not reason and path is None:
-            reason = "the picture is not found or not the one that was screened"
+            reason = (
+                "the picture is not found (say with --pictures where it is) or not the one that "
+                "was screened"
+            )
         if reason:
             left_out.setdefault(reason, []).append(image)
         elif path is not None:

@@ -54,8 +54,8 @@ def fit_classifier(
     """Return the trained classifier in float32; `out` holds checkpoint, history and result.
 
     `draw(epoch)`: the crops of an epoch, of which `steps` batches are taken. `held_out`: crops by
-    name, whose accuracy is noted every few epochs and chooses nothing. `begin`: gives the classifier whose
-    weights are the first ones; random ones without.
+    name, whose accuracy is noted every few epochs and chooses nothing. `begin`: gives the
+    classifier whose weights are the first ones; random ones without.
     """
     out.mkdir(parents=True, exist_ok=True)
     done = out / "classifier.keras"
