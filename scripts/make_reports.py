@@ -45,6 +45,7 @@ STEPS = (
     Step("selective", "measure_selective.py", pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),
+    Step("clusters", "measure_clusters.py", pages=True),
     Step("printed", "measure_printed.py", ("--count", "10"), pages=True),
     Step("compact", "measure_compact.py", pages=True),
     Step("classifier", "measure_classifier.py", pages=True),
