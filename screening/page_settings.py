@@ -79,6 +79,20 @@ class Touching(Group):
     gain: Positive = 0.1
 
 
+class OpenChromatids(Group):
+    """When two pieces side by side are the chromatids of one chromosome, which by shape alone pass
+    for two that touch.
+
+    `none`: probability of "not one chromosome" that the two together have at most, 0: never;
+    `across`: widths of both together, in widths of the page's chromosomes that are about as long,
+    under which they are; `long`: how long each is at least, as a share of both together.
+    """
+
+    none: Probability = 0.0
+    across: Positive = 1.25
+    long: Probability = 0.6
+
+
 class ChromosomeReading(Group):
     """How the chromosomes of a cell are classified together.
 
@@ -91,7 +105,7 @@ class ChromosomeReading(Group):
     may be, at least and at most, that a piece is one chromosome when it judges a cutting.
     `not_one`: probability of none from which a piece does not set the scale of the lengths;
     `fewest_for_scale`: pieces whose classes may set it, by a factor within `rescale` (classes may
-    be wrong all in one direction). `touching`: see there.
+    be wrong all in one direction). `touching`, `chromatids`: see there.
     """
 
     tone: Positive = 1.0
@@ -104,6 +118,7 @@ class ChromosomeReading(Group):
     fewest_for_scale: Count = 16
     rescale: Between = (0.85, 1.18)
     touching: Touching = Touching()
+    chromatids: OpenChromatids = OpenChromatids()
 
 
 class BandReading(Group):

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME_INDEX, RELATIVE_LENGTH, class_index
 from screening.karyogram.locate import Located
 from screening.karyogram.locate.found import AmbiguousCut, FoundChromosome
-from screening.page_settings import ChromosomeReading, Touching
+from screening.page_settings import ChromosomeReading, OpenChromatids, Touching
 from screening.predict import chromosomes
 from screening.predict.chromosomes import ChromosomeClassifier
 
@@ -75,6 +75,29 @@ def test_no_piece_alone_decides_and_no_shape_is_impossible():
     assert chromosomes._choose(likely, chances(0.0, 1.0), 1, HOW)[0] == {0: 0}
     unlikely = Located((piece(0),), (AmbiguousCut((0,), ((piece(22),),), (0.985, 0.015)),))
     assert chromosomes._choose(unlikely, chances(0.0, 1.0), 1, HOW)[0] == {}
+
+
+def bar(x: int, width: int, height: int = 40) -> FoundChromosome:
+    return FoundChromosome.of(np.ones((height, width), bool), x, 0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "none", "choices"),
+    [
+        (5, 40, 0.05, {0: 0}),  # half as wide each as the others of the page
+        (5, 40, 0.2, {}),  # together they do not look like one
+        (8, 40, 0.05, {}),  # as wide as chromosomes
+        (5, 18, 0.05, {}),  # one over the other, not side by side
+    ],
+)
+def test_the_chromatids_of_one_are_not_two(width, height, none, choices):
+    halves, whole = (bar(80, width, height), bar(80 + width, width, height)), bar(80, 2 * width)
+    doubt = AmbiguousCut((3, 4), ((whole,),), (0.9, 0.1))
+    located = Located((*(bar(20 * k, 10) for k in range(3)), *halves), (doubt,))
+    p = chances(1, 1, 1, 1, 1, 1 - none)
+    how = HOW.model_copy(update={"chromatids": OpenChromatids(none=0.1)})
+    assert chromosomes._choose(located, p, 5, how)[0] == choices
+    assert chromosomes._choose(located, p, 5, HOW)[0] == {}
 
 
 def test_every_doubt_is_decided_by_its_own_pieces():

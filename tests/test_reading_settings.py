@@ -423,6 +423,26 @@ def of_chromosomes(s: ReadingSettings) -> Iterator[Any]:
             p = np.zeros((3, 25))
             p[:, 24] = 1 - np.array([own, 0.9, other])
             yield module._choose(located, p, 2, how)[0]
+    # Two side by side, or the chromatids of one; by default always two.
+    usual = [FoundChromosome.of(np.ones((40, 10), bool), 20 * k, 0, 10.0) for k in range(3)]
+    for width, height, none in (
+        (5, 40, 0.0),
+        (5, 40, 0.05),
+        (6, 40, 0.0),
+        (7, 40, 0.0),
+        (5, 20, 0.0),
+        (5, 26, 0.0),
+    ):
+        halves = [
+            FoundChromosome.of(np.ones((height, width), bool), 80 + width * k, 0, 10.0)
+            for k in range(2)
+        ]
+        whole = FoundChromosome.of(np.ones((40, 2 * width), bool), 80, 0, 10.0)
+        doubt = SimpleNamespace(members=(3, 4), alternatives=((whole,),), plausible=(0.9, 0.1))
+        located = SimpleNamespace(chromosomes=[*usual, *halves], doubts=(doubt,))
+        p = np.zeros((6, 25))
+        p[5, 24] = none
+        yield module._choose(located, p, 5, how)[0]
 
 
 def of_marks(s: ReadingSettings) -> Iterator[Any]:

@@ -30,7 +30,7 @@ from screening.karyogram.crops import (
 from screening.karyogram.locate import FoundChromosome, Located
 from screening.karyogram.locate.touching import side_by_side, usual_width
 from screening.models.length_features import length_features
-from screening.page_settings import ChromosomeReading, Touching
+from screening.page_settings import ChromosomeReading, OpenChromatids, Touching
 from screening.predict.networks import Engine
 
 PART = "classifier"
@@ -236,14 +236,17 @@ def _choose(
 ) -> tuple[dict[int, int], dict[int, int]]:
     """The alternative taken of each doubt, and the row of `p` of every piece by its id.
 
-    A cutting is as probable as its shape says times the chances that each piece is one chromosome.
+    A cutting is as probable as its shape says times the chances that each piece is one chromosome;
+    but two that are together no wider than one, and look like one, are its chromatids.
     """
-    one = np.log(np.clip(1 - p[:, NOT_A_CHROMOSOME_INDEX], *how.one))
+    none = p[:, NOT_A_CHROMOSOME_INDEX]
+    one = np.log(np.clip(1 - none, *how.one))
     rows = {id(piece): i for i, piece in enumerate(located.chromosomes)}
     choices = {}
     at = count
     for number, doubt in enumerate(located.doubts):
         members = list(doubt.members)
+        cuts = [[located.chromosomes[i] for i in members], *doubt.alternatives]
         scores = [np.log(max(doubt.plausible[0], 1e-6)) + one[members].sum()]
         for alternative, plausible in zip(doubt.alternatives, doubt.plausible[1:], strict=True):
             own = range(at, at + len(alternative))
@@ -251,9 +254,30 @@ def _choose(
             scores.append(np.log(max(plausible, 1e-6)) + one[list(own)].sum())
             at += len(alternative)
         best = int(np.argmax(scores))
+        others = [c for i, c in enumerate(located.chromosomes) if i not in members]
+        whole = _whole_of(cuts[best], cuts, others, how.chromatids)
+        if whole is not None and none[rows[id(cuts[whole][0])]] <= how.chromatids.none:
+            best = whole
         if best:
             choices[number] = best - 1
     return choices, rows
+
+
+def _whole_of(
+    pieces: Sequence[FoundChromosome],
+    cuts: Sequence[Sequence[FoundChromosome]],
+    others: Sequence[FoundChromosome],
+    how: OpenChromatids,
+) -> int | None:
+    """Which of `cuts` takes two `pieces`, together no wider than one chromosome, for one."""
+    ones = [k for k, cut in enumerate(cuts) if len(cut) == 1]
+    if len(pieces) != 2 or not ones or not others:
+        return None
+    (whole,) = cuts[ones[0]]
+    usual = usual_width(others, whole.length)
+    slim = sum(piece.width for piece in pieces) < how.across * usual
+    beside = min(piece.length for piece in pieces) >= how.long * whole.length
+    return ones[0] if slim and beside else None
 
 
 def _perhaps_two(
@@ -269,8 +293,8 @@ def _perhaps_two(
         halves = side_by_side(piece, paper, unit)
         if halves is None:
             continue
-        others = [each for each in chosen.chromosomes if each is not piece] or [piece]
-        usual = usual_width(others, piece.length)
+        others = [each for each in chosen.chromosomes if each is not piece]
+        usual = usual_width(others, piece.length) if others else unit
         if sum(half.width for half in halves) >= how.across * usual:
             found[i] = halves
     return found
