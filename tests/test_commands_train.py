@@ -26,7 +26,7 @@ from screening.data.split import Split
 from screening.errors import ScreeningError
 from screening.models import backbones
 from screening.models.backbones import known_depths
-from screening.train import search
+from screening.train import search, training_run
 from screening.train.pictures import load_pictures, read_parts
 from screening.train.progress import SHOWN, TrainProgress
 from screening.train.staged import StagedFit
@@ -119,6 +119,24 @@ def test_train_writes_a_bundle_metrics_and_figures(config, manifest, tmp_path, c
     for a, b in zip(before, load_bundle(out / "bundle").load_model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert capsys.readouterr().out == ""
+
+
+def test_weights_that_do_not_fit_are_told_before_anything_is_read(
+    config, tmp_path, monkeypatch, capsys
+):
+    def refuse(*_):
+        raise AssertionError("pictures were read")
+
+    monkeypatch.setattr(training_run, "load_pictures", refuse)
+    given = yaml.safe_load(config.read_text())
+    for file, reason in {"absent.h5": "does not exist", "text.h5": "neither HDF5"}.items():
+        (tmp_path / "text.h5").write_text("no weights")
+        given["model"]["weights"] = str(tmp_path / file)
+        config.write_text(yaml.safe_dump(given))
+        for command in ("train", "search"):
+            assert main([command, str(config), "--out", str(tmp_path / command), "--smoke"]) == 2
+            said = capsys.readouterr().err
+            assert file in said and reason in said and "Traceback" not in said
 
 
 def test_progress_is_shown_while_it_trains(config, tmp_path, capfd, monkeypatch):

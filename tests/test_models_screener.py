@@ -102,7 +102,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path) -> None:
     with pytest.raises(ScreeningError, match="does not fit"):
         build_screener("vgg16", size=32, weights=tmp_path / "other.keras")
     other.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(ScreeningError, match="does not hold weights of vgg16"):
+    with pytest.raises(ScreeningError, match="no file that holds weights of vgg16"):
         build_screener("vgg16", size=32, weights=tmp_path / "other.weights.h5")
     (tmp_path / "text.keras").write_text("not a model", encoding="utf-8")
     with pytest.raises(ScreeningError, match="text.keras"):

@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         )
     _check_settings(config, args.out / "config.yaml", begun)
     job = TrainingRun(config, args.out, where, args.quiet, args.smoke)
+    if config.model.weights is not None:
+        job.new_screener()  # weights that do not fit are told once, not by every trial
 
     @cache
     def data() -> tuple[Pictures, Pictures]:

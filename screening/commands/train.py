@@ -113,4 +113,7 @@ def settings(args: argparse.Namespace) -> TrainConfig:
     read_manifest(config.data.manifest)
     if config.data.split is not None and not config.data.split.is_file():
         raise ConfigError(f"{args.config}: data.split: {config.data.split} does not exist")
+    weights = config.model.weights
+    if weights not in (None, "imagenet", "shipped") and not Path(weights).is_file():
+        raise ConfigError(f"{args.config}: model.weights: {weights} does not exist")
     return config.smoke(SMOKE_SIZE) if args.smoke else config

@@ -9,7 +9,11 @@ import keras
 from screening.errors import ScreeningError
 from screening.models.backbones import PREPROCESSING, get_backbone
 from screening.models.screener_outputs import PICTURE, SLOT_STATES, SLOTS
-from screening.models.weights import load_base_weights, preprocessing_for
+from screening.models.weights import (
+    load_base_weights,
+    preprocessing_for,
+    refuse_other_scale,
+)
 
 HIDDEN_UNITS = 256
 HEAD_START = "feature_dropout"
@@ -40,7 +44,8 @@ def build_screener(
     that comes with the package), or the path of a file that screening.models.weights reads.
     `dropout_layer`: what draws the masks, another than Keras' only in training.
     ScreeningError: unknown base, `size` below the base's minimum, a dropout outside
-    [0, 1), or weights that are missing or do not fit.
+    [0, 1), weights that are missing or do not fit, or, without `preprocess`, were taught on
+    pictures scaled otherwise.
     """
     row = get_backbone(backbone)
     if size < row.min_size:
@@ -49,11 +54,14 @@ def build_screener(
         )
     if not 0 <= dropout < 1:
         raise ScreeningError(f"dropout must be at least 0 and below 1, received {dropout}")
+    mode = preprocessing_for(row, weights, preprocess)
+    if preprocess is None:
+        refuse_other_scale(weights, mode)
     images = keras.Input((size, size, 3), name="image")
     base = row.constructor(
         include_top=False,
         weights=None,
-        input_tensor=preprocessed(images, preprocessing_for(row, weights, preprocess)),
+        input_tensor=preprocessed(images, mode),
     )
     if weights is not None:
         load_base_weights(base, row, size, weights)

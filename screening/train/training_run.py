@@ -62,6 +62,7 @@ class TrainingRun:
         progress = TrainProgress(
             config, out / "tensorboard" if self.devices.chief else None, self.quiet
         )
+        screener = self.new_screener()  # weights that do not fit are told before anything is read
         count = sum(len(items) for items in self.parts.values())
         progress.say(
             f"{count} pictures to read; the first epoch of a stage also does what is frozen"
@@ -73,7 +74,6 @@ class TrainingRun:
             on_epoch=progress.epoch,
             on_stage=lambda result, _: progress.say(f"{result.name}: {result.reason}"),
         )  # fmt: skip
-        screener = self.new_screener()
         stages = job.fit(screener, resume)
         if not self.devices.chief:
             return None
@@ -218,7 +218,8 @@ def _build(
     model = config.model
     return build_screener(
         model.backbone, model.size, model.dropout, model.weights if weights else None,
-        _preprocessing(config), hidden=model.hidden, dropout_layer=layer,
+        model.preprocess if weights else _preprocessing(config), hidden=model.hidden,
+        dropout_layer=layer,
     )  # fmt: skip
 
 
