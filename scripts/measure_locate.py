@@ -270,7 +270,8 @@ chromatids on unlabelled pages for letters, and the head of a grey arrow for a c
 
 Pages 450 to 520 px wide, of stout chromosomes, whose rows hang into one another's labels, turned as
 a scanner takes a sheet that lies askew. *Rows right*: every chromosome found is in its row; *by
-boxes alone*: without the lines of labels, which are asked where fewer than three rows are seen.
+boxes alone*: without the lines of labels, which are asked where fewer than three rows are seen
+or chromosomes of one row stand one above the other.
 
 {markdown_table(ROWS_HEADER, close)}
 ## Whole karyograms as laboratories print them

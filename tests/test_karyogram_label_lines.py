@@ -40,6 +40,12 @@ def test_each_chromosome_is_of_the_row_of_its_line(slope, labels_over):
     assert np.array_equal(rows_by_labels(boxes, labels, UNIT), ROWS)
 
 
+def test_a_label_that_passed_for_a_chromosome_does_not_matter():
+    boxes, labels = page(0.08)
+    row = rows_by_labels(np.concatenate([boxes, labels[3:4]]), np.delete(labels, 3, 0), UNIT)
+    assert np.array_equal(row[:48], ROWS)
+
+
 def test_a_headline_is_no_line_of_labels():
     boxes, labels = page(0.08)
     letters = np.array([(20 + 8 * k, 2, 6, 8) for k in range(30)])
@@ -64,10 +70,11 @@ def test_marks_in_no_lines_tell_nothing():
     assert rows_by_labels(boxes[:0], labels, UNIT) is None
 
 
-def test_lines_over_scattered_chromosomes_tell_nothing():
+def test_a_row_without_labels_that_falls_to_another_tells_nothing():
     boxes, labels = page()
-    boxes[:, 1] = np.random.default_rng(1).integers(0, 160, len(boxes))
-    assert rows_by_labels(boxes, labels, UNIT) is None
+    five, more = np.concatenate([boxes, boxes[36:] + [0, 24, 0, 0]]), labels.copy()
+    more[18:, 1] += 24  # the labels of the fourth row are gone, those of a fifth are there
+    assert rows_by_labels(five, more, UNIT) is None
 
 
 def test_pairs_of_one_row_that_stand_one_above_the_other_are_counted():
@@ -84,25 +91,36 @@ def askew(image: np.ndarray, degrees: float) -> np.ndarray:
     return cv2.warpAffine(image, turn, (w + 60, h + 60), borderValue=255)
 
 
+def in_each_row(located: Located) -> list[int]:
+    """How many chromosomes are in each row."""
+    return np.bincount([each.row for each in located.chromosomes]).tolist()
+
+
 CLOSE = Style(width=480, chr1=0.12, row_gap=-0.005, label_gap=0.002, label_size=0.014, rule="none",
               stout=1.3)  # fmt: skip
 
 
-@pytest.mark.parametrize("degrees", [-6.0, 6.0])
+@pytest.mark.parametrize("degrees", [-6.0, 4.5, 6.0])
 def test_a_page_scanned_askew_is_read_in_its_rows(degrees, monkeypatch):
     rng = np.random.default_rng(3)
     scan = Page.of(askew(compose(draw_cell(rng, "XY"), CLOSE, rng).image, degrees))
     found = inspect(scan, locator())
     assert found.quality.ok and not found.quality.warnings
-    assert np.bincount([each.row for each in found.located.chromosomes]).tolist() == [
-        10,
-        14,
-        12,
-        10,
-    ]
+    # A label may pass for a chromosome.
+    assert np.abs(np.subtract(in_each_row(found.located), [10, 14, 12, 10])).sum() <= 1
     monkeypatch.setattr(gate, "rows_by_labels", lambda *_: None)
     alone = inspect(scan, locator()).quality
     assert "rows" in " ".join((alone.reason, *alone.warnings))
+
+
+def test_rows_that_passed_for_one_are_parted(monkeypatch):
+    rng = np.random.default_rng(3)
+    scan = Page.of(askew(compose(draw_cell(rng, "XY"), CLOSE, rng).image, 3.5))
+    found = inspect(scan, locator())
+    assert in_each_row(found.located) == [10, 14, 12, 10]
+    monkeypatch.setattr(gate, "rows_by_labels", lambda *_: None)
+    alone = inspect(scan, locator())
+    assert alone.quality.ok and alone.located.rows == 3
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -21,6 +21,7 @@ _IN_LINE, _SEX = 3, 2  # labels of a line; of the last one, in a row of sex chro
 _LABELS = 12, 100  # on a page: with fewer most rows have none, more are no labels
 _MOSTLY = 0.75  # of the labels stand in lines: else these are marks strewn over the page
 _OUTSIDE = 4  # chromosomes without a line, at most: a row whose labels were not found
+_ASTRAY = 2  # pairs of one row, at most, one above the other: print that passed for a chromosome
 _STACKED = 0.5  # of the narrower one's width that two of a row share, one wholly above the other
 
 
@@ -44,7 +45,7 @@ def rows_by_labels(boxes: np.ndarray, marks: np.ndarray, unit: float) -> np.ndar
     centre = boxes[:, :2] + boxes[:, 2:] / 2
     row = np.searchsorted(lines, centre[:, 1] - slope * centre[:, 0])
     over, under = np.count_nonzero(row == 0), np.count_nonzero(row == len(lines))
-    if min(over, under) > _OUTSIDE or stacked(boxes, row):
+    if min(over, under) > _OUTSIDE or stacked(boxes, row) > _ASTRAY:
         return None
     return np.unique(row, return_inverse=True)[1]
 
