@@ -19,6 +19,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from close_rows import DEGREES, RowsLine, rows_line, rows_row
+from close_rows import HEADER as ROWS_HEADER
 from measured_pages import MeasuredPages, add_page_arguments, pages_of
 from report_header import begin, write
 
@@ -101,6 +103,12 @@ def measured(job: tuple[Metaphase, str, int]) -> Line:
         components(page).count, hits == len(best.chromosomes) == len(boxes),
         len(located.doubts), _deepest(karyogram.laid) > _DEEP, seconds,
     )  # fmt: skip
+
+
+def told_rows(job: tuple[Metaphase, float, int]) -> RowsLine:
+    """Return what is told of the rows of one page where these stand close together."""
+    cv2.setNumThreads(1)
+    return rows_line(*job, LOCATOR)
 
 
 def _boxes(located: Located) -> np.ndarray:
@@ -199,7 +207,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=150, help="pages of each family and part")
     args = parser.parse_args()
     commit, people = begin(args), pages_of(args)
-    rows = []
+    rows, close = [], []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=context) as pool:
         for part in people.with_people(args.parts):
@@ -212,14 +220,27 @@ def main() -> None:
                 lines = list(pool.map(measured, jobs, chunksize=5))
                 rows.append(table_row(f"{part}, {family}", lines))
                 print(*rows[-1], sep=" | ", flush=True)
+            few = max(1, args.count // 5)
+            for number, degrees in enumerate(DEGREES):
+                turned = [
+                    (cells[i % len(cells)], degrees, 5_000_000 + 100_000 * number + i)
+                    for i in range(few)
+                ]
+                told = list(pool.map(told_rows, turned, chunksize=4))
+                close.append(rows_row(f"{part}, {degrees:g}°", told))
+                print(*close[-1], sep=" | ", flush=True)
     real = whole_karyograms(args.data / "karyograms")
-    body = report(rows, real, args.count, ", ".join(people.config.sources.leave_out))
+    body = report(rows, close, real, args.count, ", ".join(people.config.sources.leave_out))
     title = "Finding and cutting chromosomes"
     write(args, "locate.md", title, commit, people.bundle, args.data, body)
 
 
 def report(
-    rows: list[tuple[object, ...]], real: list[tuple[object, ...]], count: int, left_out: str
+    rows: list[tuple[object, ...]],
+    close: list[tuple[object, ...]],
+    real: list[tuple[object, ...]],
+    count: int,
+    left_out: str,
 ) -> str:
     """Return the report as markdown; `left_out`: the sources that taught nothing, may be none."""
     others = f", and from the source {left_out}, which taught nothing" if left_out else ""
@@ -245,6 +266,14 @@ never seen the loss is larger. Seen on validation pages: hooks whose arm lies on
 chromosome are cut there, two chromosomes G or Y side by side pass for one, small ones with open
 chromatids on unlabelled pages for letters, and the head of a grey arrow for a chromosome.
 
+## Rows close together
+
+Pages 450 to 520 px wide, of stout chromosomes, whose rows hang into one another's labels, turned as
+a scanner takes a sheet that lies askew. *Rows right*: every chromosome found is in its row; *by
+boxes alone*: without the lines of labels, which are asked where fewer than three rows are seen
+or chromosomes of one row stand one above the other.
+
+{markdown_table(ROWS_HEADER, close)}
 ## Whole karyograms as laboratories print them
 
 {exact} of {len(real)} are counted as a person counts them.

@@ -10,6 +10,7 @@ import numpy as np
 
 from screening.karyogram.crops import Outline, outline_of
 from screening.karyogram.locate.axis import medial_axis
+from screening.karyogram.locate.rows import groups_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,30 @@ class Located:
     rows: int = 0
     print_boxes: tuple[tuple[int, int, int, int], ...] = ()
     chromosome_width: float = 0.0
+
+    def in_rows(self, row: np.ndarray) -> Located:
+        """Return the page in reading order of other rows, int (n,) from the top, with the groups of
+        these; alternatives stand where the first of their members does."""
+        boxes = np.array([each.box for each in self.chromosomes], np.int64)
+        order = np.lexsort((boxes[:, 0] + boxes[:, 2] / 2, row))
+        group = groups_of(boxes[order], row[order], self.chromosome_width)
+        place = np.argsort(order)
+        made = [
+            replace(self.chromosomes[i], row=int(row[i]), group=int(g))
+            for i, g in zip(order, group, strict=True)
+        ]
+        doubts = []
+        for doubt in self.doubts:
+            members = tuple(sorted(int(place[m]) for m in doubt.members))
+            at = made[members[0]]
+            others = tuple(
+                tuple(replace(piece, row=at.row, group=at.group) for piece in pieces)
+                for pieces in doubt.alternatives
+            )
+            doubts.append(replace(doubt, members=members, alternatives=others))
+        doubts.sort(key=lambda doubt: doubt.members)
+        rows = int(row.max()) + 1
+        return replace(self, chromosomes=tuple(made), doubts=tuple(doubts), rows=rows)
 
     def replaced(self, choices: Mapping[int, int]) -> Located:
         """Return the page with alternatives taken: doubt index -> alternative index.
