@@ -22,6 +22,7 @@ import numpy as np
 from measure_structure import test_cells
 from report_header import add_report_arguments, begin, write
 
+from screening.assess.certification import Terms
 from screening.assess.labelled import LabelledPicture, score_pictures
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.classes import CHROMOSOMES, LOW_PRIORITY, OK
@@ -186,7 +187,8 @@ def judged(
             made.append(LabelledPicture(
                 path.name, path, False, path.name, cell.source, cell.case, False, sha256_of(path)
             ))  # fmt: skip
-        seen = score_pictures(made, scorer.bundle, scorer, folder / "seen", args)
+        terms = Terms(args.data, passes=args.passes, workers=2)
+        seen = score_pictures(made, scorer.bundle, scorer, folder / "seen", terms)
         return [seen[one.id] for one in made]
 
 
@@ -237,7 +239,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=(*CELLS, *PAGES), help="of the pages")
     add_report_arguments(parser)
     args = parser.parse_args()
-    args.seed, args.quiet, args.workers, args.batch_size = 0, True, 2, 8
     commit = begin(args)
     cv2.setNumThreads(1)
     bundle = load_bundle(args.bundle)

@@ -23,6 +23,7 @@ import numpy as np
 from measured_pages import add_page_arguments, pages_of
 from report_header import begin, write
 
+from screening.assess.certification import Terms
 from screening.assess.labelled import LabelledPicture, read_pictures, score_pictures, units_of
 from screening.assess.measurement import records
 from screening.build.pages import MANIFEST
@@ -124,7 +125,8 @@ def measure(
     """Return the figures of one step."""
     units = units_of(pictures)
     with tempfile.TemporaryDirectory() as folder:
-        results = score_pictures(pictures, bundle, scorer, Path(folder), args)
+        terms = Terms(args.data, passes=args.passes, seed=args.seed, workers=args.workers)
+        results = score_pictures(pictures, bundle, scorer, Path(folder), terms)
     shown, cases = records(units, results, Rule.of(bundle.info))
     summary = routing_summary([int(c.abnormal) for c in cases], [c.route for c in cases])[0]
     judged = [picture for picture in shown if len(picture.p)]
@@ -158,10 +160,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="pictures of each label, evenly spaced")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    args.quiet, args.batch_size = True, 8
     commit, pages = begin(args), pages_of(args)
     bundle = pages.bundle
-    scorer = BundleScorer(bundle, args.passes, args.seed, "auto", args.batch_size)
+    scorer = BundleScorer(bundle, args.passes, args.seed)
     pictures = _some(read_pictures(pages.folder(args.part) / MANIFEST), args.limit)
     rows = []
     for name, change, grade in steps(args.only):
