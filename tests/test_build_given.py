@@ -25,7 +25,7 @@ from screening.cli import main
 from screening.commands.build import NEW
 from screening.data.split import Split
 from screening.errors import BundleError, ConfigError, ManifestError
-from screening.page_settings import Touching
+from screening.page_settings import OpenChromatids, Touching
 from test_uncertainty_certificate import CERTIFICATE
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default_bundle.yaml"
@@ -229,7 +229,9 @@ def test_a_given_bundle_keeps_its_parts_and_says_whom_it_has_seen_now(tmp_path):
     assert made.data["sources"] == ["drawn", "first"] and made.data["split"] == now.hash
     assert made.data["parts_of"] == bundle.hash
     # Only what the settings name is read otherwise.
-    named = {"tone": 0.75, "touching": Touching(none=0.15)}
+    named = {
+        "tone": 0.75, "touching": Touching(none=0.15), "chromatids": OpenChromatids(none=0.1),
+    }  # fmt: skip
     chromosomes = bundle.info.reading.chromosomes.model_copy(update=named)
     assert made.reading == bundle.info.reading.model_copy(update={"chromosomes": chromosomes})
     assert made.created != bundle.info.created
