@@ -17,9 +17,9 @@ from cluster_types import (
     Cluster,
     Shown,
     confusion,
-    resampled,
 )
 
+from screening.benchmark.measures import interval
 from screening.metrics import markdown_table
 
 ANCHORS = (
@@ -53,9 +53,10 @@ def of_type(shown: Iterable[Shown], kind: str) -> list[Found]:
 
 def share(values: Sequence[float], pages: Sequence[Shown], digits: int = 3) -> str:
     """Return a mean with its interval by persons."""
-    mean, low, high = resampled(values, [(page.source, page.person) for page in pages])
-    if np.isnan(mean):
+    if not len(values):
         return "–"
+    people = np.array([f"{page.source}/{page.person}" for page in pages])
+    mean, (low, high) = float(np.mean(values)), interval(np.asarray(values, float), people)
     if np.isnan(low):
         return f"{mean:.{digits}f}"
     return f"{mean:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import confusion_matrix
 
 INSTANCE, TOUCHING, OVERLAPPING, BOTH = TYPES = (
     "instance", "touching", "overlapping", "touching-overlapping",
@@ -301,26 +302,7 @@ class Shown:
 
 def confusion(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
     """Return int (4, 5): of each type of TYPES how many were told to be each of TYPES, NOTHING."""
-    columns = (*TYPES, NOTHING)
-    matrix = np.zeros((len(TYPES), len(columns)), np.int64)
-    for true, told in pairs:
-        matrix[TYPES.index(true), columns.index(told)] += 1
-    return matrix
-
-
-def resampled(
-    values: Sequence[float], groups: Sequence[object], draws: int = 2000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Return the mean of some values and its 95 % interval when whole groups (persons, pages) are
-    drawn anew (percentile bootstrap); nan without values, no interval of one group."""
-    if not len(values):
-        return (float("nan"),) * 3
-    _, place = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    total, count = np.bincount(place, values), np.bincount(place)
-    mean = float(total.sum() / count.sum())
-    if len(count) < 2:
-        return mean, float("nan"), float("nan")
-    chance = np.full(len(count), 1 / len(count))
-    times = np.random.default_rng(seed).multinomial(len(count), chance, size=draws)
-    low, high = np.percentile((times @ total) / (times @ count), [2.5, 97.5])
-    return mean, float(low), float(high)
+    if not pairs:
+        return np.zeros((len(TYPES), len(TYPES) + 1), np.int64)
+    true, told = zip(*pairs, strict=True)
+    return confusion_matrix(true, told, labels=(*TYPES, NOTHING))[: len(TYPES)]

@@ -104,13 +104,16 @@ def test_a_completed_overlap_belongs_to_both(types):
     assert types.completed(found, {(0, 1): "touching"}, types.hull) == found
 
 
-def test_an_interval_counts_persons_not_clusters(types):
-    values, alone = [1.0] * 50 + [0.0] * 50, range(100)
-    mean, low, high = types.resampled(values, alone)
-    assert mean == 0.5 and 0.35 < low < 0.45 and 0.55 < high < 0.65
-    assert types.resampled(values, [n // 50 for n in range(100)])[1:] == (0.0, 1.0)
-    assert np.isnan(types.resampled(values, ["one"] * 100)[1])
-    assert np.isnan(types.resampled([], [])).all()
+def test_an_interval_counts_persons_not_clusters(types, tables):
+    values = [1.0] * 50 + [0.0] * 50
+
+    def pages(*people: str) -> list:
+        return [types.Shown("lab", each, "good", (), (), (), False) for each in people]
+
+    assert tables.share(values, pages(*"ab" * 50), 2).startswith("0.50 (0.50")
+    assert tables.share(values, pages(*["a"] * 50, *["b"] * 50)) == "0.500 (0.000–1.000)"
+    assert tables.share(values, pages(*["one"] * 100)) == "0.500"
+    assert tables.share([], []) == "–"
 
 
 def test_what_was_told_is_counted_by_true_type(types):
