@@ -86,7 +86,8 @@ def test_a_stopped_training_goes_on_and_its_reader_becomes_a_part(context, shard
 
     folder, begun = context.of("structure"), []
 
-    def fit(out: Path, draw, held_out: Strips, settings, tick) -> object:
+    def fit(out: Path, draw, held_out: Strips, settings, tick, begin) -> object:
+        assert begin is None
         assert out == folder / "run" and len(draw(0)) > 60 and len(held_out) > 60
         assert (settings.epochs, settings.steps, settings.pairs) == (2, 2, 8)
         out.mkdir(exist_ok=True)
@@ -113,6 +114,26 @@ def test_a_stopped_training_goes_on_and_its_reader_becomes_a_part(context, shard
     assert not reader.compiled, "its losses are for training alone"
     info = BundleInfo(name="tiny", created="2026-01-01", parts={"structure": part})
     assert "**Structure**: reads the strip of each chromosome, 128 × 24" in model_card(info, "")
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_reader_of_a_given_bundle_is_where_the_training_begins(context, shards, monkeypatch,
+                                                                 goes_on, tmp_path):  # fmt: skip
+    from screening.models.structure import build_structure_reader
+    from screening.train import structure as training
+
+    weights, begun = [], build_structure_reader()
+    monkeypatch.setattr(training, "fit_epochs", lambda model, *rest: weights.append(model) or [])
+    bundle = SimpleNamespace(load_model=lambda part: begun if part == "structure" else None)
+    settings = context.settings
+    asked = settings.structure.model_copy(update={"goes_on": goes_on})
+    own = replace(context, folder=tmp_path, settings=settings.model_copy(
+        update={"structure": asked}
+    ))  # fmt: skip
+    stages.structure(own, bundle)
+    same = [np.array_equal(a, b) for a, b in
+            zip(weights[0].get_weights(), begun.get_weights(), strict=True)]  # fmt: skip
+    assert all(same) == goes_on
 
 
 def test_an_epoch_draws_its_shards_from_its_number_alone(shards, monkeypatch):

@@ -183,7 +183,8 @@ class StructurePagesConfig(Strict):
 
 
 class StructureConfig(Strict):
-    """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine."""
+    """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine.
+    `goes_on`: where a bundle with a reader gives the parts, begin with its weights."""
 
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
@@ -191,6 +192,7 @@ class StructureConfig(Strict):
     pairs: int = Field(default=32, ge=4)
     learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0, lt=1)
+    goes_on: bool = False
     seed: int = Field(default=0, ge=0)
 
 

@@ -46,13 +46,17 @@ def _with_finder(
     return partial(run, finder=finder), ("split",), finder.hash
 
 
-def _reader(finder: Bundle | None = None) -> tuple[Stage, ...]:
+def _reader(finder: Bundle | None = None, parts: Bundle | None = None) -> tuple[Stage, ...]:
     """What teaches the reader of structure, on pages as this build's parts or a given `finder` find
-    them."""
+    them; it may go on from that of `parts`."""
     make, reads, whose = _with_finder(structure.structure_pages, finder)
     sections = ("sources", "structure_pages", *(() if finder else _GATE))
     pages = Stage("structure-pages", make, reads, sections, True, whose)
-    return pages, Stage("structure", structure.structure, (pages.name,), ("structure",))
+    taught = Stage(
+        "structure", partial(structure.structure, given=parts), (pages.name,), ("structure",),
+        given="" if parts is None else parts.hash,
+    )  # fmt: skip
+    return pages, taught
 
 
 def _classifier(finder: Bundle | None = None, parts: Bundle | None = None) -> tuple[Stage, ...]:
@@ -158,7 +162,11 @@ def stages_of(
     lacks_reader = structure.STRUCTURE not in parts.info.parts
     finding = STAGES[1:4] if finder is None else ()
     naming = _classifier(finder, parts) if given.CLASSIFIER in new else ()
-    comparing = _reader(finder) if lacks_reader or structure.STRUCTURE in new else ()
+    comparing = (
+        _reader(finder, None if lacks_reader else parts)
+        if lacks_reader or structure.STRUCTURE in new
+        else ()
+    )
     seeing = _screener(parts, finder) if given.SCREENER in new else ()
     shown = () if keep_score else (_PAGES,)
     gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:], *shown)

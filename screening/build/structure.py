@@ -70,11 +70,12 @@ def structure_pages(context: Context, finder: Bundle | None = None) -> None:
         pass
 
 
-def structure(context: Context) -> None:
-    """Train the reader of structure; every epoch draws from some of the shards."""
+def structure(context: Context, given: Bundle | None = None) -> None:
+    """Train the reader of structure; every epoch draws from some of the shards. `given`: the bundle
+    whose own reader is where it begins, if the settings say so."""
     path = context.folder / READER
     if not path.exists():
-        reader = _trained(context)
+        reader = _trained(context, given)
         with replaced_file(path) as hidden:
             reader.save(hidden)
     # Only an unfinished training needs it.
@@ -167,7 +168,7 @@ def draw_from(folder: Path, shards: int, at_once: int, seed: int) -> Callable[[i
     return draw
 
 
-def _trained(context: Context) -> keras.Model:
+def _trained(context: Context, given: Bundle | None) -> keras.Model:
     """The reader, without what only training needs."""
     import keras
 
@@ -183,5 +184,6 @@ def _trained(context: Context) -> keras.Model:
     reader = fit_structure(
         context.folder / RUN, draw_from(shards, count, asked.at_once, asked.seed), held_out,
         settings, tick=context.tick,
+        begin=partial(given.load_model, STRUCTURE) if asked.goes_on and given else None,
     )  # fmt: skip
     return keras.Model(reader.input, reader.output, name=reader.name)

@@ -25,7 +25,7 @@ from screening.models.structure import (
     build_structure_reader,
 )
 from screening.train.durations import Tick, silent
-from screening.train.epochs import fit_epochs, write_history
+from screening.train.epochs import STATE, fit_epochs, write_history
 from screening.train.structure_pages import KINDS, SHAM, Strips
 from screening.train.structure_set import StructureSet
 
@@ -54,14 +54,18 @@ def fit_structure(
     settings: StructureSettings,
     stop_after: int | None = None,
     tick: Tick = silent,
+    begin: Callable[[], keras.Model] | None = None,
 ) -> keras.Model:
     """Return the reader trained so far; `out` holds its checkpoint, weights and history.
 
     `draw(epoch)`: the strips of an epoch. `held_out`: strips whose AUROC is noted, by pair and by
     single strip; it chooses nothing. `stop_after`: end after so many epochs of the schedule.
+    `begin`: gives the reader whose weights are the first, where there is no checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
     model = new_reader(settings)
+    if begin is not None and not (out / STATE).exists():
+        model.set_weights(begin().get_weights())
 
     def batches(epoch: int) -> tf.data.Dataset:
         made = StructureSet(draw(epoch), settings.pairs, settings.steps, settings.seed)
