@@ -13,7 +13,12 @@ import numpy as np
 from screening.assess.certification import Terms, calibrated, earned, scored, write_tuned
 from screening.assess.labelled import read_pictures
 from screening.assess.recognise import TRAINED_ON, files_of, trained_on
-from screening.assess.structural import Shown, structural_limits, structure_info
+from screening.assess.structural import (
+    Shown,
+    structural_limits,
+    structure_info,
+    without_structure,
+)
 from screening.build import fusion as fusing
 from screening.build.classifier import classifier_part
 from screening.build.config import FusionConfig
@@ -34,7 +39,7 @@ from screening.bundle_schema import (
     Scope,
     StructureInfo,
 )
-from screening.classes import ABNORMAL, LABELLED, NORMAL, NUMERICAL, VOTES
+from screening.classes import ABNORMAL, LABELLED, LOW_PRIORITY, NORMAL, NUMERICAL, VOTES
 from screening.data.pool import is_pooled
 from screening.data.split import TRAIN, VALIDATION
 from screening.evidence.witnesses import only_raising, witnesses_of
@@ -42,7 +47,7 @@ from screening.metrics import auroc
 from screening.promises import certificate_sentence, structure_sentence
 from screening.reading_settings import ReadingSettings
 from screening.record import Picture
-from screening.triage.rule import judge
+from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import data_hash
 
 BUNDLE = "bundle"
@@ -133,7 +138,7 @@ def fusion(context: Context) -> None:
             "threshold": rule.threshold,
             "min_confidence": rule.min_confidence,
             "rule": VOTES,
-            "reading": _with_limits(bundle.info, pictures, rows, config),
+            "reading": _with_limits(bundle.info, rule, pictures, rows, config),
             "fusion": FusionInfo(
                 intercept=fitted.intercept, weights=dict(fitted.weights),
                 limit=fitted.limit,
@@ -158,12 +163,12 @@ def kept(context: Context, given: BundleInfo) -> None:
     pictures = [Picture.from_dict(json.loads(line)) for line in lines]
     bundle = load_bundle(context.of("parts") / BUNDLE)
     taught = bundle.info.data[TRAINED_ON] | files_of(read_pictures(pages / MANIFEST))
-    config = context.settings.fusion
+    config, rule = context.settings.fusion, Rule.of(given)
     names = ("fusion", "threshold", "min_confidence", "rule", "certificate", "calibration",
              "metrics")  # fmt: skip
     changes = {name: getattr(given, name) for name in names} | {
         "data": bundle.info.data | {TRAINED_ON: taught},
-        "reading": _with_limits(bundle.info, pictures, rows_of(pages), config),
+        "reading": _with_limits(bundle.info, rule, pictures, rows_of(pages), config),
     }
     rewrite_bundle(bundle, bundle.info.model_copy(update=changes), context.folder / BUNDLE)
 
@@ -184,14 +189,19 @@ def counted(context: Context) -> None:
 
 
 def _with_limits(
-    info: BundleInfo, pictures: Sequence[Picture], rows: Sequence[dict], config: FusionConfig
+    info: BundleInfo,
+    rule: Rule,
+    pictures: Sequence[Picture],
+    rows: Sequence[dict],
+    config: FusionConfig,
 ) -> ReadingSettings:
-    """Return the settings of the reading with the limits of the structure, from the normal ones of
-    the pictures of validation patients."""
+    """Return the settings of the reading with the limits of the structure, from those normal
+    pictures of validation patients that `rule` makes low-priority: no other has that to lose."""
     # The homologs of a pooled cell are of two people: they differ, and nothing is wrong with them.
     one_person = [
         picture for picture, row in zip(pictures, rows, strict=True)
         if row["label"] == NORMAL and not is_pooled(row["case"])
+        and judge(rule, without_structure(picture, info.reading)).route == LOW_PRIORITY
     ]  # fmt: skip
     limits = structural_limits(
         one_person, config.most_doubted, info.reading.structure, config.readable

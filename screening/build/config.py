@@ -245,7 +245,8 @@ class FusionConfig(Strict):
     `features` of the witnesses that may have a weight, none of which counts beyond ±`limit`
     (log-odds; 8 is 1 in 3,000); `penalty` on large weights; `most_network`: highest weight of the
     network; `stray`: share of labels taken as wrong. `most_doubted`: share of the normal pages
-    that structure may raise; `readable`: 0.12 is the least of the stoutest laboratory's pages.
+    of low priority that structure may raise; `readable`: 0.12 is the least of the stoutest
+    laboratory's pages.
     `thresholds`: lowest, highest and step of those tried; at most `most_missed` of abnormal pages
     are low-priority, and `enough_low_priority` of the normal ones is enough.
     """
@@ -257,7 +258,7 @@ class FusionConfig(Strict):
     penalty: float = Field(default=0.3, ge=0)
     most_network: float = Field(default=0.25, ge=0)
     stray: float = Field(default=0.003, ge=0, lt=0.5)
-    most_doubted: float = Field(default=0.04, ge=0, lt=1)
+    most_doubted: float = Field(default=0.05, ge=0, lt=1)
     readable: float = Field(default=0.12, ge=0, lt=1)
     thresholds: tuple[float, float, float] = (0.01, 0.5, 0.005)
     most_missed: float = Field(default=0.004, ge=0, le=1)
