@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screening.classes import CHROMOSOMES, RELATIVE_LENGTH
+from screening.classes import CHROMOSOMES
 from screening.errors import ScreeningError
 from screening.evidence.structure_single import (
     LIKELY,
@@ -19,6 +19,7 @@ from screening.evidence.structure_single import (
     single_change,
 )
 from screening.karyogram.axis import MedialAxis, medial_axis
+from screening.karyogram.scales import Scale, scales_of
 from screening.karyogram.strip import CellStrips, scale_of, strips_at
 from screening.karyogram.whole import ink_mask
 from screening.page_settings import StructureReading
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 128
 """Pictures read at a time: what the rows show takes 200 KB each."""
-
-_FEWEST = 20
-_MOST_SPREAD = 0.135
-"""From so many pictures on, and up to so large a median deviation of the logarithms of their
-lengths over those of their classes, they are at one scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +53,9 @@ def changes_of(
     """Return what is said of each picture uint8 (h, w), dark on white, or why nothing can be.
 
     `p` (n, 25): their classes. `one_cell`: they are of one cell, whose scale tells their lengths;
-    else `one_scale` allows a common scale where their lengths agree on one. Without, each is seen
-    as if it were as long and as wide as usual: a length that nobody knows must not speak.
+    else `one_scale` allows common scales, of those whose lengths and widths agree (see
+    `karyogram.scales`). Without, each is seen as if it were as long and as wide as usual: a length
+    that nobody knows must not speak.
     """
     if not len(pictures):
         return []
@@ -70,10 +67,14 @@ def changes_of(
         return found
     names = [CHROMOSOMES[best[one.at, 0]] for one in shown]
     axes = [one.axis for one in shown]
-    common = one_cell or (one_scale and _agree(names, axes))
-    scale = scale_of(names, axes) if common else None
+    scales: list[Scale | None] = [None] * len(shown)
+    if one_cell:
+        scales = [scale_of(names, axes)] * len(shown)
+    elif one_scale:
+        scales = scales_of(names, axes)
     for first in range(0, len(shown), _AT_ONCE):
-        _read(shown[first : first + _AT_ONCE], best, weights, scale, reader, how, found)
+        some = slice(first, first + _AT_ONCE)
+        _read(shown[some], best, weights, scales[some], reader, how, found)
     return found
 
 
@@ -90,24 +91,18 @@ def _why(error: Exception) -> str:
     return f"its structure was not read: {said}"
 
 
-def _agree(names: Sequence[str], axes: Sequence[MedialAxis]) -> bool:
-    ratios = [np.log(a.length / RELATIVE_LENGTH[n]) for a, n in zip(axes, names, strict=True)]
-    spread = np.median(np.abs(ratios - np.median(ratios)))
-    return len(ratios) >= _FEWEST and bool(spread <= _MOST_SPREAD)
-
-
 def _read(
     shown: Sequence[_Shown],
     best: np.ndarray,
     weights: np.ndarray,
-    scale: tuple[float, float] | None,
+    scales: Sequence[Scale | None],
     reader: StructureReader,
     how: StructureReading,
     found: list[SingleChange | str],
 ) -> None:
     """Write what is said of these pictures into `found`."""
     made = []
-    for one in shown:
+    for one, scale in zip(shown, scales, strict=True):
         strips_or_why = _strips(one, best, scale)
         if isinstance(strips_or_why, str):
             found[one.at] = strips_or_why
@@ -133,7 +128,7 @@ def _read(
         found[at[k]] = single_change(float(p), rows, name, how)
 
 
-def _strips(one: _Shown, best: np.ndarray, scale: tuple[float, float] | None) -> CellStrips | str:
+def _strips(one: _Shown, best: np.ndarray, scale: Scale | None) -> CellStrips | str:
     """The picture as each of its likely classes, or why not."""
     names = [CHROMOSOMES[index] for index in best[one.at]]
     scales = [scale or scale_of([name], [one.axis]) for name in names]
