@@ -17,6 +17,8 @@ from screening.assess.structural import (
     structure_info,
     without_structure,
 )
+from screening.build.bundles import _with_limits
+from screening.build.config import FusionConfig
 from screening.bundle_schema import EXPECTED_KINDS, BundleInfo, FusionInfo
 from screening.metrics import proportion
 from screening.page_settings import StructureReading
@@ -49,6 +51,18 @@ def test_limits_leave_the_asked_shares_of_normal_pictures_behind():
     assert none.doubt == 99.5
     assert none.readable == 0.1
     assert structural_limits([picture()], 0.04, StructureReading(), 0.1) == StructureReading()
+
+
+@pytest.mark.parametrize(("threshold", "doubt"), [(0.5, 95.5), (1e-6, 155.5)])
+def test_the_limit_of_a_build_counts_what_has_low_priority_to_lose(threshold, doubt):
+    """Of 160 normal pages 60 come to review anyway; where all do, all are counted."""
+    low = [shown(float(k), doubted=False).picture for k in range(100)]
+    unsure = [replace(shown(100.0 + k).picture, doubts=("a poor picture",)) for k in range(60)]
+    rows = [{"label": "normal", "case": f"p{k}"} for k in range(160)]
+    rule = replace(Rule.of(INFO), threshold=threshold)
+    config = FusionConfig(most_doubted=0.04 if threshold == 0.5 else 0.03)
+    limits = _with_limits(INFO, rule, [*low, *unsure], rows, config)
+    assert limits.structure.doubt == doubt
 
 
 def test_what_was_said_of_structure_can_be_left_out():

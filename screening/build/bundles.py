@@ -196,15 +196,19 @@ def _with_limits(
     config: FusionConfig,
 ) -> ReadingSettings:
     """Return the settings of the reading with the limits of the structure, from those normal
-    pictures of validation patients that `rule` makes low-priority: no other has that to lose."""
+    pictures of validation patients that `rule` makes low-priority: no other has that to lose. From
+    all normal ones where it makes none so."""
     # The homologs of a pooled cell are of two people: they differ, and nothing is wrong with them.
     one_person = [
         picture for picture, row in zip(pictures, rows, strict=True)
         if row["label"] == NORMAL and not is_pooled(row["case"])
-        and judge(rule, without_structure(picture, info.reading)).route == LOW_PRIORITY
+    ]  # fmt: skip
+    low = [
+        picture for picture in one_person
+        if judge(rule, without_structure(picture, info.reading)).route == LOW_PRIORITY
     ]  # fmt: skip
     limits = structural_limits(
-        one_person, config.most_doubted, info.reading.structure, config.readable
+        low or one_person, config.most_doubted, info.reading.structure, config.readable
     )
     return info.reading.model_copy(update={"structure": limits})
 
