@@ -33,6 +33,8 @@ def scales_of(names: Sequence[str], axes: Sequence[MedialAxis]) -> list[Scale | 
     """Return the scale, as `karyogram.strip.scale_of`, of each of n chromosomes: of class `name`
     with this axis. None where it is not known, since too few others are like it or they disagree.
     """
+    from scipy.stats import median_abs_deviation  # slow: not for a first page
+
     found: list[Scale | None] = [None] * len(names)
     if len(names) < FEWEST:
         return found
@@ -42,9 +44,7 @@ def scales_of(names: Sequence[str], axes: Sequence[MedialAxis]) -> list[Scale | 
     groups = _groups(seen)
     for group in range(int(groups.max()) + 1):
         at = np.flatnonzero(groups == group)
-        if len(at) < FEWEST:
-            continue
-        if np.median(np.abs(seen[at, 0] - np.median(seen[at, 0]))) > MOST_SPREAD:
+        if len(at) < FEWEST or median_abs_deviation(seen[at, 0]) > MOST_SPREAD:
             continue
         scale = scale_of([names[i] for i in at.tolist()], [axes[i] for i in at.tolist()])
         for i in at.tolist():
