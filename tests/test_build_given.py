@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 
 from labelled_fakes import write_bundle_without_weights
 from screening.assess.recognise import case_hash
-from screening.build import given
+from screening.build import given, looked_at
 from screening.build.config import SourcesConfig, read_build
 from screening.build.data import SPLIT
 from screening.build.model_card import model_card
@@ -311,6 +312,7 @@ def test_the_shipped_parts_are_fitted_and_certified_anew(tmp_path):
     assert made.reading.structure.doubt != limits.doubt
     assert made.fusion is not None and made.fusion != shipped.info.fusion
     assert made.certificate is not None and made.certificate.looks == 1
+    assert len(json.loads((run / looked_at.NAME).read_text("utf-8"))) == 1
     assert made.data["parts_of"] == shipped.hash
     assert set(shipped.info.data["seen"]["cases"]) < set(made.data["seen"]["cases"])
     assert shipped.hash[:12] in (run / "bundle" / "MODEL_CARD.md").read_text("utf-8")

@@ -105,13 +105,15 @@ def earned(
     folder: Path,
     before: BundleInfo | None = None,
     scope: Scope = LABELLED,
+    more_looks: int = 0,
 ) -> Earned:
     """Return what the data earn for the bundle; `folder` keeps what was scored.
 
     The threshold for flag stays where it is and caps that for low priority, or what is flagged
     could be low-priority. `before`: of the bundle whose certificate may have looked at the same
-    people (None: this one); `scope`: what is abnormal in the data, see `CertificateInfo`.
-    ScreeningError: data that cannot calibrate this bundle.
+    people (None: this one); `scope`: what is abnormal in the data, see `CertificateInfo`;
+    `more_looks`: looks at these people that no bundle tells of. ScreeningError: data that cannot
+    calibrate this bundle.
     """
     most = bundle.info.threshold if args.at_most == OWN else float(args.at_most)
     fused = bundle.info.fusion
@@ -132,7 +134,7 @@ def earned(
     before = before or bundle.info
     shown = _remembering(shown, before.calibration, pictures)
     venn_abers = VennAbers(shown.points) if args.rule == CALIBRATED else None
-    looks = looks_at(before, pictures)
+    looks = looks_at(before, pictures) + more_looks
     certificate, threshold, words = certificate_of(
         units, results, rule, args, venn_abers, scope=scope, looks=looks
     )

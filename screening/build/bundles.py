@@ -23,6 +23,7 @@ from screening.build import fusion as fusing
 from screening.build.classifier import classifier_part
 from screening.build.config import FusionConfig
 from screening.build.data import records_of, split_in
+from screening.build.looked_at import earlier_looks
 from screening.build.model_card import model_card
 from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.rounding import with_rounding
@@ -220,6 +221,7 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
     """
     asked = context.settings
     bundle = load_bundle(context.of("fusion") / BUNDLE)
+    made = bundle.hash
     pages = context.of("pages")
     terms = Terms(
         data=pages / asked.pages.certificate / MANIFEST,
@@ -231,7 +233,13 @@ def certificate(context: Context, before: BundleInfo | None = None) -> None:
         bundle = calibrated(bundle, more, context.folder / "calibrated")
     shown = asked.pages.parts[asked.pages.certificate]
     scope: Scope = LABELLED if shown.get("structural") else NUMERICAL
-    info, words, *_ = earned(bundle, terms, context.folder / "scored", before, scope)
+    certified = read_pictures(terms.data, terms.unit)
+    what = {
+        "bundle": made, "terms": asked.certificate.model_dump(mode="json"),
+        "passes": asked.scoring.passes, "pages": sorted(one.sha256 for one in certified),
+    }  # fmt: skip
+    looks = earlier_looks(context.folder.parent, what, (one.hash for one in certified))
+    info, words, *_ = earned(bundle, terms, context.folder / "scored", before, scope, looks)
     context.say(words)
     if asked.pages.structure is not None and STRUCTURE in bundle.info.parts:
         now = bundle if info is None else replace(bundle, info=info)
