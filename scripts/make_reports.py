@@ -66,8 +66,8 @@ STEPS = (
         data=True,
     ),
 )
-"""In this order. reports/search.md and reports/mutants.md have commands of their own; with
-`--shards` of a build the one of reports/structure.md compares with trained baselines as well."""
+"""In this order. reports/search.md, mutants.md and kinds_left_out.md have commands of their own;
+with `--shards` of a build that of reports/structure.md compares with trained baselines as well."""
 
 
 def is_current(path: Path, bundle: str) -> bool:

@@ -146,3 +146,37 @@ def test_the_baselines_learn_what_is_plain_to_see():
     assert away.shape == (22 * 16,) and (away >= 0).all() and (away <= 2.01).all()
     cut = rejoined(strips(2), 0)
     assert (np.sort(cut.kinds[cut.pairs()], 1) == [0, KINDS.index(SHAM)]).all()
+
+
+def test_a_kind_that_is_left_out_stands_nowhere_in_what_teaches():
+    import measure_kinds_left_out as script
+
+    taught = Strips.joined([strips(2, "inv", size=0.5), strips(1, "add", "3", 0.5), strips(1)])
+    no_turns, no_exchanges = script.without(taught, "inv"), script.without(taught, "t")
+    assert len(no_turns) == len(taught) - 4, "both homologs go"
+    assert KINDS.index("inv") not in no_turns.kinds and KINDS.index("add") in no_turns.kinds
+    assert KINDS.index("add") not in no_exchanges.kinds and KINDS.index("inv") in no_exchanges.kinds
+
+
+def test_what_a_kind_loses_that_no_training_showed_is_told():
+    import measure_kinds_left_out as script
+
+    sets = {
+        "normal": strips(4), "simulator": strips(10, "inv", size=0.6),
+        "pictures": strips(3, "inv", size=0.6),
+    }  # fmt: skip
+    rng = np.random.default_rng(1)
+
+    def said(found: float) -> dict[str, np.ndarray]:
+        made = {}
+        for how, each in sets.items():
+            changed = (each.kinds[each.pairs()] > KINDS.index(SHAM)).any(1)
+            made[how] = rng.normal(-3, 0.1, len(changed)) + found * changed
+        return made
+
+    rows = script.rows_of("inv", sets, {script.ALL: said(9.0), "inv": said(0.0)})
+    assert len(rows) == 1, "three cells are too few for a line"
+    kind, how, band, count, every, lacking, kept, *raised = rows[0]
+    assert (kind, how, band, count) == ("inv", "simulator", "50-100 %", 10)
+    assert every == "1.000" and abs(float(lacking) - 0.5) < 0.3
+    assert float(kept.rstrip(" %")) < 60 and raised[0] == "100 %" and raised[1] != "100 %"

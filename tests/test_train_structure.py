@@ -23,7 +23,7 @@ from screening.train.structure_pages import (
     random_change,
     row_labels,
 )
-from screening.train.structure_set import Part, StructureSet, variable_stretch
+from screening.train.structure_set import SHARES, Part, StructureSet, _plan, variable_stretch
 
 PARTS = 12
 
@@ -110,6 +110,17 @@ def test_a_splice_on_strips_moves_the_labels_with_the_rows(strips):
     sham = made._joined([Part(at, 0, 0.4), Part(other, 0.4, 1)], at, np.random.default_rng(0))
     place = sham.labels[sham.labels != OUTSIDE].astype(int)
     assert not sham.changed.any() and (np.diff(place) >= 0).all()
+
+
+def test_only_kinds_that_have_a_share_are_made_of_strips(strips):
+    rng = np.random.default_rng(2)
+    turned = [_plan(0, 1, rng, {"inv": 0.3}) for _ in range(20)]
+    assert all(sum(part.start > part.end for part in plan) == 1 for plan in turned)
+    lost = [_plan(0, 1, rng, SHARES | {"inv": 0, "dup": 0, "i": 0}) for _ in range(60)]
+    assert not any(part.at == 0 and part.start > part.end for plan in lost for part in plan)
+    assert any(part.at == 1 for plan in lost for part in plan), "translocations are made"
+    made = StructureSet(strips, 8, 1, shares={"del": 1.0})
+    assert made.shares == {"del": 1.0} and len(list(made.batches(0))) == 1
 
 
 def test_an_epoch_is_drawn_from_its_number_alone(strips):

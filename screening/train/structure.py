@@ -5,8 +5,8 @@ AdamW on a cosine schedule; checkpoints are those of `train.epochs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -27,7 +27,7 @@ from screening.models.structure import (
 from screening.train.durations import Tick, silent
 from screening.train.epochs import STATE, fit_epochs, write_history
 from screening.train.structure_pages import KINDS, SHAM, Strips
-from screening.train.structure_set import StructureSet
+from screening.train.structure_set import SHARES, StructureSet
 
 _WEIGHTS = {DENSE: 0.3, ROW: 1.0, SINGLE: 1.0, PAIR: 1.5}
 _ROW_COUNTS = 4.0
@@ -37,7 +37,8 @@ _WARM = 200
 
 @dataclass(frozen=True)
 class StructureSettings:
-    """`steps` batches an epoch, `pairs` a batch; `learning_rate`: the highest."""
+    """`steps` batches an epoch, `pairs` a batch; `learning_rate`: the highest; `shares`: of the
+    kinds of changes that are made of strips."""
 
     epochs: int
     steps: int
@@ -45,6 +46,7 @@ class StructureSettings:
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     seed: int = 0
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
 
 
 def fit_structure(
@@ -68,7 +70,9 @@ def fit_structure(
         model.set_weights(begin().get_weights())
 
     def batches(epoch: int) -> tf.data.Dataset:
-        made = StructureSet(draw(epoch), settings.pairs, settings.steps, settings.seed)
+        made = StructureSet(
+            draw(epoch), settings.pairs, settings.steps, settings.seed, settings.shares
+        )
         return _dataset(lambda: made.batches(epoch), settings)
 
     def measured(epoch: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ neighbour's ink, a lost tip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,9 @@ SPLICED = 0.45
 """Share of the pairs without a rearrangement in which one strip is cut and joined here: as often
 truly as in a sham."""
 
-_KINDS, _SHARES = ("del", "dup", "inv", "t", "i", "ins"), (0.3, 0.2, 0.2, 0.2, 0.05, 0.05)
+SHARES = {"del": 0.3, "dup": 0.2, "inv": 0.2, "t": 0.2, "i": 0.05, "ins": 0.05}
+"""How often each kind is made of strips here, relatively."""
+
 _WARP, _LENGTH = 0.025, 0.05
 _JUNCTION = 3
 _ROWS_PER_PERCENT = np.array([rows_per_percent(name) for name in CHROMOSOMES])
@@ -76,11 +78,19 @@ class StructureSet:
     """Draws batches from strips: fresh splices and looks for each (seed, epoch).
 
     `steps` batches an epoch of `pairs` pairs each, half of those from the pages' rearrangements and
-    shams. The same (seed, epoch) gives the same batches.
+    shams. The same (seed, epoch) gives the same batches. `shares`: of the kinds that are made here.
     """
 
-    def __init__(self, strips: Strips, pairs: int, steps: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        strips: Strips,
+        pairs: int,
+        steps: int,
+        seed: int = 0,
+        shares: Mapping[str, float] = SHARES,
+    ) -> None:
         self.strips, self.size, self.steps, self.seed = strips, pairs, steps, seed
+        self.shares = shares
         self.pairs = strips.pairs()
         kinds = strips.kinds[self.pairs]
         real = kinds > KINDS.index(SHAM)
@@ -143,7 +153,7 @@ class StructureSet:
         page, classes = self._page[self.strips.pages[at]], self.strips.classes
         foreign = int(rng.choice(page[classes[page] != classes[at]]))
         return self._joined(
-            _plan(at, foreign, rng) if real else _sham_plan(at, other, rng), at, rng
+            _plan(at, foreign, rng, self.shares) if real else _sham_plan(at, other, rng), at, rng
         )
 
     def _joined(self, parts: list[Part], host: int, rng: np.random.Generator) -> _Strip:
@@ -223,9 +233,11 @@ class StructureSet:
         return _moved(strip, np.clip(at, 0, ROWS - 1))
 
 
-def _plan(at: int, foreign: int, rng: np.random.Generator) -> list[Part]:
+def _plan(
+    at: int, foreign: int, rng: np.random.Generator, shares: Mapping[str, float]
+) -> list[Part]:
     """The parts of a rearranged chromosome."""
-    kind = rng.choice(_KINDS, p=_SHARES)
+    kind = rng.choice(list(shares), p=np.array([*shares.values()]) / sum(shares.values()))
     size = rng.uniform(*SIZES)
     start = rng.uniform(0.0, 1 - size)
     end = start + size
