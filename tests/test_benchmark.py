@@ -378,4 +378,4 @@ def test_finished_rows_are_kept_and_the_page_names_the_others(dataset, tmp_path)
         "layers.png",
     }  # fmt: skip
     everything = write(tmp_path, rows[:3], results, config, datasets).read_text("utf-8")
-    assert "All 3 rows of the settings were run" in everything
+    assert "3 of the 3 rows of the settings were run" in everything and "Not run" not in everything

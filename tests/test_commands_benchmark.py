@@ -40,7 +40,7 @@ def test_a_trial_runs_every_row_and_goes_on_where_it_was(config, tmp_path, capsy
     (out / "rows" / "tiny_plain_all_by-patient_seed0").mkdir()  # as a kill would leave it
     assert main(words) == 0
     assert (out / "rows" / done[0] / "row.json").stat().st_mtime_ns == stamp
-    assert "All 3 rows" in (out / "benchmark.md").read_text("utf-8")
+    assert "3 of the 3 rows" in (out / "benchmark.md").read_text("utf-8")
     kept = json.loads((out / "rows" / "tiny_plain_all_by-patient_seed0" / "row.json").read_text())
     assert kept["facts"]["timed"] == 4 and len(kept["history"]) == 1
     assert kept["facts"]["parameters"] > 0 and kept["facts"]["operations"] > 0

@@ -92,6 +92,7 @@ def body(
     """Return the page without its title and figures, as Markdown."""
     return "\n".join(
         [
+            f"{len(results)} of the {counted(len(rows), 'row')} of the settings were run.\n",
             *_what(config, datasets),
             *_side_by_side(results),
             *_measured(results),
@@ -272,11 +273,16 @@ def _published() -> list[str]:
 
 def _not_run(rows: Sequence[Row], results: Sequence[Result]) -> list[str]:
     done = {one.row.name for one in results}
-    left = [row.name for row in rows if row.name not in done]
+    left = [row for row in rows if row.name not in done]
     if not left:
-        return [f"All {counted(len(rows), 'row')} of the settings were run.\n"]
-    named = "\n".join(f"- {name}" for name in left)
-    return [f"## Not run\n\n{len(left)} of {counted(len(rows), 'row')}:\n\n{named}\n"]
+        return []
+    named = []
+    for network in dict.fromkeys(row.network for row in left):
+        own = [row.name for row in left if row.network == network]
+        whole = len(own) == sum(row.network == network for row in rows)
+        named += [f"{network}: all of its {counted(len(own), 'row')}"] if whole else own
+    lines = "\n".join(f"- {name}" for name in named)
+    return [f"## Not run\n\n{len(left)} of {counted(len(rows), 'row')}:\n\n{lines}\n"]
 
 
 def _table(results: Sequence[Result]) -> str:
