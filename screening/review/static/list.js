@@ -1,4 +1,4 @@
-import { ask, base, onKeys, storeOrTell, tell, words } from "./room.js";
+import { ask, base, leave, onKeys, storeOrTell, tell, words } from "./room.js";
 
 const rows = document.getElementById("rows");
 const form = document.querySelector("form.tools");
@@ -60,8 +60,9 @@ async function refresh() {
 }
 
 if (form) {
+  if (location.hash === "#search") search.focus();
   form.querySelector(".plain-submit").hidden = true;
-  form.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); search.blur(); refresh(); });
   form.addEventListener("input", (event) => {
     clearTimeout(waiting);
     waiting = setTimeout(refresh, event.target === search ? 120 : 0);
@@ -81,7 +82,7 @@ if (first) setTimeout(() => {
 }, 800);
 onKeys({
   j: () => go(1), k: () => go(-1),
-  o: () => current()?.querySelector(".open-case").click(),
+  o: () => { const line = current(); if (line) leave(line.querySelector(".open-case").href); },
   n: () => decide("normal"), a: () => decide("abnormal"), r: () => decide("redo"),
-  "/": () => search?.focus(), u: () => { location.href = base + "/"; },
+  "/": () => (search ? search.focus() : leave(`${base}/#search`)), u: () => leave(`${base}/`),
 });
