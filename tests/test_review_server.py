@@ -169,10 +169,20 @@ def test_a_verdict_is_stored_with_what_was_shown(client, room):
     (kept,) = room.verdicts.all()
     assert kept.image == "case-a/1.png" and len(kept.shown) == 64 and kept.bundle == "b" * 64
     assert kept.sha256 == room.run.lines[0]["sha256"]
-    assert give(client, room, "case-b", "normal").json()["read"] == "1 of 4 read"
+    other = give(client, room, "case-b", "normal").json()
+    assert other["read"] == "1 of 4 read" and "▽ AB</span>" in other["readers"]
     assert client.get(f"/{TOKEN}/?state=read&part=rows").text.count("open-case") == 1
     page = client.get(f"/{TOKEN}/case/{key_of('case-a')}").text
     assert "so it is" in page
+
+
+def test_initials_that_no_verdict_could_have_are_refused_at_once(client):
+    for initials, status in (("AB", 200), ("", 200), ("A B", 409), ("=cmd|", 409)):
+        answer = client.post(
+            f"/{TOKEN}/reader", json={"initials": initials}, headers={"origin": HOME}
+        )
+        assert answer.status_code == status
+        assert status == 200 or "the reader's initials" in answer.json()["said"]
 
 
 @pytest.mark.parametrize(

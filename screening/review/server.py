@@ -32,7 +32,7 @@ from screening.review.originals import Original, OriginalNotFound, png
 from screening.review.pages import Visit
 from screening.review.reread import reread
 from screening.review.room import Query, Room
-from screening.review.verdicts import MOST_ISCN
+from screening.review.verdicts import MOST_ISCN, check_initials
 from screening.worklist.ledger import LedgerError
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ class _Shown:
 
     def set_reader(self, request: Request, asked: dict[str, Any]) -> Response:
         initials = str(asked.get("initials", "")).strip()[:40]
+        if initials:  # a reader may leave
+            check_initials(initials)
         answer = JSONResponse({"reader": initials}, headers=_PAGE)
         answer.set_cookie(
             _COOKIE, initials.encode("utf-8").hex(), path=self.base, samesite="strict"
@@ -200,7 +202,7 @@ class _Shown:
                     initials=stored.initials,
                 ),  # fmt: skip
                 "history": pages.history_part(visit, line),
-                "readers": visit.standing.readers(line),
+                "readers": pages.readers_part(visit, line),
                 "read": said(
                     sentences.read_so_far(
                         sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)

@@ -28,13 +28,7 @@ async function decide(decision) {
   if (!line) return;
   const stored = await storeOrTell({ case: line.dataset.key, decision });
   if (!stored) return;
-  const readers = line.querySelector(".readers");
-  readers.replaceChildren(...stored.readers.map(([initials, each, now]) => {
-    const mark = document.createElement("span");
-    mark.className = "reading " + each.replace(" ", "-") + (now ? "" : " before");
-    mark.textContent = `${initials}: ${words[each]}`;
-    return mark;
-  }));
+  line.querySelector(".readers").innerHTML = stored.readers;
   document.getElementById("read").textContent = stored.read;
 }
 
