@@ -153,6 +153,7 @@ def test_a_class_is_corrected_and_goes_into_the_verdict(page, out):
 def test_a_chromosome_is_dragged_to_another_class(page):
     page.click("text=case-a")
     wait_for_cell(page)
+    page.wait_for_load_state("networkidle")  # pictures that come move what stands below them
     one = page.locator("#relaid rect[data-name='21']").first.bounding_box()
     other = page.locator("#relaid rect[data-name='22']").first.bounding_box()
     page.mouse.move(one["x"] + one["width"] / 2, one["y"] + one["height"] / 2)
