@@ -48,8 +48,11 @@ async function refresh() {
   try {
     const answer = await fetch(`${base}/?${values}`);
     if (mine !== asked) return;
-    rows.innerHTML = await answer.text();
-    at = -1;
+    const came = await answer.text(), chosen = document.activeElement.closest("#rows .case-line");
+    rows.innerHTML = came;
+    // A case that was gone to before the rows had come stays chosen, if it is among them.
+    at = lines().findIndex((line) => line.dataset.key === chosen?.dataset.key);
+    if (at >= 0) go(0);
   } catch { tell(words.closed, true); }
 }
 
