@@ -236,7 +236,7 @@ def test_wrong_values_are_named():
     ):  # fmt: skip
         with pytest.raises(ScreeningError, match=named):
             screening.load(**wrong)
-    with pytest.raises(ScreeningError, match=r"style of clinical.*; expected a seed.*; .*number"):
+    with pytest.raises(ScreeningError, match=r"style of clinical.*; expected seed.*; .*number"):
         screening.compose(style="odd", seed=-1, number=0)
     with pytest.raises(ScreeningError, match="expected abnormalities of"):
         screening.simulate("+99")

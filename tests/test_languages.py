@@ -254,7 +254,7 @@ def everything() -> WorkList:
 
 
 SAME = re.compile(
-    r"P\d|‹ P\d|P\d ›|P\d(/\w+)?\.png|b{64}|none|cpu|2026\S*|[▲●▽] ?(AB|CD)?"
+    r"P\d|‹ P\d|P\d ›|(P\d/)?\w+\.png|b{64}|none|cpu|2026\S*|[▲●▽] ?(AB|CD)?"
     r"|[\d.,<>½ %:;+()XYA-G?▲▼‹›–−×≠/-]+|\d\d,X[XY],?[+\d]*|mar|ISCN|[a-z]|cut short"
 )
 """Names, ISCN, keys and signs: the same in every language."""

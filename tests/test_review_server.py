@@ -94,6 +94,17 @@ def test_the_list_has_a_line_for_each_case_most_urgent_first(client):
     names = re.findall(r'class="open-case"[^>]*>([^<]+)<', text)
     assert names == ["case-a", "case-d", "case-b", "case-c"]
     assert "2 of 2 cells show +21" in text and "0 of 4 read" in text
+    assert re.search(r"no picture could be judged\s+<span class=\"case\">cut short", text)
+
+
+def test_what_the_run_warns_of_stands_over_its_list(tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"a.png": ""})
+    told = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))
+    told["warnings"] = ["what is certified may not hold here"]
+    (tmp_path / "out" / "run.json").write_text(json.dumps(told), "utf-8")
+    room = Room(tmp_path / "out")
+    assert "what is certified may not hold here" in visitor(room).get(f"/{TOKEN}/").text
+    room.close()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +124,7 @@ def test_filters_stand_in_the_address(client, asked, names):
 
 def test_a_case_shows_its_cells_and_leads_on(client):
     text = client.get(f"/{TOKEN}/case/{key_of('case-a')}?cell=1&sort=case").text
-    assert "case-a/2.png" in text and "cell 2" in text and "1 of 4" in text
+    assert "case-a/2.png" in text and ">2.png<" in text and "1 of 4" in text
     assert f"case/{key_of('case-b')}?sort=case" in text
     assert "47,XX,+21" in text and "What this tool cannot see" in text
     assert text.count('<image class="heat looked"') == 1 and LOOKED_MEANS in text
@@ -158,10 +169,20 @@ def test_a_verdict_is_stored_with_what_was_shown(client, room):
     (kept,) = room.verdicts.all()
     assert kept.image == "case-a/1.png" and len(kept.shown) == 64 and kept.bundle == "b" * 64
     assert kept.sha256 == room.run.lines[0]["sha256"]
-    assert give(client, room, "case-b", "normal").json()["read"] == "1 of 4 read"
+    other = give(client, room, "case-b", "normal").json()
+    assert other["read"] == "1 of 4 read" and "▽ AB</span>" in other["readers"]
     assert client.get(f"/{TOKEN}/?state=read&part=rows").text.count("open-case") == 1
     page = client.get(f"/{TOKEN}/case/{key_of('case-a')}").text
     assert "so it is" in page
+
+
+def test_initials_that_no_verdict_could_have_are_refused_at_once(client):
+    for initials, status in (("AB", 200), ("", 200), ("A B", 409), ("=cmd|", 409)):
+        answer = client.post(
+            f"/{TOKEN}/reader", json={"initials": initials}, headers={"origin": HOME}
+        )
+        assert answer.status_code == status
+        assert status == 200 or "the reader's initials" in answer.json()["said"]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +326,8 @@ def test_homologs_that_differ_are_marked_until_one_is_named_anew(tmp_path):
     kept = read_run(tmp_path / "out").pictures(["a.png"])[0].picture
     two = [i for i, one in enumerate(kept.reading.chromosomes) if one.name == "22"]
     pair = PairChange("22", *two, two[0], 4.0, 0.5, "bands", 0.5, 1.0, "q12 to q13")
-    differs = replace(kept.reading, structure=Structure(4.0, 0.9, 22, (pair,)))
+    structure = Structure(4.0, 0.9, 22, (pair,), odds={"22": 4.0})
+    differs = replace(kept.reading, structure=structure)
     figure = (("the two chromosomes 22 differ", kept.thumbnail),)
     doubted = replace(kept, verdict=None, reading=differs, pairs=figure)
     keep_run(tmp_path / "out", tmp_path / "in", [doubted])
@@ -318,6 +340,11 @@ def test_homologs_that_differ_are_marked_until_one_is_named_anew(tmp_path):
     marks = json.loads(re.search(r'data-marks="([^"]*)"', text)[1].replace("&#34;", '"'))
     kinds = {place: kind for place, kind, _ in marks}
     assert kinds[two[1]] == "loss unlike" and kinds[two[0]] == "gain"
+    homologs = f"/{TOKEN}/homologs/{key_of('a.png')}?name=22"
+    assert 'class="pair"' in client.get(homologs).text
+    assert "log-odds" in client.get(homologs).text
+    taken_apart = client.get(f"{homologs}&classes={two[0]}:21").text
+    assert "log-odds" not in taken_apart and 'class="pair"' not in taken_apart
     room.close()
 
 

@@ -7,6 +7,6 @@ from screening.errors import ScreeningError
 
 def check(*held: tuple[bool, str]) -> None:
     """Raise one ScreeningError that names everything that does not hold."""
-    problems = [f"expected a {what}" for holds, what in held if not holds]
+    problems = [f"expected {what}" for holds, what in held if not holds]
     if problems:
         raise ScreeningError("; ".join(problems))

@@ -125,6 +125,11 @@ def history_part(visit: Visit, line: CaseLine) -> str:
     return _render("history.html.jinja", visit, line=line, history=_history(visit, line))
 
 
+def readers_part(visit: Visit, line: CaseLine) -> str:
+    """Return who judged a case how, as far as the reader may see, for its line in the list."""
+    return _render("readers.html.jinja", visit, line=line)
+
+
 def homologs_part(
     visit: Visit, name: str, strips: Sequence[tuple[int, Chromosome, bytes, int]], bands: bytes,
     scale: float, pair: tuple[str, bytes] | None, odds: float | None,
@@ -191,7 +196,7 @@ def boxes_of(picture: Picture, reading: Reading) -> tuple[Box, ...]:
 
 def scripted() -> dict[str, str]:
     """Return what the scripts of the pages say, by the names they know it under."""
-    return {decision: said(decision) for decision in DECISIONS} | {
+    return {
         "gone": told(
             "The reading room does not answer: was it closed? Nothing was stored just now; start "
             "`screening review` again."

@@ -76,8 +76,13 @@ class CaseLine:
 
     @property
     def finding(self) -> str:
-        """Return in words what the cells show; of one that was not judged why."""
+        """Return in words what the cells show."""
         return self.case.findings or self.case.summary
+
+    @property
+    def unjudged(self) -> str:
+        """Return why the first picture of a case could not be judged, "" where any could."""
+        return "" if self.case.ok else str(self.cells[0]["reasons"])
 
     @property
     def karyotypes(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
@@ -24,7 +24,7 @@ from screening.errors import ScreeningError
 from screening.iscn import problem_of
 from screening.json_text import parsed
 from screening.languages.spoken import said, told
-from screening.record import Picture
+from screening.record import Chromosome, Picture
 from screening.review import drawings, pages, sentences
 from screening.review.giving import given_from
 from screening.review.guard import Guard
@@ -32,7 +32,7 @@ from screening.review.originals import Original, OriginalNotFound, png
 from screening.review.pages import Visit
 from screening.review.reread import reread
 from screening.review.room import Query, Room
-from screening.review.verdicts import MOST_ISCN
+from screening.review.verdicts import MOST_ISCN, check_initials
 from screening.worklist.ledger import LedgerError
 
 if TYPE_CHECKING:
@@ -157,10 +157,12 @@ class _Shown:
             raise HTTPException(404, f"No chromosome {name[:8]}: {sentences.NO_OUTLINES}.")
         rows = max(len(one.strip) for one in made)
         strips = [(o.place, chromosomes[o.place], png(o.strip), len(o.strip)) for o in made]
+        as_compared = _places(reading.chromosomes, name) == _places(chromosomes, name)
+        structure = reading.structure if as_compared else None  # the reader says otherwise by now
         part = pages.homologs_part(
             self._visit(request), name, strips, drawings.bands_png(name, rows), scale,
-            _pair_of(picture, name),
-            reading.structure.odds.get(name) if reading.structure is not None else None,
+            _pair_of(picture, name) if structure is not None else None,
+            structure.odds.get(name) if structure is not None else None,
         )  # fmt: skip
         return HTMLResponse(part, headers=_PAGE)
 
@@ -180,6 +182,8 @@ class _Shown:
 
     def set_reader(self, request: Request, asked: dict[str, Any]) -> Response:
         initials = str(asked.get("initials", "")).strip()[:40]
+        if initials:  # a reader may leave
+            check_initials(initials)
         answer = JSONResponse({"reader": initials}, headers=_PAGE)
         answer.set_cookie(
             _COOKIE, initials.encode("utf-8").hex(), path=self.base, samesite="strict"
@@ -198,7 +202,7 @@ class _Shown:
                     initials=stored.initials,
                 ),  # fmt: skip
                 "history": pages.history_part(visit, line),
-                "readers": visit.standing.readers(line),
+                "readers": pages.readers_part(visit, line),
                 "read": said(
                     sentences.read_so_far(
                         sum(map(visit.standing.is_read, self.room.lines)), len(self.room.lines)
@@ -271,6 +275,11 @@ def _classes(request: Request) -> dict[str, str]:
     text = unquote(request.query_params.get("classes", ""))
     pairs = [part.split(":") for part in text.split(",") if part.count(":") == 1]
     return {place: name for place, name in pairs if drawings.is_class(place, name)}
+
+
+def _places(chromosomes: Sequence[Chromosome], name: str) -> list[int]:
+    """Where the chromosomes of a class stand in the reading."""
+    return [place for place, one in enumerate(chromosomes) if one.name == name]
 
 
 def _pair_of(picture: Picture, name: str) -> tuple[str, bytes] | None:

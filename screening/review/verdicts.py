@@ -93,6 +93,15 @@ def content_of(hashes: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
+def check_initials(initials: str) -> None:
+    """Raise VerdictError for what cannot stand as a reader's initials."""
+    if not _INITIALS.fullmatch(initials) or len(initials) > MOST_INITIALS:
+        raise VerdictError(
+            f"a verdict needs the reader's initials, 1 to {MOST_INITIALS} letters or digits that "
+            f"begin with a letter, received {initials!r}"
+        )
+
+
 def checked(verdict: PersonVerdict) -> PersonVerdict:
     """Return a verdict with its texts trimmed; VerdictError that says what is wrong with it."""
     verdict = replace(
@@ -104,11 +113,7 @@ def checked(verdict: PersonVerdict) -> PersonVerdict:
     if verdict.decision not in DECISIONS:
         expected = ", ".join(DECISIONS[:-1]) + f" or {DECISIONS[-1]}"
         raise VerdictError(f"a verdict is {expected}, received {verdict.decision!r}")
-    if not _INITIALS.fullmatch(verdict.initials) or len(verdict.initials) > MOST_INITIALS:
-        raise VerdictError(
-            f"a verdict needs the reader's initials, 1 to {MOST_INITIALS} letters or digits that "
-            f"begin with a letter, received {verdict.initials!r}"
-        )
+    check_initials(verdict.initials)
     if len(verdict.note) > MOST_NOTE:
         raise VerdictError(f"a note holds at most {MOST_NOTE} characters: shorten it")
     if any(printable(char) != char for char in verdict.note if char not in "\n\t\r"):

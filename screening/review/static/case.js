@@ -1,4 +1,4 @@
-import { ask, base, onKeys, storeOrTell, tell, words } from "./room.js";
+import { ask, base, leave, onKeys, storeOrTell, tell, words } from "./room.js";
 import { fetchAhead, goTo } from "./ahead.js";
 
 const NEXT = ".around a[rel=next]", PREVIOUS = ".around a[rel=prev]";
@@ -325,7 +325,7 @@ function start() {
   }
   async function follow(link) {
     if (!link) { tell(words.last); return; }
-    if (!goTo(link.href)) { location.assign(link.href); return; }
+    if (!goTo(link.href)) { leave(link.href); return; }
     shown.abort();
     shown = new AbortController();
     start();
@@ -354,8 +354,7 @@ function start() {
     j: () => follow(found(NEXT)), k: () => follow(found(PREVIOUS)),
     o: () => follow(found(NEXT_CELL) ?? found(".cells-strip a")),
     n: () => decide("normal"), a: () => decide("abnormal"), r: () => decide("redo"),
-    b: () => boxesButton && toggleBoxes(), u: () => document.querySelector(".home").click(),
-    "/": () => document.querySelector(".home").click(),
+    b: () => boxesButton && toggleBoxes(), u: () => leave(found(".home").href), "/": () => leave(`${found(".home").href}#search`),
   });
 }
 start();

@@ -1,4 +1,4 @@
-import { ask, base, onKeys, storeOrTell, tell, words } from "./room.js";
+import { ask, base, leave, onKeys, storeOrTell, tell, words } from "./room.js";
 
 const rows = document.getElementById("rows");
 const form = document.querySelector("form.tools");
@@ -28,13 +28,7 @@ async function decide(decision) {
   if (!line) return;
   const stored = await storeOrTell({ case: line.dataset.key, decision });
   if (!stored) return;
-  const readers = line.querySelector(".readers");
-  readers.replaceChildren(...stored.readers.map(([initials, each, now]) => {
-    const mark = document.createElement("span");
-    mark.className = "reading " + each.replace(" ", "-") + (now ? "" : " before");
-    mark.textContent = `${initials}: ${words[each]}`;
-    return mark;
-  }));
+  line.querySelector(".readers").innerHTML = stored.readers;
   document.getElementById("read").textContent = stored.read;
 }
 
@@ -54,14 +48,18 @@ async function refresh() {
   try {
     const answer = await fetch(`${base}/?${values}`);
     if (mine !== asked) return;
-    rows.innerHTML = await answer.text();
-    at = -1;
+    const came = await answer.text(), chosen = document.activeElement.closest("#rows .case-line");
+    rows.innerHTML = came;
+    // A case that was gone to before the rows had come stays chosen, if it is among them.
+    at = lines().findIndex((line) => line.dataset.key === chosen?.dataset.key);
+    if (at >= 0) go(0);
   } catch { tell(words.closed, true); }
 }
 
 if (form) {
+  if (location.hash === "#search") search.focus();
   form.querySelector(".plain-submit").hidden = true;
-  form.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); search.blur(); refresh(); });
   form.addEventListener("input", (event) => {
     clearTimeout(waiting);
     waiting = setTimeout(refresh, event.target === search ? 120 : 0);
@@ -81,7 +79,7 @@ if (first) setTimeout(() => {
 }, 800);
 onKeys({
   j: () => go(1), k: () => go(-1),
-  o: () => current()?.querySelector(".open-case").click(),
+  o: () => { const line = current(); if (line) leave(line.querySelector(".open-case").href); },
   n: () => decide("normal"), a: () => decide("abnormal"), r: () => decide("redo"),
-  "/": () => search?.focus(), u: () => { location.href = base + "/"; },
+  "/": () => (search ? search.focus() : leave(`${base}/#search`)), u: () => leave(`${base}/`),
 });

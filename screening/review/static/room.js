@@ -54,8 +54,14 @@ export async function storeOrTell(verdict) {
   }
 }
 
-// Calls keys[key] for a plain key that no field takes; from then on the page says that it listens.
 let acts = {};
+// Goes to another page: what is typed until it is there is for that page, no verdict on this one.
+export function leave(address) {
+  acts = {};
+  location.assign(address);
+}
+
+// Calls keys[key] for a plain key that no field takes; from then on the page says that it listens.
 export function onKeys(keys) {
   acts = keys;
   document.body.dataset.keys = Object.keys(keys).join("");
@@ -69,6 +75,8 @@ document.addEventListener("keydown", (event) => {
   if (act) { act(event); event.preventDefault(); }
 });
 
+// A page that the browser kept aside as it was has no keys and old verdicts.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll(".trust, .evidence")) folded.open = true;
 });
