@@ -19,10 +19,11 @@ from screening.data.manifest import read_manifest
 from screening.errors import ScreeningError
 from screening.record import PairChange, Picture, Structure
 from screening.report.glossary import LOOKED_MEANS
+from screening.review import pages, serving
 from screening.review.exchange import Settings, exchange
 from screening.review.room import Room, key_of
 from screening.review.server import application
-from screening.review.serving import RoomNotOpened, bound, only_one
+from screening.review.serving import RoomNotOpened, bound, only_one, serve
 from screening.worklist.kept import read_run
 from screening.worklist.ledger import FILE_NAME, Ledger, LedgerError
 
@@ -217,6 +218,27 @@ def test_readers_who_differ_are_listed_unless_they_read_blind(written, room):
     assert "▲ abnormal</b>" in blinded.get(f"/{TOKEN}/case/{key_of('case-a')}").text
     assert "▲ abnormal</b>" not in visitor(blind).get(f"/{TOKEN}/case/{key_of('case-a')}").text
     blind.close()
+
+
+def test_where_readers_differ_in_much_is_told_page_by_page(room, monkeypatch):
+    first = visitor(room)
+    for initials, said in (("AB", "abnormal"), ("CD", "normal")):
+        for case in ("case-a", "case-b", "case-c"):
+            give(first, room, case, said, initials=initials)
+    assert 'class="pages"' not in first.get(f"/{TOKEN}/agreement").text
+    monkeypatch.setattr(pages, "DIFFERING_ON_A_PAGE", 2)
+    shown = {
+        asked: first.get(f"/{TOKEN}/agreement?page={asked}").text
+        for asked in ("1", "2", "9", "-1", "x")
+    }
+    assert [shown[n].count("AB: ▲") for n in ("1", "2", "9", "-1", "x")] == [2, 1, 1, 2, 2]
+    assert re.findall(r'page=(\d)" aria-current', shown["9"]) == ["2"]
+
+
+def test_a_folder_without_a_run_is_told_and_left_as_it_is(tmp_path):
+    with pytest.raises(ScreeningError):
+        serve(serving.Settings(tmp_path, browser=False))
+    assert not list(tmp_path.iterdir())
 
 
 def test_hostile_names_stay_text(tmp_path):

@@ -139,9 +139,13 @@ def test_another_version_and_a_damaged_file_are_told(tmp_path):
     other.close()
     with pytest.raises(VerdictError, match="another version"):
         Verdicts(path)
-    path.write_bytes(b"no database" * 500)
-    with pytest.raises(VerdictError, match="damaged"):
-        Verdicts(path)
+    for content in (b"no database" * 500, b"short", b"SQLite format 4\0" * 2):
+        path.write_bytes(content)
+        with pytest.raises(VerdictError, match="damaged"):
+            Verdicts(path)
+        assert path.read_bytes() == content
+    path.write_bytes(b"")
+    Verdicts(path).close()
     with pytest.raises(VerdictError, match="cannot write"):
         Verdicts(tmp_path / "missing" / FILE_NAME)
 

@@ -33,6 +33,8 @@ from screening.review.room import (
 from screening.review.verdicts import DECISIONS, PersonVerdict
 from screening.worklist.kept import KeptPicture
 
+DIFFERING_ON_A_PAGE = 200
+"""Cells and cases on which readers differ that one page lists."""
 MARKS = {"normal": "▽", "abnormal": "▲", "cannot say": "●", "redo": "↻"}
 
 
@@ -143,13 +145,22 @@ def homologs_part(
     )  # fmt: skip
 
 
-def agreement_page(visit: Visit) -> str:
-    """Return where readers differ and how far they agree; of a blind room only that it is one."""
+def agreement_page(visit: Visit, number: int = 1) -> str:
+    """Return where readers differ and how far they agree; of a blind room only that it is one.
+
+    Where they differ in much, `number` is the page of that list, from 1 on; the last one for more.
+    """
+    differing = visit.standing.differing
+    count = max(1, -(-len(differing) // DIFFERING_ON_A_PAGE))
+    number = min(max(number, 1), count)
+    first = (number - 1) * DIFFERING_ON_A_PAGE
     return _render(
         "agreement.html.jinja",
         visit,
         agreements=[sentences.agreed(one) for one in agreements(visit.standing.verdicts)],
-        differing=visit.standing.differing,
+        differing=differing[first : first + DIFFERING_ON_A_PAGE],
+        number=number,
+        count=count,
         keys={line.case.case: line.key for line in visit.room.lines},
     )
 

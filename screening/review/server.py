@@ -102,8 +102,7 @@ class _Shown:
         line = self.room.by_key.get(request.path_params["key"])
         if line is None:
             raise HTTPException(404, "There is no such case in this run.")
-        cell = request.query_params.get("cell", "0")
-        number = int(cell) if cell.isdecimal() and len(cell) < 7 else 0
+        number = _number(request.query_params.get("cell", "0"))
         page = pages.case_page(
             self._visit(request), line, min(number, len(line.cells) - 1),
             Query.of(request.query_params),
@@ -111,7 +110,8 @@ class _Shown:
         return HTMLResponse(page, headers=_PAGE)
 
     def agreement(self, request: Request) -> Response:
-        return HTMLResponse(pages.agreement_page(self._visit(request)), headers=_PAGE)
+        number = _number(request.query_params.get("page", "1"))
+        return HTMLResponse(pages.agreement_page(self._visit(request), number), headers=_PAGE)
 
     def thumbnail(self, request: Request) -> Response:
         content = self._picture(request).thumbnail
@@ -268,6 +268,11 @@ class _Shown:
 
     def _picture(self, request: Request) -> Picture:
         return self.room.run.pictures([self._image(request)])[0].picture
+
+
+def _number(text: str) -> int:
+    """The whole number that an address names, 0 for what is none."""
+    return int(text) if text.isdecimal() and len(text) < 7 else 0
 
 
 def _classes(request: Request) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from screening import words
 from screening.errors import ScreeningError
 from screening.review.room import Room
+from screening.worklist.kept import stamp_of
 
 LOCK = "review.lock"
 HOST = "127.0.0.1"
@@ -51,6 +52,7 @@ def serve(settings: Settings) -> None:
         raise RoomNotOpened(f"--pictures expects a folder, {settings.pictures} is none")
     if not settings.out.is_dir():
         raise RoomNotOpened(f"expected the output folder of a run, {settings.out} is no folder")
+    stamp_of(settings.out)  # a folder without a run is told before anything is written to it
     with only_one(settings.out), bound(settings.port) as listening:
         gc.disable()  # nothing of a run is dropped while it is read: not to be looked for
         room = Room(settings.out, settings.pictures, settings.blind)

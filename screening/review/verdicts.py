@@ -29,6 +29,7 @@ CANNOT_SAY, REDO = "cannot say", "redo"
 DECISIONS = (NORMAL, ABNORMAL, CANNOT_SAY, REDO)
 MOST_INITIALS, MOST_NOTE, MOST_ISCN = 12, 2000, 300
 _VERSION = 1
+_MAGIC = b"SQLite format 3\0"
 _INITIALS = re.compile(r"[^\W\d_][\w.-]*", re.UNICODE)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -140,6 +141,7 @@ class Verdicts:
         self._lock = threading.Lock()
         self._read: list[PersonVerdict] = []
         self._last = 0
+        _refuse_foreign(path)
         try:
             self._connection = sqlite3.connect(path, timeout=20.0, check_same_thread=False)
         except sqlite3.Error as error:
@@ -263,6 +265,17 @@ def _verdict(row: tuple[str, ...]) -> PersonVerdict:
     case, decision, initials, image, iscn, note, classes, *shown = row
     named = {} if classes == "{}" else json.loads(classes)  # nearly all are, and quicker so
     return PersonVerdict(case, decision, initials, image, iscn, note, named, *shown)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise VerdictError for a file that is no SQLite one: it takes some short ones for empty."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_MAGIC))
+    except OSError:
+        return  # not there yet, or not to be read, which opening it tells
+    if begins and begins != _MAGIC:
+        raise _explained(path, sqlite3.DatabaseError("file is not a database"))
 
 
 def _explained(path: Path, error: sqlite3.Error) -> VerdictError:

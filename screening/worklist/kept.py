@@ -90,12 +90,7 @@ class KeptRun:
 def read_run(out: Path) -> KeptRun:
     """Return the finished run in `out`; LedgerError that says what is missing and how to mend it:
     no run, one still being written, one that was stopped, one of another version."""
-    path = out / FILE_NAME
-    if not path.is_file():
-        raise LedgerError(
-            f"expected the output folder of `screening screen`, but {out} holds no {FILE_NAME}"
-        )
-    with reading(path) as connection:
+    with reading(out / FILE_NAME) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             raise LedgerError(
@@ -118,7 +113,8 @@ def read_run(out: Path) -> KeptRun:
 
 
 def stamp_of(out: Path) -> str:
-    """Return the stamp of the run that lies in `out` now; LedgerError while one is written."""
+    """Return the stamp of the run that lies in `out` now; LedgerError while one is written, or
+    where there is none."""
     with reading(out / FILE_NAME) as connection:
         return _stamp(connection)
 
@@ -197,7 +193,13 @@ def _case(name: str, row: Mapping[str, str]) -> Case:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to the ledger at `path`; LedgerError while a run writes to it."""
+    """Yield a connection to the ledger at `path`; LedgerError while a run writes to it, or where
+    there is none."""
+    if not path.is_file():
+        raise LedgerError(
+            f"expected the output folder of `screening screen`, but {path.parent} holds no "
+            f"{FILE_NAME}"
+        )
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)
     try:
         yield connection
