@@ -275,7 +275,7 @@ def _refuse_foreign(path: Path) -> None:
     except OSError:
         return  # not there yet, or not to be read, which opening it tells
     if begins and begins != _MAGIC:
-        raise _explained(path, sqlite3.DatabaseError("file is not a database"))
+        raise _explained(path, sqlite3.DatabaseError(repr(begins)))
 
 
 def _explained(path: Path, error: sqlite3.Error) -> VerdictError:
