@@ -1,6 +1,6 @@
 """Measure whether denoising single chromosomes helps: the pictures, the bands and their reading.
 
-    python scripts/measure_denoising.py --data DATA [--count 200]
+    python scripts/measure_denoising.py --data DATA [--count 100]
 
 Writes reports/denoising.md. Chromosomes of people whom the bundle never saw are spoiled in known
 ways (the composer's and the augmentation's noise, blur and JPEG), then denoised by methods of
@@ -47,7 +47,7 @@ from screening.predict.engine import engine_of
 MARGIN = 8
 """White around a chromosome, pixels."""
 PATCH, BATCH = 48, 16
-_DEPTH, _WIDTH = 6, 32
+_DEPTH, _WIDTH = 5, 24
 _ALPHA = 0.05
 
 Spoiling = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -75,8 +75,6 @@ SPOILINGS: dict[str, Spoiling] = {
     "noise 20": lambda grey, rng: noise(grey, 20, rng),
     "salt and pepper": lambda grey, rng: salted(grey, NOISY_PIXELS, rng),
     "JPEG 40, the composer's worst": lambda grey, rng: jpeg(grey, 40, rng),
-    "JPEG 10": lambda grey, rng: jpeg(grey, 10, rng),
-    "blur 1": lambda grey, rng: soft(grey, 1.0),
     "blur 1, noise 8, JPEG 40": lambda grey, rng: jpeg(noise(soft(grey, 1.0), 8, rng), 40, rng),
 }
 """Blur in pixels, noise in grey levels; salt and pepper as the thesis' augmentation has at most."""
@@ -204,7 +202,7 @@ def _patch(pictures: Sequence[Shown], rng: np.random.Generator) -> tuple[np.ndar
     if rng.random() < 0.2:
         made = salted(made, rng.uniform(0, NOISY_PIXELS), rng)
     if rng.random() < 0.5:
-        made = jpeg(made, rng.uniform(10, 96), rng)
+        made = jpeg(made, rng.uniform(25, 96), rng)
     y, x = (int(rng.integers(size - PATCH + 1)) for size in image.shape)
     at = np.s_[y : y + PATCH, x : x + PATCH]
     return image[at], made[at]
@@ -323,8 +321,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_report_arguments(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of single chromosomes")
-    parser.add_argument("--count", type=int, default=200, help="of each laboratory (%(default)s)")
-    parser.add_argument("--steps", type=int, default=1000, help="of training (%(default)s)")
+    parser.add_argument("--count", type=int, default=100, help="of each laboratory (%(default)s)")
+    parser.add_argument("--steps", type=int, default=800, help="of training (%(default)s)")
     args = parser.parse_args()
     commit, bundle = begin(args), load_bundle(default_bundle())
     cv2.setNumThreads(1)

@@ -64,10 +64,10 @@ def test_only_what_gains_at_every_laboratory_is_said_to_help(script):
         found = {}
         for name, read in (("one", first), ("two", second)):
             found[name] = {key: script.Judged(same, same, same, wrong) for key in keys}
-            found[name]["JPEG 10", "median"] = script.Judged(same, same, same, read)
-        return "\n".join(script.tables(found, {("JPEG 10", "median"): 3}))
+            found[name]["noise 20", "median"] = script.Judged(same, same, same, read)
+        return "\n".join(script.tables(found, {("noise 20", "median"): 3}))
 
     text = said(right, right)
-    assert "| JPEG 10 | median | 3 | 1.0 | 1.000 | 1.0000 | 100.0 % (+12 −0*) |" in text
-    assert text.endswith("every laboratory: median after JPEG 10.")
+    assert "| noise 20 | median | 3 | 1.0 | 1.000 | 1.0000 | 100.0 % (+12 −0*) |" in text
+    assert text.endswith("every laboratory: median after noise 20.")
     assert said(right, wrong).endswith("every laboratory: none.")
