@@ -84,9 +84,9 @@ class Ganomaly:
         return sum(m.count_params() for m in (self.first, self.back, self.second, self.critic))
 
     def fit(self, images: np.ndarray, labels: np.ndarray, steps: int, seed: int) -> float:
-        """Teach pictures uint8 (n, 64, 32) of `labels` (n,) 0–24 and return the seconds. What is
-        ABNORMAL teaches the critic's classes alone: it is neither encoded nor called real."""
-        rng, clock = np.random.default_rng(seed), time.perf_counter()
+        """Teach pictures uint8 (n, 64, 32) of `labels` (n,) 0–24 and return the seconds of a
+        processor. ABNORMAL ones teach the critic's classes alone, neither encoded nor real."""
+        rng, clock = np.random.default_rng(seed), time.process_time()
         rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         made, told = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
         generator = [w for m in (self.first, self.back, self.second) for w in m.trainable_variables]
@@ -108,8 +108,8 @@ class Ganomaly:
                 content = tf.reduce_mean(normal[..., None, None] * tf.abs(real - again))
                 coded = tf.reduce_mean(normal * (code - self.second(again, training=True)) ** 2)
                 loss = _ADVERSARIAL * matched + _CONTENT * content + _ENCODING * coded
-                judged = binary(tf.ones_like(says), says, normal)
-                judged += binary(tf.zeros_like(fake), fake, normal)
+                judged = binary(tf.ones_like(says), says, normal[:, 0])
+                judged += binary(tf.zeros_like(fake), fake, normal[:, 0])
                 judged += classify(label, names)
             made.apply_gradients(zip(g.gradient(loss, generator), generator, strict=True))
             told.apply_gradients(zip(d.gradient(judged, critic), critic, strict=True))
@@ -120,7 +120,7 @@ class Ganomaly:
             turned = rng.random(_BATCH) < 0.5
             shown[turned] = shown[turned][..., ::-1]
             step(shown[..., None], labels[at].astype(np.int32))
-        return time.perf_counter() - clock
+        return time.process_time() - clock
 
     def scores(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Return of pictures (n, 64, 32), classes unknown: "latent" and "reconstruction" distance
@@ -129,16 +129,16 @@ class Ganomaly:
         parts = []
         for first in range(0, len(images), 256):
             real = images[first : first + 256, ..., None].astype(np.float32) / 255
-            names = keras.ops.convert_to_numpy(self.critic(real, training=False)[1])
+            logits = keras.ops.convert_to_numpy(self.critic(real, training=False)[1])
             code = self.first(real, training=False)
-            likeliest = names[:, :ABNORMAL].argmax(1)
+            likeliest = logits[:, :ABNORMAL].argmax(1)
             named = keras.ops.one_hot(likeliest, ABNORMAL)
             again = self.back([code, named], training=False)
             apart = code - self.second(again, training=False)
             parts.append((
                 keras.ops.convert_to_numpy(keras.ops.mean(apart**2, 1)),
                 np.abs(real - keras.ops.convert_to_numpy(again)).mean((1, 2, 3)),
-                names[:, ABNORMAL] - logsumexp(names[:, :ABNORMAL], 1),
+                logits[:, ABNORMAL] - logsumexp(logits[:, :ABNORMAL], 1),
                 likeliest,
             ))  # fmt: skip
         joined = (np.concatenate(each) for each in zip(*parts, strict=True))

@@ -43,6 +43,7 @@ STEPS = (
     Step("odd_structure", "measure_odd_structure.py", data=True),
     Step("singles", "measure_singles.py", data=True),
     Step("denoising", "measure_denoising.py", data=True),
+    Step("ganomaly", "measure_ganomaly.py", data=True),
     Step("selective", "measure_selective.py", pages=True),
     Step("confidence", "measure_confidence.py", pages=True),
     Step("locate", "measure_locate.py", ("--count", "70"), pages=True),

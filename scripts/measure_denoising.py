@@ -180,15 +180,16 @@ def network() -> keras.Model:
 
 
 def taught_network(pictures: Sequence[Shown], steps: int) -> tuple[keras.Model, float]:
-    """Return the network taught on patches of training people's pictures, and the seconds."""
+    """Return the network taught on patches of training people's pictures, and the processor's
+    seconds."""
     keras.utils.set_random_seed(0)
-    model, rng, clock = network(), np.random.default_rng(0), time.perf_counter()
+    model, rng, clock = network(), np.random.default_rng(0), time.process_time()
     decay = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(decay), "mse")
     for _ in range(steps):
         clean, made = zip(*(_patch(pictures, rng) for _ in range(BATCH)), strict=True)
         model.train_on_batch(_batch(made), _batch(clean))
-    return model, time.perf_counter() - clock
+    return model, time.process_time() - clock
 
 
 def _patch(pictures: Sequence[Shown], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -346,8 +347,8 @@ def main() -> None:
         f"PSNR on validation people (as it is: as for {MODEST}): they know what spoiled the "
         "picture, which nobody does of a real one. The network does not: "
         f"{model.count_params():,} parameters, {args.steps} steps of {BATCH} patches of training "
-        f"people, {seconds:.0f} s. Wavelets are left out: scikit-image needs PyWavelets for "
-        "them, which this project does not install.\n",
+        f"people, {seconds:.0f} s of a processor. Wavelets are left out: scikit-image needs "
+        "PyWavelets for them, which this project does not install.\n",
         *tables(found, chosen),
     ])  # fmt: skip
     title = "Denoising, judged by what was spoiled and by who reads it"

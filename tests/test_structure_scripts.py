@@ -148,6 +148,7 @@ def test_the_baselines_learn_what_is_plain_to_see():
     assert (np.sort(cut.kinds[cut.pairs()], 1) == [0, KINDS.index(SHAM)]).all()
 
 
+@pytest.mark.slow
 def test_a_ganomaly_learns_to_draw_normal_ones_and_to_name_the_25th_class():
     from ganomaly import ABNORMAL, SIZE, Ganomaly
 
