@@ -35,7 +35,7 @@ from screening.predict.chromosomes import ChromosomeClassifier
 from screening.predict.engine import engine_of
 from screening.predict.structure import StructureReader
 from screening.synthesis.metaphase import Metaphase
-from screening.train.structure_pages import SHAM, UNTOUCHED, changed_cell
+from screening.train.structure_pages import SHAM, UNTOUCHED, Splicer, changed_cell
 from screening.worklist.singles_structure import changes_of
 
 _KINDS = ("del", "dup", "inv", "t", "i", "add")
@@ -56,13 +56,13 @@ class Singles:
     cells: np.ndarray
 
 
-def singles(cells: Sequence[Metaphase]) -> Singles:
+def singles(cells: Sequence[Metaphase], splicer: Splicer = by_pictures) -> Singles:
     """Return the chromosomes of the cells, some of each rearranged, some cut and joined again."""
     pictures, told = [], []
     for number, cell in enumerate(cells):
         rng = np.random.default_rng((9, number, 0))
         try:
-            changed, truths = changed_cell(cell, rng, _CHANGES, by_pictures)
+            changed, truths = changed_cell(cell, rng, _CHANGES, splicer)
         except (ScreeningError, cv2.error) as error:  # a piece without a row of pixels
             print(f"left out: {error}", flush=True)
             continue

@@ -87,12 +87,12 @@ def test_cells(data: Path, bundle: Bundle) -> dict[str, list[Metaphase]]:
     config = settings(bundle)
     records = records_of(data, config.sources)
     chosen = [r for r in records if r.source in config.sources.leave_out and r.label == NORMAL]
-    found = {PEOPLE: _cells(records, bundle, TEST)}
+    found = {PEOPLE: people_cells(records, bundle, TEST)}
     return found | ({"unseen laboratory": [load_cell(r) for r in chosen]} if chosen else {})
 
 
-def _cells(records: list[CellRecord], bundle: Bundle, part: str) -> list[Metaphase]:
-    """The complete normal cells of the people of a part, as the bundle's were parted."""
+def people_cells(records: list[CellRecord], bundle: Bundle, part: str) -> list[Metaphase]:
+    """Return the complete normal cells of a part, people parted as the bundle's were."""
     config = settings(bundle)
     pooled = config.sources.pooled
     split = split_by_case(records, config.split.fractions, config.split.seed)
@@ -277,7 +277,7 @@ def main() -> int:
     text: list[str] = []
     rival = taught = others = None
     if given.shards is not None:
-        people = _cells(records_of(given.data, settings(bundle).sources), bundle, TRAIN)
+        people = people_cells(records_of(given.data, settings(bundle).sources), bundle, TRAIN)
         people = _some(people, given.cells or _TAUGHT)
         name = f"training-people-{SINGLE_PICTURES}-pictures.npz".replace(" ", "-")
         others = measured_strips(kept / name, people, "pictures", None, given.pages)

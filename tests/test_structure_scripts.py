@@ -180,3 +180,38 @@ def test_what_a_kind_loses_that_no_training_showed_is_told():
     assert (kind, how, band, count) == ("inv", "simulator", "50-100 %", 10)
     assert every == "1.000" and abs(float(lacking) - 0.5) < 0.3
     assert float(kept.rstrip(" %")) < 60 and raised[0] == "100 %" and raised[1] != "100 %"
+
+
+@pytest.mark.slow
+def test_a_ganomaly_learns_to_draw_normal_ones_and_to_name_the_25th_class():
+    from ganomaly import ABNORMAL, SIZE, Ganomaly
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, ABNORMAL], 20)
+    images = np.zeros((60, *SIZE), np.uint8)
+    for at, label in enumerate(labels):
+        first = {0: 10, 1: 30, ABNORMAL: 48}[int(label)]
+        images[at, first : first + 12, 8:24] = rng.integers(150, 250)
+    model = Ganomaly.new(0)
+    assert model.parameters < 1_500_000
+    before = model.scores(images)
+    model.fit(images, labels, 12, 0)
+    after = model.scores(images)
+    normal = labels < ABNORMAL
+    assert after["reconstruction"][normal].mean() < before["reconstruction"][normal].mean()
+    assert after["abnormal"][~normal].mean() > after["abnormal"][normal].mean() + 1
+    assert all(len(score) == 60 for score in after.values())
+
+
+def test_the_tables_of_a_baseline_tell_what_it_finds():
+    import measure_ganomaly as script
+
+    kinds = np.array([UNTOUCHED] * 20 + [SHAM] * 10 + ["del"] * 10)
+    sizes = np.array([0.0] * 30 + [0.3] * 10)
+    known = script.Singles([], np.full(40, 8), kinds, sizes, np.arange(40) % 4)
+    said = {"perfect": (sizes > 0) + np.arange(40) / 1e3}, {"perfect": np.full(40, 8)}
+    text = script.areas(known, said)
+    assert "| changed against untouched | all | 10 | 1.000 (1.000–1.000) |" in text
+    assert "| del | 25-50 % | 10 | 1.000 |" in text
+    decided = script.decisions(known, said, known, said).splitlines()[-1]
+    assert decided.startswith("| perfect | 100.0 % | 5.0 % | 100.0 % | 100.0 % |")
