@@ -237,4 +237,4 @@ def test_what_cannot_be_downloaded_is_skipped_by_name(tmp_path, capsys, monkeypa
     said = "skipped: cifar10 cannot be had through keras.datasets (URL fetch failure)"
     assert f"photographs: {said}" in capsys.readouterr().err
     page = (tmp_path / "run" / "benchmark.md").read_text("utf-8")
-    assert said in page and "All 0 rows" in page
+    assert said in page and "0 of the 0 rows" in page

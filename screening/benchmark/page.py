@@ -257,7 +257,7 @@ def _published() -> list[str]:
         for a in ANCHORS
     ]  # fmt: skip
     header = ("published", "accuracy", "precision", "F1", "sensitivity", "specificity",
-              "seconds for 1,000", "source")  # fmt: skip
+              "seconds, 1,000 pictures", "source")  # fmt: skip
     return [
         "## Published, on other pictures\n",
         "Nothing in this table was measured here; other pictures and splits, mostly pretrained "
