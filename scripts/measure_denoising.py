@@ -24,18 +24,19 @@ import numpy as np
 from measure_straightening import profile
 from measure_stress import jpeg, noise
 from measure_structure import settings
+from measured_pages import split_apart
 from report_header import add_report_arguments, begin, write
 from scipy.stats import binomtest
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_chambolle
+from skimage.util import img_as_ubyte, random_noise
 
 from screening.build.data import records_of, taught
-from screening.build.given import apart_from, seen_by
 from screening.bundle import Bundle, default_bundle, load_bundle
 from screening.classes import NOT_A_CHROMOSOME_INDEX, class_index
 from screening.data.augment import NOISY_PIXELS
 from screening.data.chromosomes import CellRecord, load_chromosome
-from screening.data.split import TEST, TRAIN, VALIDATION, split_by_case
+from screening.data.split import TEST, TRAIN, VALIDATION
 from screening.images.foreground import INK
 from screening.images.single import single_chromosome
 from screening.karyogram.axis import MedialAxis, medial_axis
@@ -62,9 +63,7 @@ def soft(grey: np.ndarray, sigma: float) -> np.ndarray:
 
 def salted(grey: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return the picture with that share of its pixels black or white."""
-    drawn = rng.random(grey.shape)
-    made = np.where(drawn < share / 2, np.uint8(0), grey)
-    return np.where(drawn > 1 - share / 2, np.uint8(255), made)
+    return img_as_ubyte(random_noise(grey, "s&p", rng=rng, amount=share))
 
 
 AS_IT_IS = "as it is"
@@ -83,7 +82,7 @@ MODEST = "noise 4"
 
 
 def _unit(made: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(255 * made), 0, 255).astype(np.uint8)
+    return img_as_ubyte(np.clip(made, 0, 1))
 
 
 DENOISERS: dict[str, tuple[Denoiser, tuple[float, ...]]] = {
@@ -157,8 +156,8 @@ def drawn(records: Sequence[CellRecord], count: int, seed: int) -> list[Shown]:
 def decibels(clean: np.ndarray, made: np.ndarray) -> float:
     """Return the PSNR over the chromosome's pixels; inf for the same picture."""
     own = clean < INK
-    error = float(np.mean((clean[own].astype(float) - made[own]) ** 2))
-    return 10 * np.log10(255**2 / error) if error else np.inf
+    with np.errstate(divide="ignore"):
+        return float(peak_signal_noise_ratio(clean[own], made[own], data_range=255))
 
 
 def agreement(one: Shown, made: np.ndarray) -> tuple[float, float, float]:
@@ -307,8 +306,7 @@ def parts(args: argparse.Namespace, bundle: Bundle) -> dict[str, dict[str, list[
     """Return the cells of each part by laboratory, people parted as the bundle's were."""
     config = settings(bundle)
     records = records_of(args.data, config.sources)
-    split = split_by_case(records, config.split.fractions, config.split.seed)
-    split = apart_from(split, seen_by(bundle), config.sources)
+    split = split_apart(records, config, bundle)
     found: dict[str, dict[str, list[CellRecord]]] = {}
     for part in (TRAIN, VALIDATION, TEST):
         found[part] = {}

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-from measure_structure import FOUND, PEOPLE, SINGLE_PICTURES, kept_strips, test_cells
+from measure_structure import FOUND, PEOPLE, SINGLE_PICTURES, SPLICED, kept_strips, test_cells
 from report_header import ROOT, add_report_arguments, begin, write
 from structure_baselines import shards_of
 from structure_tables import BANDS, FEWEST, RATES, Told, whole
@@ -33,7 +33,6 @@ from screening.train.structure_pages import KINDS, SHAM, Strips
 from screening.train.structure_set import SHARES
 
 ALL = "all kinds"
-SPLICERS = ("simulator", "pictures")
 _ALIKE = {"t": ("t", "ins", "add")}
 """What is left out with a kind: the same seen otherwise."""
 _AT = RATES.index(0.05)
@@ -73,7 +72,7 @@ def rows_of(
     """Return the lines of one kind: `said` by ALL and by the reader that never saw it."""
     told = {who: Told.of(sets, scores, together=True) for who, scores in said.items()}
     rows: list[list[object]] = []
-    for how in SPLICERS:
+    for how in SPLICED:
         pairs = sets[how].pairs()
         kinds, sizes = sets[how].kinds[pairs].max(1), sets[how].sizes[pairs].max(1)
         calm = kinds <= KINDS.index(SHAM)

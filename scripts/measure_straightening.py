@@ -151,16 +151,15 @@ def bent_ones(
 def chromosomes(data: Path, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the chromosomes of normal cells of people whom the bundle never saw, in any order."""
     from measure_structure import settings
+    from measured_pages import split_apart
 
     from screening.build.data import records_of
-    from screening.build.given import apart_from, seen_by
-    from screening.data.split import TEST, split_by_case
+    from screening.data.split import TEST
 
     bundle = load_bundle(default_bundle())
     config = settings(bundle)
     records = records_of(data, config.sources)
-    made = split_by_case(records, config.split.fractions, config.split.seed)
-    test = apart_from(made, seen_by(bundle), config.sources).select(records, TEST)
+    test = split_apart(records, config, bundle).select(records, TEST)
     for at in rng.permutation(len(test)):
         yield from (one.image for one in load_cell(test[at]).chromosomes)
 

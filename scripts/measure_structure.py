@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-from measured_pages import leaving_out_as
+from measured_pages import leaving_out_as, split_apart
 from report_header import ROOT, add_report_arguments, begin, write
 from scipy.special import log_softmax
 from structure_baselines import Budget, rejoined, seams, shards_of, siamese, siamese_score
@@ -29,12 +29,11 @@ from structure_tables import Told, length_score, length_tables, profile_score, t
 
 from screening.build.config import BuildConfig, read_build
 from screening.build.data import records_of, taught
-from screening.build.given import apart_from, seen_by
 from screening.build.structure import RUN, STRUCTURE, structure_cells
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.classes import CHROMOSOMES, NORMAL
 from screening.data.chromosomes import CellRecord, load_cell
-from screening.data.split import TEST, TRAIN, split_by_case
+from screening.data.split import TEST, TRAIN
 from screening.errors import ScreeningError
 from screening.evidence.structure_path import read_path
 from screening.karyogram.locate import Locator
@@ -95,9 +94,7 @@ def people_cells(records: list[CellRecord], bundle: Bundle, part: str) -> list[M
     """Return the complete normal cells of a part, people parted as the bundle's were."""
     config = settings(bundle)
     pooled = config.sources.pooled
-    split = split_by_case(records, config.split.fractions, config.split.seed)
-    split = apart_from(split, seen_by(bundle), config.sources)
-    people = split.select(taught(records, config.sources), part)
+    people = split_apart(records, config, bundle).select(taught(records, config.sources), part)
     return list(structure_cells(tuple(r for r in people if r.source not in pooled), pooled))
 
 

@@ -28,6 +28,7 @@ from screening.build.pages import MANIFEST, compose_part, rows_of
 from screening.build.progress import BuildProgress
 from screening.build.runner import Context
 from screening.bundle import Bundle, default_bundle, load_bundle
+from screening.data.chromosomes import CellRecord
 from screening.data.split import Split, split_by_case
 from screening.models.backbones import known_depths
 from screening.record import Picture
@@ -41,6 +42,12 @@ class Part:
     rows: Sequence[Mapping]
     labelled: Sequence[LabelledPicture]
     pictures: Sequence[Picture]
+
+
+def split_apart(records: list[CellRecord], config: BuildConfig, bundle: Bundle) -> Split:
+    """Return the split of these cells with everybody whom the bundle has seen in train."""
+    made = split_by_case(records, config.split.fractions, config.split.seed)
+    return apart_from(made, seen_by(bundle), config.sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +70,7 @@ class MeasuredPages:
     @cached_property
     def split(self) -> Split:
         """Return the split of today's data with everybody whom the bundle has seen in train."""
-        asked = self.config.split
-        made = split_by_case(self.records, asked.fractions, asked.seed)
-        return apart_from(made, seen_by(self.bundle), self.config.sources)
+        return split_apart(self.records, self.config, self.bundle)
 
     @cached_property
     def home(self) -> Path:
