@@ -73,7 +73,7 @@ def fit_structure(
         made = StructureSet(
             draw(epoch), settings.pairs, settings.steps, settings.seed, settings.shares
         )
-        return _dataset(lambda: made.batches(epoch), settings)
+        return _dataset(lambda: made.batches(epoch), settings.steps, made.batch)
 
     def measured(epoch: int) -> dict[str, float]:
         model.save_weights(out / "reader.weights.h5")
@@ -148,10 +148,11 @@ def logit_loss(changed: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def _dataset(
-    batches: Callable[[], Iterator[tuple[dict, dict]]], settings: StructureSettings
+    batches: Callable[[], Iterator[tuple[dict, dict]]], steps: int, pairs: int
 ) -> tf.data.Dataset:
+    # A step with an open number of pairs takes half as long again.
     def of(*shape: int, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
-        return tf.TensorSpec((None, *shape), dtype)
+        return tf.TensorSpec((pairs, *shape), dtype)
 
     inputs = {
         "strips": of(2, ROWS, COLUMNS), "quality": of(2, QUALITY), "classes": of(dtype=tf.int32),
@@ -160,7 +161,7 @@ def _dataset(
         DENSE: of(2, STEPS, dtype=tf.int32), ROW: of(2, STEPS), SINGLE: of(2), PAIR: of(),
     }  # fmt: skip
     made = tf.data.Dataset.from_generator(batches, output_signature=(inputs, targets))
-    return made.apply(tf.data.experimental.assert_cardinality(settings.steps)).prefetch(4)
+    return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
 
 
 def _aurocs(model: keras.Model, strips: Strips) -> dict[str, float]:

@@ -101,13 +101,22 @@ class StructureSet:
         first = np.searchsorted(strips.pages[order], np.arange(int(strips.pages.max()) + 2))
         self._page = [order[a:b] for a, b in zip(first[:-1], first[1:], strict=True)]
 
+    @property
+    def batch(self) -> int:
+        """Return how many pairs each batch has: about `pairs`, whole ones of each sort."""
+        return sum(count for _, count in self._shares())
+
     def batches(self, epoch: int) -> Iterator[tuple[dict, dict]]:
         """Yield the epoch's (inputs, targets) of `build_structure_reader`."""
         rng = np.random.default_rng((self.seed, epoch))
-        shares = ((self.real, 0.3), (self.sham, 0.15), (self.plain, 0.55))
         for _ in range(self.steps):
-            chosen = [rng.choice(a, round(p * self.size)) for a, p in shares if len(a)]
+            chosen = [rng.choice(among, count) for among, count in self._shares()]
             yield self.made(np.concatenate(chosen), rng)
+
+    def _shares(self) -> list[tuple[np.ndarray, int]]:
+        """The sorts of pairs that there are, and how many of each a batch has."""
+        shares = ((self.real, 0.3), (self.sham, 0.15), (self.plain, 0.55))
+        return [(among, round(share * self.size)) for among, share in shares if len(among)]
 
     def made(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[dict, dict]:
         """Return inputs and targets of the pairs with these numbers, changed in looks."""
