@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -170,6 +171,30 @@ def test_the_reader_treats_homologs_alike_and_single_chromosomes_alone(reader, s
     assert loaded["pair"] == pytest.approx(made["pair"], abs=1e-5)
 
 
+def test_a_narrower_reader_without_dot_plots_is_taken_over_and_says_the_same(strips, monkeypatch):
+    import keras
+
+    from screening.models import structure
+    from screening.train.structure import predict
+
+    def nothing(x, rows, depth, kind):
+        return keras.ops.reshape(rows, (-1, 2, ROWS // 2))[:, 0, :0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(structure, "_plotted", nothing)
+        older = structure.build_structure_reader(width=12, blocks=1, stem=4)
+    model = structure.build_structure_reader(width=16, blocks=1, stem=4)
+    pairs = strips.pairs()[:6]
+    before = predict(model, strips, pairs)["pair"]
+    structure.take_over(model, older)
+    theirs, ours = (predict(one, strips, pairs) for one in (older, model))
+    assert abs(theirs["pair"] - before).max() > 1e-3
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=1e-5)
+    with pytest.raises(ValueError, match="do not fit"):
+        structure.take_over(structure.build_structure_reader(width=8, blocks=1, stem=4), older)
+
+
 def test_the_shipped_size_is_small():
     from screening.models.structure import build_structure_reader
 
@@ -201,9 +226,9 @@ def test_a_finished_training_is_taken_as_it_is(strips, tmp_path, monkeypatch):
 
     monkeypatch.setattr(
         structure, "build_structure_reader",
-        lambda: models.build_structure_reader(width=8, blocks=1, stem=2),
+        partial(models.build_structure_reader, width=8, blocks=1, stem=2),
     )  # fmt: skip
-    settings = structure.StructureSettings(epochs=1, steps=1, pairs=8)
+    settings = structure.StructureSettings(1, steps=1, pairs=8, precision="mixed_bfloat16")
     made = structure.fit_structure(tmp_path, lambda epoch: strips, strips, settings)
     assert {"auroc_pair", "auroc_single", "dense_loss"} <= set(
         json.loads((tmp_path / "history.json").read_text())[0]
@@ -213,4 +238,5 @@ def test_a_finished_training_is_taken_as_it_is(strips, tmp_path, monkeypatch):
     )
     for a, b in zip(made.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert {layer.compute_dtype for layer in made.layers} == {"float32"}
     again.load_weights(tmp_path / "reader.weights.h5")

@@ -184,7 +184,8 @@ class StructurePagesConfig(Strict):
 
 class StructureConfig(Strict):
     """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine.
-    `goes_on`: where a bundle with a reader gives the parts, begin with its weights."""
+    `goes_on`: where a bundle with a reader gives the parts, begin with its weights. `precision`:
+    Keras' policy while it learns; mixed_bfloat16 is fast where the processor has AMX."""
 
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
@@ -193,6 +194,7 @@ class StructureConfig(Strict):
     learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0, lt=1)
     goes_on: bool = False
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     seed: int = Field(default=0, ge=0)
 
 

@@ -179,8 +179,9 @@ def _trained(context: Context, given: Bundle | None) -> keras.Model:
     held_out = Strips.load(sorted(shards.glob(f"{VALIDATION}-*.npz")))
     count = len(list(shards.glob(f"{TRAIN}-*.npz")))
     settings = StructureSettings(
-        asked.epochs, asked.steps, asked.pairs, asked.learning_rate, asked.weight_decay, asked.seed
-    )
+        asked.epochs, asked.steps, asked.pairs, asked.learning_rate, asked.weight_decay, asked.seed,
+        precision=asked.precision,
+    )  # fmt: skip
     reader = fit_structure(
         context.folder / RUN, draw_from(shards, count, asked.at_once, asked.seed), held_out,
         settings, tick=context.tick,

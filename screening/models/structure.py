@@ -4,7 +4,8 @@ Dense reading: every row says which chromosome it shows and where on it. Homolog
 rows of both homologs aligned by attention with a prior for like places, then the difference, the
 shift and the lengths. Exemplar comparison: the same with rows learned for the class in place of a
 homolog, which serves single chromosomes. Residual blocks after He et al. 2016, attention after
-Vaswani et al. 2017.
+Vaswani et al. 2017; the dot plot, in which a deletion steps aside, a repeat doubles and an
+inversion crosses the diagonal, after Gibbs & McIntyre 1970.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from keras import ops
 from screening.classes import CHROMOSOMES
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
 from screening.models.structure_outputs import DENSE, PAIR, PARTS, PLACES, ROW, SINGLE, STEPS
+
+_OWN = 4
+"""What a row says of its own class: see `_own_reading`."""
 
 
 @keras.saving.register_keras_serializable(package="screening")
@@ -107,30 +111,80 @@ class Aligned(keras.layers.Layer):
         return {**super().get_config(), "width": self.width, "heads": self.heads}
 
 
+@keras.saving.register_keras_serializable(package="screening")
+class DotPlot(keras.layers.Layer):
+    """How alike each row of one strip is to each of another.
+
+    [one (b, n, d), other (b, n, d), rows of the one (b, n), of the other (b, n)] → (b, n, n,
+    heads + 3): likeness, -1 to 1, in as many learned ways; then where both show a chromosome, how
+    far apart the two rows lie, and how near. 0 where either shows none.
+    """
+
+    def __init__(self, width: int = 16, heads: int = 6, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.width, self.heads = width, heads
+
+    def build(self, shapes: list[tuple[int | None, ...]]) -> None:
+        """Make the projections, one of its own for each strip: rows of an inversion are alike only
+        when one of them is read backwards."""
+        self.steps, depth = int(shapes[0][1] or STEPS), shapes[0][-1]
+        size = self.width * self.heads
+        self.one = self.add_weight(shape=(depth, size), name="one")
+        self.other = self.add_weight(shape=(depth, size), name="other")
+
+    def call(self, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+        """Return the plot."""
+        one, other, one_rows, other_rows = parts
+
+        def split(x: keras.KerasTensor, matrix: keras.KerasTensor) -> keras.KerasTensor:
+            y = ops.reshape(ops.matmul(x, matrix), (-1, self.steps, self.heads, self.width))
+            y = ops.transpose(y, (0, 2, 1, 3))
+            return y / ops.sqrt(ops.sum(y * y, -1, keepdims=True) + 1e-3)
+
+        a, b = split(one, self.one), split(other, self.other)
+        alike = ops.transpose(ops.matmul(a, ops.transpose(b, (0, 1, 3, 2))), (0, 2, 3, 1))
+        both = (one_rows[:, :, None] * other_rows[:, None])[..., None]
+        row = np.arange(self.steps, dtype=np.float32)
+        apart = (row[:, None] - row[None])[..., None] / np.float32(16)
+        return ops.concatenate([alike * both, both, apart * both, np.exp(-4 * apart**2) * both], -1)
+
+    def get_config(self) -> dict:
+        """Return what makes the same layer again."""
+        return {**super().get_config(), "width": self.width, "heads": self.heads}
+
+
 def build_structure_reader(
-    width: int = 80, blocks: int = 3, stem: int = 12, dropout: float = 0.2
+    width: int = 80,
+    blocks: int = 3,
+    stem: int = 12,
+    dropout: float = 0.2,
+    plotted: int = 32,
+    precision: str = "float32",
 ) -> keras.Model:
     """Return the model: {strips (b, 2, ROWS, COLUMNS) ink 0–255, quality (b, 2, QUALITY), classes
     (b,)} → {dense (b, 2, STEPS, PLACES), row (b, 2, STEPS), single (b, 2), pair (b,)}, logits.
 
     Both strips of a row are of one class and, for `pair`, of one cell; `single` looks at each of
-    them alone, so that two single chromosomes of a class do as well.
+    them alone, so that two single chromosomes of a class do as well. `precision`: Keras' policy for
+    the convolutions and what lies between them; with another the weights are the same.
     """
-    layers = keras.layers
+    layers, kind = keras.layers, {"dtype": precision}
     strips = keras.Input((2, ROWS, COLUMNS), name="strips")
     quality = keras.Input((2, QUALITY), name="quality")
     classes = keras.Input((), name="classes", dtype="int32")
     x = ops.reshape(strips, (-1, ROWS, COLUMNS, 1)) / 128.0
     inked = ops.cast(ops.max(x, axis=(2, 3)) > 0.15, "float32")
     rows = ops.max(ops.reshape(inked, (-1, STEPS, 2)), -1)
-    x = layers.Conv2D(stem, 5, strides=(1, 2), padding="same", use_bias=False, name="stem")(x)
-    x = _norm_relu(x, "stem")
-    x = layers.AveragePooling2D((2, 1), name="halved")(x)
-    x = _residual(x, layers.Conv2D, stem, (5, 3), "flat")
+    made = {"padding": "same", "use_bias": False, **kind}
+    x = layers.Conv2D(stem, 5, strides=(1, 2), name="stem", **made)(x)
+    x = _norm_relu(x, "stem", kind)
+    x = layers.AveragePooling2D((2, 1), name="halved", **kind)(x)
+    x = _residual(x, layers.Conv2D, stem, (5, 3), "flat", kind)
     x = ops.reshape(x, (-1, STEPS, COLUMNS // 2 * stem))
-    x = _norm_relu(layers.Conv1D(width, 3, padding="same", use_bias=False, name="rows")(x), "rows")
+    x = _norm_relu(layers.Conv1D(width, 3, name="rows", **made)(x), "rows", kind)
+    shallow = x
     for block in range(blocks):
-        x = _residual(x, layers.Conv1D, width, 5, f"b{block}", dilation=2 ** (block % 3))
+        x = _residual(x, layers.Conv1D, width, 5, f"b{block}", kind, dilation=2 ** (block % 3))
     x = layers.SpatialDropout1D(dropout / 2, name="drop_rows")(x)
     dense = layers.Dense(PLACES, dtype="float32", name="places")(x)
 
@@ -144,7 +198,7 @@ def build_structure_reader(
     usual = ClassRows(STEPS, width, name="usual")(twice)
     there = ops.ones_like(rows)
     alone = Aligned(name="exemplar")([x, usual, rows, there])
-    alone = _head_rows(ops.concatenate([alone, reading, around], -1), rows, "alone")
+    alone = _head_rows(ops.concatenate([alone, reading, around], -1), rows, "alone", kind)
     pooled = ops.concatenate([_pooled(alone, rows), beside], -1)
     hidden = layers.Dropout(dropout, name="drop_alone")(pooled)
     hidden = layers.Dense(64, activation="relu", name="alone_hidden")(hidden)
@@ -156,11 +210,12 @@ def build_structure_reader(
     )
     other_rows = ops.reshape(ops.flip(ops.reshape(rows, (-1, 2, STEPS)), 1), (-1, STEPS))
     both = Aligned(name="homolog")([marks, swapped, rows, other_rows])
-    both = _head_rows(ops.concatenate([both, alone, reading, around], -1), rows, "both")
+    both = _head_rows(ops.concatenate([both, alone, reading, around], -1), rows, "both", kind)
     row = layers.Dense(1, dtype="float32", name="row_out")(both)
     each = ops.reshape(ops.concatenate([_pooled(both, rows), hidden], -1), (-1, 2, 3 * 64))
     numbers = ops.concatenate([ops.abs(quality[:, 0] - quality[:, 1]), ops.max(quality, 1)], -1)
     joined = [ops.max(each, 1), ops.mean(each, 1), numbers, ops.reshape(pose, (-1, 2, 24))[:, 0]]
+    joined.append(_plotted(ops.concatenate([shallow, marks], -1), rows, plotted, kind))
     z = layers.Dropout(dropout, name="drop_pair")(ops.concatenate(joined, -1))
     z = layers.Dense(96, activation="relu", name="pair_hidden")(z)
     pair = layers.Dense(1, dtype="float32", name="pair_out")(z)
@@ -170,6 +225,33 @@ def build_structure_reader(
     }  # fmt: skip
     inputs = {"strips": strips, "quality": quality, "classes": classes}
     return keras.Model(inputs, outputs, name="structure")
+
+
+def take_over(model: keras.Model, other: keras.Model) -> None:
+    """Give `model` the weights of `other`, a reader that may be narrower or lack layers of it: what
+    is new stays as it is, and what was there hears nothing of it at first, so that both say the
+    same (Chen et al. 2016, Net2Net). ValueError when `other` is the wider one."""
+    known = {layer.name: layer for layer in other.layers if layer.weights}
+    for layer in model.layers:
+        if layer.name in known:
+            # Behind the features of its rows it reads what they say of their own class.
+            tail = _OWN if layer.name == "homolog" else 0
+            pairs = zip(layer.get_weights(), known[layer.name].get_weights(), strict=True)
+            layer.set_weights([_grown(wide, narrow, tail) for wide, narrow in pairs])
+
+
+def _grown(wide: np.ndarray, narrow: np.ndarray, tail: int) -> np.ndarray:
+    """`wide` with `narrow` in its first places, but for the last `tail` of its inputs, and zeros
+    between the inputs that are new and the outputs that are not."""
+    if any(new < old for new, old in zip(wide.shape, narrow.shape, strict=True)):
+        raise ValueError(f"weights of shape {narrow.shape} do not fit into {wide.shape}")
+    made = wide.copy()
+    made[..., : narrow.shape[-1]] = 0.0
+    at = [np.arange(size) for size in narrow.shape]
+    if tail and wide.ndim > 1:
+        at[-2][-tail:] += wide.shape[-2] - narrow.shape[-2]
+    made[np.ix_(*at)] = narrow
+    return made
 
 
 def pair_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -200,11 +282,35 @@ def _own_reading(dense: keras.KerasTensor, classes: keras.KerasTensor) -> keras.
     return ops.stack([total, where, 8.0 * step, sure], -1)
 
 
-def _head_rows(x: keras.KerasTensor, rows: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _head_rows(
+    x: keras.KerasTensor, rows: keras.KerasTensor, name: str, kind: dict[str, str]
+) -> keras.KerasTensor:
     # Unnormalised: batch statistics of rows cost as much here as the convolution.
-    x = keras.layers.Dense(64, activation="relu", name=f"{name}_in")(x)
-    more = keras.layers.Conv1D(64, 7, padding="same", activation="relu", name=f"{name}_rows")(x)
-    return keras.layers.Add(name=f"{name}_add")([x, more]) * rows[..., None]
+    made = {"activation": "relu", **kind}
+    x = keras.layers.Dense(64, name=f"{name}_in", **made)(x)
+    more = keras.layers.Conv1D(64, 7, padding="same", name=f"{name}_rows", **made)(x)
+    return keras.layers.Add(name=f"{name}_add", **kind)([x, more]) * rows[..., None]
+
+
+def _plotted(
+    x: keras.KerasTensor, rows: keras.KerasTensor, depth: int, kind: dict[str, str]
+) -> keras.KerasTensor:
+    """What the dot plots of each pair show, (b, 4 depth); `x` (2b, n, d) its strips' rows. Both are
+    looked at, of each strip against the other: which is which makes no difference."""
+    layers = keras.layers
+    pairs = ops.reshape(x, (-1, 2, STEPS, x.shape[-1]))
+    other = ops.reshape(ops.flip(pairs, 1), (-1, STEPS, x.shape[-1]))
+    other_rows = ops.reshape(ops.flip(ops.reshape(rows, (-1, 2, STEPS)), 1), (-1, STEPS))
+    y = DotPlot(name="plot")([x, other, rows, other_rows])
+    made = {"padding": "same", "use_bias": False, **kind}
+    y = _norm_relu(layers.Conv2D(16, 5, strides=2, name="plot_in", **made)(y), "plot_in", kind)
+    y = _norm_relu(layers.Conv2D(depth, 3, name="plot_a", **made)(y), "plot_a", kind)
+    y = layers.MaxPooling2D(name="plot_halved", **kind)(y)
+    for name in ("plot_b", "plot_c"):
+        y = _residual(y, layers.Conv2D, depth, 3, name, kind)
+    seen = ops.concatenate([ops.max(y, (1, 2)), ops.mean(y, (1, 2))], -1)
+    seen = ops.reshape(seen, (-1, 2, 2 * depth))
+    return ops.concatenate([ops.max(seen, 1), ops.mean(seen, 1)], -1)
 
 
 def _pooled(x: keras.KerasTensor, rows: keras.KerasTensor) -> keras.KerasTensor:
@@ -212,9 +318,9 @@ def _pooled(x: keras.KerasTensor, rows: keras.KerasTensor) -> keras.KerasTensor:
     return ops.concatenate([ops.max(x, 1), mean], -1)
 
 
-def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
+def _norm_relu(x: keras.KerasTensor, name: str, kind: dict[str, str]) -> keras.KerasTensor:
+    x = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_norm", **kind)(x)
+    return keras.layers.ReLU(name=f"{name}_relu", **kind)(x)
 
 
 def _residual(
@@ -223,11 +329,13 @@ def _residual(
     width: int,
     size: int | tuple[int, int],
     name: str,
+    kind: dict[str, str],
     dilation: int = 1,
 ) -> keras.KerasTensor:
     """Two convolutions and a shortcut."""
-    made = {"padding": "same", "use_bias": False, "dilation_rate": dilation}
-    y = _norm_relu(layer(width, size, name=f"{name}_a", **made)(x), f"{name}_a")
+    made = {"padding": "same", "use_bias": False, "dilation_rate": dilation, **kind}
+    y = _norm_relu(layer(width, size, name=f"{name}_a", **made)(x), f"{name}_a", kind)
     y = layer(width, size, name=f"{name}_b", **made)(y)
-    y = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_b_norm")(y)
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, y]))
+    y = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_b_norm", **kind)(y)
+    y = keras.layers.Add(name=f"{name}_add", **kind)([x, y])
+    return keras.layers.ReLU(name=f"{name}_relu", **kind)(y)

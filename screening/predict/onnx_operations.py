@@ -189,6 +189,29 @@ def _aligned(graph: Graph, layer: Layer) -> None:
     graph.give(layer, op("Mul", op("Concat", *made, axis=-1), kept))
 
 
+def _dot_plot(graph: Graph, layer: Layer) -> None:
+    """`models.structure.DotPlot`, line by line."""
+    one, other, one_rows, other_rows = layer.tensors
+    heads, width, n = layer.config["heads"], layer.config["width"], one.shape[0]
+    if n is None:
+        raise NotTranslated(f"layer {layer.name} of no fixed number of rows")
+    op, last = graph.op, _whole([-1])
+
+    def split(tensor: Tensor, matrix: np.ndarray, perm: list[int]) -> str:
+        y = op("Reshape", op("MatMul", graph.last(tensor), matrix), _whole([0, n, heads, width]))
+        length = op("Sqrt", op("Add", op("ReduceSum", op("Mul", y, y), last, keepdims=1), 1e-3))
+        return op("Transpose", op("Div", y, length), perm=perm)
+
+    a, b = split(one, layer.weights[0], [0, 2, 1, 3]), split(other, layer.weights[1], [0, 2, 3, 1])
+    alike = op("Transpose", op("MatMul", a, b), perm=[0, 2, 3, 1])
+    rows = op("Unsqueeze", graph.last(one_rows), _whole([2, 3]))
+    both = op("Mul", rows, op("Unsqueeze", graph.last(other_rows), _whole([1, 3])))
+    row = np.arange(n, dtype=np.float32)
+    apart = (row[:, None] - row[None])[..., None] / np.float32(16)
+    made = [op("Mul", each, both) for each in (alike, apart, np.exp(-4 * apart**2))]
+    graph.give(layer, op("Concat", made[0], both, *made[1:], axis=-1))
+
+
 _PLAIN = {
     "Absolute": "Abs", "Add": "Add", "Greater": "Greater", "Multiply": "Mul", "Subtract": "Sub",
 }  # fmt: skip
@@ -210,5 +233,6 @@ TABLE: dict[str, Translation] = {
     ),
     "screening>Aligned": _aligned,
     "screening>ClassRows": _class_rows,
+    "screening>DotPlot": _dot_plot,
 }
 """Every kind of layer and operation that can be said in ONNX."""

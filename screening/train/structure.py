@@ -23,6 +23,7 @@ from screening.models.structure import (
     SINGLE,
     STEPS,
     build_structure_reader,
+    take_over,
 )
 from screening.train.durations import Tick, silent
 from screening.train.epochs import STATE, fit_epochs, write_history
@@ -38,7 +39,7 @@ _WARM = 200
 @dataclass(frozen=True)
 class StructureSettings:
     """`steps` batches an epoch, `pairs` a batch; `learning_rate`: the highest; `shares`: of the
-    kinds of changes that are made of strips."""
+    kinds of changes that are made of strips; `precision`: Keras' policy while it learns."""
 
     epochs: int
     steps: int
@@ -47,6 +48,7 @@ class StructureSettings:
     weight_decay: float = 0.01
     seed: int = 0
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    precision: str = "float32"
 
 
 def fit_structure(
@@ -67,7 +69,7 @@ def fit_structure(
     out.mkdir(parents=True, exist_ok=True)
     model = new_reader(settings)
     if begin is not None and not (out / STATE).exists():
-        model.set_weights(begin().get_weights())
+        take_over(model, begin())
 
     def batches(epoch: int) -> tf.data.Dataset:
         made = StructureSet(
@@ -83,13 +85,15 @@ def fit_structure(
         model, settings.epochs, out, batches, measured, stop_after, settings.seed, tick
     )
     write_history(out, history)
-    return model
+    reader = build_structure_reader()  # in float32, whatever it learned in
+    reader.set_weights(model.get_weights())
+    return reader
 
 
 def new_reader(settings: StructureSettings) -> keras.Model:
     """Return a fresh compiled reader."""
     keras.utils.set_random_seed(settings.seed)
-    model = build_structure_reader()
+    model = build_structure_reader(precision=settings.precision)
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 20, max(1, settings.epochs * settings.steps - _WARM), alpha=0.02,
         warmup_target=settings.learning_rate, warmup_steps=_WARM,
