@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from screening.classes import AUTOSOMES, class_index
+from screening.errors import ScreeningError
 from screening.karyogram.strip import COLUMNS, ROWS
 from screening.synthesis.drawn import draw_cell
 from screening.synthesis.rearrangements import Piece, rearrangement
@@ -177,7 +178,7 @@ def test_a_narrower_reader_without_dot_plots_is_taken_over_and_says_the_same(str
     from screening.models import structure
     from screening.train.structure import predict
 
-    def nothing(x, rows, depth, kind):
+    def nothing(x, rows, *_):
         return keras.ops.reshape(rows, (-1, 2, ROWS // 2))[:, 0, :0]
 
     with monkeypatch.context() as patch:
@@ -191,7 +192,7 @@ def test_a_narrower_reader_without_dot_plots_is_taken_over_and_says_the_same(str
     assert abs(theirs["pair"] - before).max() > 1e-3
     for name, value in theirs.items():
         assert ours[name] == pytest.approx(value, abs=1e-5)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ScreeningError, match="do not fit"):
         structure.take_over(structure.build_structure_reader(width=8, blocks=1, stem=4), older)
 
 

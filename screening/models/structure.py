@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from screening.classes import CHROMOSOMES
+from screening.errors import ScreeningError
 from screening.karyogram.strip import COLUMNS, QUALITY, ROWS
 from screening.models.structure_outputs import DENSE, PAIR, PARTS, PLACES, ROW, SINGLE, STEPS
 
@@ -204,18 +205,14 @@ def build_structure_reader(
     hidden = layers.Dense(64, activation="relu", name="alone_hidden")(hidden)
     single = layers.Dense(1, dtype="float32", name="alone_out")(hidden)
 
-    swapped = ops.reshape(
-        ops.flip(ops.reshape(marks, (-1, 2, STEPS, marks.shape[-1])), 1),
-        (-1, STEPS, marks.shape[-1]),
-    )
-    other_rows = ops.reshape(ops.flip(ops.reshape(rows, (-1, 2, STEPS)), 1), (-1, STEPS))
-    both = Aligned(name="homolog")([marks, swapped, rows, other_rows])
+    other_rows = _swapped(rows)
+    both = Aligned(name="homolog")([marks, _swapped(marks), rows, other_rows])
     both = _head_rows(ops.concatenate([both, alone, reading, around], -1), rows, "both", kind)
     row = layers.Dense(1, dtype="float32", name="row_out")(both)
     each = ops.reshape(ops.concatenate([_pooled(both, rows), hidden], -1), (-1, 2, 3 * 64))
     numbers = ops.concatenate([ops.abs(quality[:, 0] - quality[:, 1]), ops.max(quality, 1)], -1)
     joined = [ops.max(each, 1), ops.mean(each, 1), numbers, ops.reshape(pose, (-1, 2, 24))[:, 0]]
-    joined.append(_plotted(ops.concatenate([shallow, marks], -1), rows, plotted, kind))
+    joined.append(_plotted(ops.concatenate([shallow, marks], -1), rows, other_rows, plotted, kind))
     z = layers.Dropout(dropout, name="drop_pair")(ops.concatenate(joined, -1))
     z = layers.Dense(96, activation="relu", name="pair_hidden")(z)
     pair = layers.Dense(1, dtype="float32", name="pair_out")(z)
@@ -230,7 +227,7 @@ def build_structure_reader(
 def take_over(model: keras.Model, other: keras.Model) -> None:
     """Give `model` the weights of `other`, a reader that may be narrower or lack layers of it: what
     is new stays as it is, and what was there hears nothing of it at first, so that both say the
-    same (Chen et al. 2016, Net2Net). ValueError when `other` is the wider one."""
+    same (Chen et al. 2016, Net2Net). ScreeningError when `other` is the wider one."""
     known = {layer.name: layer for layer in other.layers if layer.weights}
     for layer in model.layers:
         if layer.name in known:
@@ -244,7 +241,10 @@ def _grown(wide: np.ndarray, narrow: np.ndarray, tail: int) -> np.ndarray:
     """`wide` with `narrow` in its first places, but for the last `tail` of its inputs, and zeros
     between the inputs that are new and the outputs that are not."""
     if any(new < old for new, old in zip(wide.shape, narrow.shape, strict=True)):
-        raise ValueError(f"weights of shape {narrow.shape} do not fit into {wide.shape}")
+        raise ScreeningError(
+            f"the given reader of structure is larger than this one: weights of shape "
+            f"{narrow.shape} do not fit into {wide.shape}; teach it from nothing (goes_on: false)"
+        )
     made = wide.copy()
     made[..., : narrow.shape[-1]] = 0.0
     at = [np.arange(size) for size in narrow.shape]
@@ -292,16 +292,23 @@ def _head_rows(
     return keras.layers.Add(name=f"{name}_add", **kind)([x, more]) * rows[..., None]
 
 
+def _swapped(x: keras.KerasTensor) -> keras.KerasTensor:
+    """What the other strip of its pair has, for each strip of `x` (2b, …)."""
+    pairs = ops.reshape(x, (-1, 2, *x.shape[1:]))
+    return ops.reshape(ops.flip(pairs, 1), (-1, *x.shape[1:]))
+
+
 def _plotted(
-    x: keras.KerasTensor, rows: keras.KerasTensor, depth: int, kind: dict[str, str]
+    x: keras.KerasTensor,
+    rows: keras.KerasTensor,
+    other_rows: keras.KerasTensor,
+    depth: int,
+    kind: dict[str, str],
 ) -> keras.KerasTensor:
     """What the dot plots of each pair show, (b, 4 depth); `x` (2b, n, d) its strips' rows. Both are
     looked at, of each strip against the other: which is which makes no difference."""
     layers = keras.layers
-    pairs = ops.reshape(x, (-1, 2, STEPS, x.shape[-1]))
-    other = ops.reshape(ops.flip(pairs, 1), (-1, STEPS, x.shape[-1]))
-    other_rows = ops.reshape(ops.flip(ops.reshape(rows, (-1, 2, STEPS)), 1), (-1, STEPS))
-    y = DotPlot(name="plot")([x, other, rows, other_rows])
+    y = DotPlot(name="plot")([x, _swapped(x), rows, other_rows])
     made = {"padding": "same", "use_bias": False, **kind}
     y = _norm_relu(layers.Conv2D(16, 5, strides=2, name="plot_in", **made)(y), "plot_in", kind)
     y = _norm_relu(layers.Conv2D(depth, 3, name="plot_a", **made)(y), "plot_a", kind)
