@@ -29,7 +29,7 @@ from structure_tables import Told, length_score, length_tables, profile_score, t
 
 from screening.build.config import BuildConfig, read_build
 from screening.build.data import records_of, taught
-from screening.build.structure import RUN, STRUCTURE, structure_cells
+from screening.build.structure import READER, STRUCTURE, structure_cells, structure_part
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.classes import CHROMOSOMES, NORMAL
 from screening.data.chromosomes import CellRecord, load_cell
@@ -45,7 +45,6 @@ from screening.models.structure import (
     PARTS,
     SINGLE,
     STEPS,
-    build_structure_reader,
 )
 from screening.synthesis.metaphase import Metaphase
 from screening.synthesis.structural import structural_sham
@@ -159,10 +158,8 @@ def reader_of(bundle: Bundle, run: Path | None) -> tuple[keras.Model, Bundle | s
     """Return the reader of a training, None: of the bundle, and whose it is, for the header."""
     if run is None:
         return bundle.load_model(STRUCTURE), bundle
-    reader = build_structure_reader()
-    weights = run / RUN / "reader.weights.h5"
-    reader.load_weights(weights)
-    return reader, f"the reader of weights sha256 {sha256_of(weights)[:16]} is in no bundle yet"
+    _, reader = structure_part(run)
+    return reader, f"the reader sha256 {sha256_of(run / READER)[:16]} is in no bundle yet"
 
 
 def kept_strips(
@@ -243,7 +240,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=default_bundle())
-    parser.add_argument("--run", type=Path, help="measure RUN/run/reader.weights.h5 instead")
+    parser.add_argument("--run", type=Path, help="measure RUN/structure.keras instead")
     parser.add_argument(
         "--strips", type=Path,
         help="where strips are kept (RUN/measured or runs/structure/measured); another for a "

@@ -116,6 +116,25 @@ def test_a_stopped_training_goes_on_and_its_reader_becomes_a_part(context, shard
     assert "**Structure**: reads the strip of each chromosome, 128 × 24" in model_card(info, "")
 
 
+def test_the_reader_is_as_wide_as_is_asked_for(context, shards, monkeypatch, tmp_path):
+    from screening.build.config import StructureConfig
+    from screening.models.structure import WIDTH
+    from screening.train import structure as training
+
+    assert StructureConfig().width == WIDTH
+    asked: list[training.StructureSettings] = []
+    monkeypatch.setattr(training, "fit_epochs", lambda *rest: [])
+    new = training.new_reader
+    monkeypatch.setattr(training, "new_reader", lambda said: asked.append(said) or new(said))
+    settings = context.settings.structure.model_copy(update={"width": 24, "hardest": 0.1})
+    own = replace(context, folder=tmp_path, settings=context.settings.model_copy(
+        update={"structure": settings}
+    ))  # fmt: skip
+    stages.structure(own)
+    _, reader = stages.structure_part(tmp_path)
+    assert reader.get_layer("rows").filters == 24 and asked[0].hardest == 0.1
+
+
 @pytest.mark.parametrize("goes_on", [True, False])
 def test_a_reader_of_a_given_bundle_is_where_the_training_begins(context, shards, monkeypatch,
                                                                  goes_on, tmp_path):  # fmt: skip

@@ -135,6 +135,26 @@ def test_an_epoch_is_drawn_from_its_number_alone(strips):
     assert 0 < pair.mean() < 1 and set(np.unique(pair)) == {0.0, 1.0}
 
 
+def test_the_worst_of_the_untouched_are_drawn_more_often(strips):
+    made = StructureSet(strips, 32, 30)
+    assert made.batch == 33
+    worst = made.plain[3]
+    drawn = []
+    made.made = lambda chosen, rng: drawn.append(chosen)
+    list(made.batches(0))
+    before = (np.concatenate(drawn) == worst).sum()
+    said = np.zeros(len(made.plain))
+    said[3] = 1.0
+    made.prefer(said, 0.25)
+    drawn.clear()
+    list(made.batches(0))
+    batch, *_ = drawn
+    untouched = np.isin(batch, made.plain).sum()
+    assert len(batch) == made.batch == 33 and untouched == 18
+    # 8 of each of 30 batches from the twentieth: one pair or two of the two pages.
+    assert len(made.plain) < 60 and (np.concatenate(drawn) == worst).sum() > 60 > before
+
+
 def test_what_varies_among_normal_people_is_known():
     low, high = variable_stretch("9")
     assert 0.3 < low < high < 0.5 and variable_stretch("14")[0] == 0
@@ -227,9 +247,11 @@ def test_a_finished_training_is_taken_as_it_is(strips, tmp_path, monkeypatch):
 
     monkeypatch.setattr(
         structure, "build_structure_reader",
-        partial(models.build_structure_reader, width=8, blocks=1, stem=2),
+        partial(models.build_structure_reader, blocks=1, stem=2),
     )  # fmt: skip
-    settings = structure.StructureSettings(1, steps=1, pairs=8, precision="mixed_bfloat16")
+    settings = structure.StructureSettings(
+        1, steps=1, pairs=8, precision="mixed_bfloat16", width=8, hardest=0.25
+    )
     made = structure.fit_structure(tmp_path, lambda epoch: strips, strips, settings)
     assert {"auroc_pair", "auroc_single", "dense_loss"} <= set(
         json.loads((tmp_path / "history.json").read_text())[0]

@@ -185,7 +185,8 @@ class StructurePagesConfig(Strict):
 class StructureConfig(Strict):
     """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine.
     `goes_on`: where a bundle with a reader gives the parts, begin with its weights. `precision`:
-    Keras' policy while it learns; mixed_bfloat16 is fast where the processor has AMX."""
+    Keras' policy while it learns; mixed_bfloat16 is fast where the processor has AMX. `width` of
+    its encoder; `hardest`: share of a batch for the untouched pairs most taken for changed."""
 
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
@@ -195,6 +196,8 @@ class StructureConfig(Strict):
     weight_decay: float = Field(default=0.01, ge=0, lt=1)
     goes_on: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    width: int = Field(default=80, ge=16, le=160)
+    hardest: float = Field(default=0.0, ge=0, le=0.5)
     seed: int = Field(default=0, ge=0)
 
 

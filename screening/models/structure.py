@@ -22,6 +22,9 @@ from screening.models.structure_outputs import DENSE, PAIR, PARTS, PLACES, ROW, 
 _OWN = 4
 """What a row says of its own class: see `_own_reading`."""
 
+WIDTH = 80
+"""Channels of the encoder, where nothing else is asked for."""
+
 
 @keras.saving.register_keras_serializable(package="screening")
 class ClassRows(keras.layers.Layer):
@@ -155,7 +158,7 @@ class DotPlot(keras.layers.Layer):
 
 
 def build_structure_reader(
-    width: int = 80,
+    width: int = WIDTH,
     blocks: int = 3,
     stem: int = 12,
     dropout: float = 0.2,

@@ -22,6 +22,7 @@ from screening.models.structure import (
     ROW,
     SINGLE,
     STEPS,
+    WIDTH,
     build_structure_reader,
     take_over,
 )
@@ -39,7 +40,8 @@ _WARM = 200
 @dataclass(frozen=True)
 class StructureSettings:
     """`steps` batches an epoch, `pairs` a batch; `learning_rate`: the highest; `shares`: of the
-    kinds of changes that are made of strips; `precision`: Keras' policy while it learns."""
+    kinds of changes that are made of strips; `precision`: Keras' policy while it learns; `width` of
+    the reader; `hardest`: share of a batch that untouched pairs have which it takes for changed."""
 
     epochs: int
     steps: int
@@ -49,6 +51,8 @@ class StructureSettings:
     seed: int = 0
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     precision: str = "float32"
+    width: int = WIDTH
+    hardest: float = 0.0
 
 
 def fit_structure(
@@ -75,6 +79,9 @@ def fit_structure(
         made = StructureSet(
             draw(epoch), settings.pairs, settings.steps, settings.seed, settings.shares
         )
+        if settings.hardest:
+            said = predict(model, made.strips, made.pairs[made.plain], (PAIR,))[PAIR]
+            made.prefer(said, settings.hardest)
         return _dataset(lambda: made.batches(epoch), settings.steps, made.batch)
 
     def measured(epoch: int) -> dict[str, float]:
@@ -85,7 +92,7 @@ def fit_structure(
         model, settings.epochs, out, batches, measured, stop_after, settings.seed, tick
     )
     write_history(out, history)
-    reader = build_structure_reader()  # in float32, whatever it learned in
+    reader = build_structure_reader(width=settings.width)  # in float32, whatever it learned in
     reader.set_weights(model.get_weights())
     return reader
 
@@ -93,7 +100,7 @@ def fit_structure(
 def new_reader(settings: StructureSettings) -> keras.Model:
     """Return a fresh compiled reader."""
     keras.utils.set_random_seed(settings.seed)
-    model = build_structure_reader(precision=settings.precision)
+    model = build_structure_reader(width=settings.width, precision=settings.precision)
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 20, max(1, settings.epochs * settings.steps - _WARM), alpha=0.02,
         warmup_target=settings.learning_rate, warmup_steps=_WARM,
