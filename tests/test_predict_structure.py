@@ -1,4 +1,4 @@
-"""The reader of structure: pairs in any number, either side up, passes from the head alone."""
+"""The reader of structure: pairs in any number, each read once, passes from the head alone."""
 
 from __future__ import annotations
 
@@ -68,10 +68,15 @@ def test_any_number_of_pairs(reader, m):
         np.testing.assert_allclose(alone.each[:, 0], said.each[:, -1], atol=1e-4)
 
 
-def test_it_says_the_same_of_a_chromosome_turned_to_its_other_side(reader):
-    cell, pairs = strips(4), np.array([[0, 1], [2, 3]])
-    classes = np.array([8, 8, 20, 20])
-    turned = CellStrips(np.ascontiguousarray(cell.strips[:, :, ::-1]), cell.quality)
-    one, other = (reader.read(c, pairs, classes) for c in (cell, turned))
-    np.testing.assert_allclose(one.single, other.single, atol=1e-4)
-    np.testing.assert_allclose(one.rows, other.rows, atol=1e-4)
+def test_a_cell_is_read_in_one_run(reader, monkeypatch):
+    runs: list[int] = []
+    body = reader._network.body
+    monkeypatch.setattr(
+        reader, "_network",
+        SimpleNamespace(body=lambda x: runs.append(len(x["classes"])) or body(x),
+                        head=reader._network.head),
+    )  # fmt: skip
+    for m, expected in ((23, [24]), (24, [24]), (30, [24, 24])):
+        runs.clear()
+        reader.read(strips(2 * m), np.arange(2 * m).reshape(-1, 2), np.arange(2 * m) // 2 % 24)
+        assert runs == expected

@@ -48,15 +48,12 @@ class StructureReader:
                 "quality": strips.quality[padded],
                 "classes": classes[padded[:, 0]].astype(np.int32),
             }
-            ink = strips.strips[padded].astype(np.float32)
-            # A chromosome may lie on either side: both are asked, the mean is steadier.
-            both = [self._network.body(inputs | {"strips": one}) for one in (ink, ink[..., ::-1])]
+            inputs["strips"] = strips.strips[padded].astype(np.float32)
+            made = self._network.body(inputs)
             keys = [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
-            features = np.concatenate([made[PAIR][: len(own)] for made in both])
-            parts = self._network.head.predict([features], keys * 2)
-            heard.append(parts.reshape(2, len(own), -1).mean(0))
+            heard.append(self._network.head.predict([made[PAIR][: len(own)]], keys))
             for name, kept in found.items():
-                kept.append(np.mean([made[name][: len(own)] for made in both], 0))
+                kept.append(made[name][: len(own)])
         if not count:
             none = np.zeros((0, 2, STEPS), np.float32)
             places = np.zeros((0, 2, STEPS, len(CHROMOSOMES), PARTS), np.float32)
