@@ -141,11 +141,11 @@ def test_a_reader_of_a_given_bundle_is_where_the_training_begins(context, shards
     from screening.models.structure import build_structure_reader
     from screening.train import structure as training
 
-    weights, begun = [], build_structure_reader()
+    weights, begun = [], build_structure_reader(width=24)
     monkeypatch.setattr(training, "fit_epochs", lambda model, *rest: weights.append(model) or [])
     bundle = SimpleNamespace(load_model=lambda part: begun if part == "structure" else None)
     settings = context.settings
-    asked = settings.structure.model_copy(update={"goes_on": goes_on})
+    asked = settings.structure.model_copy(update={"goes_on": goes_on, "width": 24})
     own = replace(context, folder=tmp_path, settings=settings.model_copy(
         update={"structure": asked}
     ))  # fmt: skip
