@@ -126,13 +126,13 @@ def test_the_reader_is_as_wide_as_is_asked_for(context, shards, monkeypatch, tmp
     monkeypatch.setattr(training, "fit_epochs", lambda *rest: [])
     new = training.new_reader
     monkeypatch.setattr(training, "new_reader", lambda said: asked.append(said) or new(said))
-    settings = context.settings.structure.model_copy(update={"width": 24, "hardest": 0.1})
+    settings = context.settings.structure.model_copy(update={"width": 24, "hard_negatives": 0.1})
     own = replace(context, folder=tmp_path, settings=context.settings.model_copy(
         update={"structure": settings}
     ))  # fmt: skip
     stages.structure(own)
     _, reader = stages.structure_part(tmp_path)
-    assert reader.get_layer("rows").filters == 24 and asked[0].hardest == 0.1
+    assert reader.get_layer("rows").filters == 24 and asked[0].hard_negatives == 0.1
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

@@ -145,7 +145,7 @@ def test_the_worst_of_the_untouched_are_drawn_more_often(strips):
     before = (np.concatenate(drawn) == worst).sum()
     said = np.zeros(len(made.plain))
     said[3] = 1.0
-    made.prefer(said, 0.25)
+    made.mine(said, 0.25)
     drawn.clear()
     list(made.batches(0))
     batch, *_ = drawn
@@ -250,7 +250,7 @@ def test_a_finished_training_is_taken_as_it_is(strips, tmp_path, monkeypatch):
         partial(models.build_structure_reader, blocks=1, stem=2),
     )  # fmt: skip
     settings = structure.StructureSettings(
-        1, steps=1, pairs=8, precision="mixed_bfloat16", width=8, hardest=0.25
+        1, steps=1, pairs=8, precision="mixed_bfloat16", width=8, hard_negatives=0.25
     )
     made = structure.fit_structure(tmp_path, lambda epoch: strips, strips, settings)
     assert {"auroc_pair", "auroc_single", "dense_loss"} <= set(

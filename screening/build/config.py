@@ -186,7 +186,7 @@ class StructureConfig(Strict):
     """Its training: of `at_once` shards an epoch, `steps` batches of `pairs` pairs, cosine.
     `goes_on`: where a bundle with a reader gives the parts, begin with its weights. `precision`:
     Keras' policy while it learns; mixed_bfloat16 is fast where the processor has AMX. `width` of
-    its encoder; `hardest`: share of a batch for the untouched pairs most taken for changed."""
+    its encoder; `hard_negatives`: share of a batch of untouched pairs that look changed to it."""
 
     at_once: int = Field(default=16, ge=1)
     epochs: int = Field(default=75, ge=1)
@@ -197,7 +197,7 @@ class StructureConfig(Strict):
     goes_on: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     width: int = Field(default=80, ge=16, le=160)
-    hardest: float = Field(default=0.0, ge=0, le=0.5)
+    hard_negatives: float = Field(default=0.0, ge=0, le=0.5)
     seed: int = Field(default=0, ge=0)
 
 

@@ -180,7 +180,7 @@ def _trained(context: Context, given: Bundle | None) -> keras.Model:
     count = len(list(shards.glob(f"{TRAIN}-*.npz")))
     settings = StructureSettings(
         asked.epochs, asked.steps, asked.pairs, asked.learning_rate, asked.weight_decay, asked.seed,
-        precision=asked.precision, width=asked.width, hardest=asked.hardest,
+        precision=asked.precision, width=asked.width, hard_negatives=asked.hard_negatives,
     )  # fmt: skip
     reader = fit_structure(
         context.folder / RUN, draw_from(shards, count, asked.at_once, asked.seed), held_out,

@@ -45,10 +45,10 @@ class StructureReader:
             own = pairs[first : first + _AT_ONCE]
             padded = np.vstack([own, np.repeat(own[:1], _AT_ONCE - len(own), 0)])
             inputs = {
+                "strips": strips.strips[padded].astype(np.float32),
                 "quality": strips.quality[padded],
                 "classes": classes[padded[:, 0]].astype(np.int32),
             }
-            inputs["strips"] = strips.strips[padded].astype(np.float32)
             made = self._network.body(inputs)
             keys = [hashlib.sha256(strips.strips[two].tobytes()).digest() for two in own]
             heard.append(self._network.head.predict([made[PAIR][: len(own)]], keys))

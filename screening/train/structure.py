@@ -41,7 +41,7 @@ _WARM = 200
 class StructureSettings:
     """`steps` batches an epoch, `pairs` a batch; `learning_rate`: the highest; `shares`: of the
     kinds of changes that are made of strips; `precision`: Keras' policy while it learns; `width` of
-    the reader; `hardest`: share of a batch that untouched pairs have which it takes for changed."""
+    the reader; `hard_negatives`: share of a batch of untouched pairs that look changed to it."""
 
     epochs: int
     steps: int
@@ -52,7 +52,7 @@ class StructureSettings:
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     precision: str = "float32"
     width: int = WIDTH
-    hardest: float = 0.0
+    hard_negatives: float = 0.0
 
 
 def fit_structure(
@@ -79,9 +79,9 @@ def fit_structure(
         made = StructureSet(
             draw(epoch), settings.pairs, settings.steps, settings.seed, settings.shares
         )
-        if settings.hardest:
+        if settings.hard_negatives and made.plain.size:
             said = predict(model, made.strips, made.pairs[made.plain], (PAIR,))[PAIR]
-            made.prefer(said, settings.hardest)
+            made.mine(said, settings.hard_negatives)
         return _dataset(lambda: made.batches(epoch), settings.steps, made.batch)
 
     def measured(epoch: int) -> dict[str, float]:

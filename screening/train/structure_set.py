@@ -28,7 +28,8 @@ SHARES = {"del": 0.3, "dup": 0.2, "inv": 0.2, "t": 0.2, "i": 0.05, "ins": 0.05}
 """How often each kind is made of strips here, relatively."""
 
 _WARP, _LENGTH = 0.025, 0.05
-_HARD = 20
+_HARDEST = 0.05
+"""Share of the untouched pairs that are hard negatives."""
 _JUNCTION = 3
 _ROWS_PER_PERCENT = np.array([rows_per_percent(name) for name in CHROMOSOMES])
 _USUAL_ROWS = _ROWS_PER_PERCENT * np.array([RELATIVE_LENGTH[name] for name in CHROMOSOMES])
@@ -98,7 +99,7 @@ class StructureSet:
         self.real = np.flatnonzero(real.any(1))
         self.sham = np.flatnonzero(~real.any(1) & (kinds == KINDS.index(SHAM)).any(1))
         self.plain = np.flatnonzero((kinds == KINDS.index(UNTOUCHED)).all(1))
-        self._hard, self._hardest = self.plain[:0], 0.0
+        self._hard, self._hard_share = self.plain[:0], 0.0
         order = np.argsort(strips.pages, kind="stable")
         first = np.searchsorted(strips.pages[order], np.arange(int(strips.pages.max()) + 2))
         self._page = [order[a:b] for a, b in zip(first[:-1], first[1:], strict=True)]
@@ -115,18 +116,19 @@ class StructureSet:
             chosen = [rng.choice(among, count) for among, count in self._shares()]
             yield self.made(np.concatenate(chosen), rng)
 
-    def prefer(self, changed: np.ndarray, share: float) -> None:
-        """Draw `share` of a batch, at the cost of the other untouched pairs, from the twentieth of
-        these for which `changed`, one number for each of `plain`, is highest: a page's worst pair
-        decides whether it is doubted, and a batch at random hardly ever has one."""
-        most = max(1, len(self.plain) // _HARD)
-        self._hard, self._hardest = self.plain[np.argsort(-changed, kind="stable")[:most]], share
+    def mine(self, changed: np.ndarray, share: float) -> None:
+        """Draw `share` of a batch, at the cost of the other untouched pairs, from the hard
+        negatives: those for which `changed`, one number for each of `plain`, is highest (Sung &
+        Poggio 1998). A page's worst pair decides whether it is doubted, and a batch at random
+        hardly ever has one."""
+        most = max(1, round(_HARDEST * len(self.plain)))
+        self._hard, self._hard_share = self.plain[np.argsort(-changed, kind="stable")[:most]], share
 
     def _shares(self) -> list[tuple[np.ndarray, int]]:
         """The sorts of pairs that there are, and how many of each a batch has."""
         shares = (
             (self.real, 0.3), (self.sham, 0.15),
-            (self.plain, 0.55 - self._hardest), (self._hard, self._hardest),
+            (self.plain, 0.55 - self._hard_share), (self._hard, self._hard_share),
         )  # fmt: skip
         return [(among, round(share * self.size)) for among, share in shares if len(among)]
 
