@@ -13,6 +13,7 @@ from screening.models.backbones import known_depths
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "configs" / "default_bundle.yaml"
+OTHER = ROOT / "configs" / "inceptionv3_bundle.yaml"
 BASES = {"vgg16": (), "inceptionv3": ()}
 
 
@@ -93,10 +94,22 @@ def test_sources_are_left_out_whatever_the_file_says():
             config.leaving_out(names)
 
 
-def test_the_file_says_what_it_does():
-    first, second, third = SHIPPED.read_text("utf-8").splitlines()[:3]
-    assert first.startswith("# screening build configs/default_bundle.yaml --data ")
-    assert second.startswith("# Result: ") and third.startswith("# Time: ")
+def test_the_files_say_what_they_do():
+    for path, words in ((SHIPPED, "--data"), (OTHER, "--parts screening/bundles/default")):
+        first, second, third = path.read_text("utf-8").splitlines()[:3]
+        assert first.startswith(f"# screening build configs/{path.name} {words} ")
+        assert second.startswith("# Result: ") and third.startswith("# Time: ")
+
+
+def test_the_other_screener_differs_from_the_shipped_one_in_nothing_else():
+    shipped, other = (read_build(path, known_depths()) for path in (SHIPPED, OTHER))
+    differ = {name for name, value in shipped if name != "smoke" and value != getattr(other, name)}
+    taken_from_parts = {
+        "segment_pages", "segmenter", "arbiter", "crops", "classifier", "structure_pages",
+        "structure", "reading",
+    }  # fmt: skip
+    assert differ - taken_from_parts == {"name", "screener", "slots"}
+    assert other.for_smoke(drawn=True).screener.size == 128
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from screening.build.config import SourcesConfig, read_build
 from screening.build.data import SPLIT
 from screening.build.model_card import model_card
 from screening.build.runner import Context
-from screening.build.screener import check_beginning
+from screening.build.screener import goes_on
 from screening.build.screener_config import ScreenerConfig
 from screening.build.stages import STAGES, stages_of
 from screening.bundle import Bundle, default_bundle, load_bundle
@@ -25,7 +25,7 @@ from screening.bundle_schema import PartInfo
 from screening.cli import main
 from screening.commands.build import NEW
 from screening.data.split import Split
-from screening.errors import BundleError, ConfigError, ManifestError
+from screening.errors import BundleError, ManifestError
 from screening.page_settings import OpenChromatids, Touching
 from test_uncertainty_certificate import CERTIFICATE
 
@@ -199,9 +199,19 @@ def test_a_new_screener_is_taught_before_the_parts_and_begins_as_the_given_one(t
     both = {stage.name: stage for stage in stages_of(shipped, new=["finder", "screener"])}
     assert both["sets"].reads == ("split", "segmenter", "arbiter") and not both["sets"].given
     assert both["parts"].reads == ("split", "segmenter", "arbiter", "head", "pages")
-    check_beginning(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=320))
-    with pytest.raises(ConfigError, match="begins as that of .* vgg16 .* received inceptionv3"):
-        check_beginning(shipped, ScreenerConfig(backbone="inceptionv3"))
+    assert stages["slots"].reads == ("sets",) and stages["slots"].given == shipped.hash
+
+
+def test_a_screener_on_another_base_begins_from_nothing():
+    shipped = load_bundle(default_bundle())
+    assert goes_on(shipped, ScreenerConfig(backbone="vgg16", preprocess="ink", size=640))
+    for other in ({"backbone": "inceptionv3"}, {"preprocess": "caffe"}):
+        assert not goes_on(shipped, ScreenerConfig(**{"backbone": "vgg16"} | other))
+    made = stages_of(shipped, new=["screener"], network=ScreenerConfig(backbone="inceptionv3"))
+    stages = {stage.name: stage for stage in made}
+    assert list(stages)[:6] == ["split", "base", "sets", "slots", "head", "pages"]
+    assert stages["slots"].reads == ("base", "sets") and not stages["slots"].given
+    assert stages["parts"].reads == ("split", "head", "pages")
 
 
 def of_given(folder: Path, people: dict[str, str] = PARTS_OF_LAB) -> Context:

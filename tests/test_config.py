@@ -12,7 +12,7 @@ from screening.errors import ConfigError
 from screening.models.backbones import PREPROCESSING
 
 ROOT = Path(__file__).resolve().parents[1]
-OTHERS = ("default_bundle", "benchmark24", "recipes24")
+OTHERS = ("default_bundle", "inceptionv3_bundle", "benchmark24", "recipes24")
 CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if p.stem not in OTHERS)
 BASES = {
     "vgg16": ("head", "last-block", "last-two-blocks", "block5", "whole"),

@@ -22,7 +22,7 @@ from screening.train import karyogram_set as sets
 from screening.train.chromosome_crops import Augmentation, CropBatches, render, stored_crops
 from screening.train.durations import silent
 from screening.train.head import HeadSettings, pictures_of, train_head
-from screening.train.pretrain import PretrainConfig, pretrain
+from screening.train.pretrain import PretrainConfig, crop_shape, pretrain
 from screening.train.slots import SlotBatches, SlotConfig, shaded, states_under, train_on_slots
 from shipped import locator
 from tiny_base import SIZE, TINY, tiny_pictures
@@ -144,6 +144,15 @@ def test_crops_keep_relative_length_and_depend_on_seed_and_epoch_alone(cells):
 
     np.testing.assert_array_equal(batch(2), batch(2))
     assert not np.array_equal(batch(2), batch(3))
+
+
+def test_a_base_that_takes_no_small_pictures_is_pretrained_on_larger_crops():
+    assert crop_shape(32) == PretrainConfig.shape == (80, 48)
+    row = backbones.get_backbone("inceptionv3")
+    shape = crop_shape(row.min_size)
+    assert shape == (80, 75)
+    base = row.constructor(include_top=False, weights=None, input_shape=(None, None, 3))
+    assert base.compute_output_shape((1, *shape, 3)) == (1, 1, 1, 2048)
 
 
 def test_pretraining_resumes_after_its_last_epoch(cells, tmp_path):

@@ -16,7 +16,6 @@ from screening.bundle import Bundle
 from screening.bundle_schema import PartInfo
 from screening.data.chromosomes import load_cell
 from screening.data.split import PARTS, TRAIN, VALIDATION
-from screening.errors import ConfigError
 from screening.karyogram.locate import Locator
 from screening.train.checkpoint import load_state, packed, save_state, unpacked
 from screening.train.karyogram_set import KaryogramSet, build_set, plan
@@ -34,7 +33,7 @@ _IN_BFLOAT16 = "mixed_bfloat16"
 def base(context: Context) -> None:
     """Pretrain the convolutional base on the 24 classes, with single chromosomes."""
     from screening.models.backbones import get_backbone
-    from screening.train.pretrain import PretrainConfig, pretrain
+    from screening.train.pretrain import PretrainConfig, crop_shape, pretrain
 
     config = context.settings
     split = split_in(context.of("split"))
@@ -52,7 +51,7 @@ def base(context: Context) -> None:
 
     trained = pretrain(
         new, [load_cell(r) for r in teaching], groups, context.folder / "training",
-        PretrainConfig(**dict(config.base)), tick=context.tick,
+        PretrainConfig(shape=crop_shape(row.min_size), **dict(config.base)), tick=context.tick,
     )  # fmt: skip
     trained.save_weights(context.folder / BASE)
 
@@ -133,15 +132,11 @@ def head(context: Context) -> None:
     shutil.rmtree(training / "frozen", ignore_errors=True)
 
 
-def check_beginning(given: Bundle, config: ScreenerConfig) -> None:
-    """Raise ConfigError unless a new screener of these settings can begin as the bundle's own."""
+def goes_on(given: Bundle, config: ScreenerConfig) -> bool:
+    """Return whether a new screener of these settings can begin as the bundle's own: on its base,
+    with its preprocessing. Another begins with a base that is pretrained for it."""
     has = given.network("screener")
-    now = config.backbone, config.preprocess
-    if now != (has.backbone, has.preprocessing):
-        raise ConfigError(
-            f"screener: a new one begins as that of {given.folder}, {has.backbone} with the "
-            f"preprocessing {has.preprocessing}; received {' with '.join(now)}"
-        )
+    return (config.backbone, config.preprocess) == (has.backbone, has.preprocessing)
 
 
 def screener_part(folder: Path, config: ScreenerConfig) -> tuple[PartInfo, keras.Model]:

@@ -10,6 +10,7 @@ from screening.assess.recognise import sources_of
 from screening.build import bundles, classifier, given, screener, segmenter, structure
 from screening.build.data import SPLIT, check_cells, records_of
 from screening.build.runner import Context, Stage
+from screening.build.screener_config import ScreenerConfig
 from screening.bundle import Bundle
 from screening.data.split import check_leaks, split_by_case
 
@@ -76,18 +77,21 @@ def _classifier(finder: Bundle | None = None, parts: Bundle | None = None) -> tu
     )  # fmt: skip
 
 
-def _screener(parts: Bundle, finder: Bundle | None) -> tuple[Stage, ...]:
-    """What teaches the screener of a bundle anew, from where it is, on karyograms composed now, as
-    this build's parts or a given `finder` find them."""
+def _screener(finder: Bundle | None = None, parts: Bundle | None = None) -> tuple[Stage, ...]:
+    """What teaches the screener, on karyograms composed now, as this build's parts or a given
+    `finder` find them: with a base of its own, or from where the screener of `parts` is."""
     compose, reads, whose = _with_finder(screener.sets, finder)
+    base = Stage("base", screener.base, ("split",), ("sources", "screener", "base"), True)
+    slots = Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots"))
+    if parts is not None:
+        run = partial(screener.slots, given=parts)
+        slots = replace(slots, run=run, reads=("sets",), given=parts.hash)
     return (
+        *((base,) if parts is None else ()),
         Stage("sets", compose, reads, ("sources", "screener", "sets", *_GATE), True, whose),
-        Stage(
-            "slots", partial(screener.slots, given=parts), ("sets",), ("screener", "slots"),
-            given=parts.hash,
-        ),
+        slots,
         Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
-    )  # fmt: skip
+    )
 
 
 _PAGES = Stage("pages", bundles.pages, ("split",), ("sources", "sets", "pages"), True)
@@ -117,12 +121,7 @@ STAGES = (
     ),
     Stage("segmenter", segmenter.segmenter, ("segment-pages",), ("segmenter",)),
     Stage("arbiter", segmenter.arbiter, ("segment-pages", "segmenter"), ("arbiter",)),
-    Stage("base", screener.base, ("split",), ("sources", "screener", "base"), True),
-    Stage(
-        "sets", screener.sets, ("split", *_FINDER), ("sources", "screener", "sets", *_GATE), True
-    ),
-    Stage("slots", screener.slots, ("base", "sets"), ("screener", "slots")),
-    Stage("head", screener.head, ("slots", "sets"), ("screener", "head")),
+    *_screener(),
     *_classifier(),
     *_reader(),
     _PAGES,
@@ -152,11 +151,15 @@ def _kept(parts: Bundle) -> tuple[Stage, ...]:
 
 
 def stages_of(
-    parts: Bundle, keep_score: bool = False, new: Collection[str] = ()
+    parts: Bundle,
+    keep_score: bool = False,
+    new: Collection[str] = (),
+    network: ScreenerConfig | None = None,
 ) -> tuple[Stage, ...]:
     """Return the stages that fit score, threshold and certificate for the parts of a bundle, or
     keep the bundle's own; first those of what is `new`, of `given.NEW`, and of the reader of
-    structure, where the bundle has none."""
+    structure, where the bundle has none. A new screener goes on from the bundle's unless
+    `network` is another: that one begins with a base of its own."""
     given.check_given(parts)
     finder = None if given.FINDER in new else parts
     lacks_reader = structure.STRUCTURE not in parts.info.parts
@@ -167,9 +170,10 @@ def stages_of(
         if lacks_reader or structure.STRUCTURE in new
         else ()
     )
-    seeing = _screener(parts, finder) if given.SCREENER in new else ()
+    begins_as = parts if network is None or screener.goes_on(parts, network) else None
+    seeing = _screener(finder, begins_as) if given.SCREENER in new else ()
     shown = () if keep_score else (_PAGES,)
-    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[2:], *shown)
+    gives = (*finding[1:], *naming[1:], *comparing[1:], *seeing[-1:], *shown)
     named = ("name", *(("screener",) if seeing else ())) if new else ()
     fused = ("pages.fusion",) if shown else ()
     return (

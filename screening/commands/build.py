@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new", nargs="+", default=[], choices=NEW, metavar="PART",
         help="with --parts: teach these anew, too: finder, classifier, structure, screener (the "
-        "network that sees the whole karyogram, from where it is)",
+        "network that sees the whole karyogram, from where it is, or, on another base, from "
+        "nothing)",
     )  # fmt: skip
     parser.add_argument(
         "--smoke", action="store_true",
@@ -85,16 +86,17 @@ def run(args: argparse.Namespace) -> int:
         from screening.build.bundles import publish
         from screening.build.progress import BuildProgress
         from screening.build.runner import Runner
-        from screening.build.screener import check_beginning
         from screening.build.stages import LAST, STAGES, stages_of
-    if given is not None and "screener" in args.new:
-        check_beginning(given, config.screener)
-    stages = STAGES if given is None else stages_of(given, args.keep_score, args.new)
+    stages = (
+        STAGES if given is None else stages_of(given, args.keep_score, args.new, config.screener)
+    )
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ScreeningError(f"cannot create the folder {args.out} ({error.strerror})") from error
     progress = BuildProgress(args.out / "build.log", args.quiet)
+    if given is not None and any(stage.name == "base" for stage in stages):
+        progress.say(f"the screener is another than that of {args.parts}: it begins from nothing")
     data = args.data
     if data is None:
         progress.say("a trial: the chromosomes are drawn")

@@ -36,6 +36,12 @@ class PretrainConfig:
     augmentation: Augmentation = Augmentation()
 
 
+def crop_shape(min_size: int) -> tuple[int, int]:
+    """Return the least (h, w) in pixels of crops for a base that takes no side below `min_size`."""
+    height, width = PretrainConfig.shape
+    return max(height, min_size), max(width, min_size)
+
+
 def ink_input(
     shape: tuple[int | None, int | None, int],
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
