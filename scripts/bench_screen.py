@@ -8,8 +8,9 @@ network in the same engine with a single pass on the very tensors that the run m
 where the time of one picture goes. Seconds hang on what else the machine does; processor seconds,
 taken beside them, hardly do. Memory: peak resident size after a run and after a run of four times
 as many pictures. From command to result: help, one picture and all of them in processes of their
-own, with --against in turns with those of another checkout (such as `git worktree add` makes),
-since only then the ratio hangs on no other work of the machine. Writes reports/screen.md.
+own, Python compiled as after any first start, with --against in turns with those of another
+checkout (such as `git worktree add` makes), since only then the ratio hangs on no other work of the
+machine. Writes reports/screen.md.
 """
 
 from __future__ import annotations
@@ -110,12 +111,12 @@ def commands(scratch: Path, paths: list[Path], checkouts: list[Path], turns: int
     rows = []
     for name, words in asked.items():
         spent: list[list[tuple[float, float, float]]] = [[] for _ in checkouts]
-        for turn in range(turns):
+        for turn in range(1 + turns):
             for number, checkout in enumerate(checkouts):
                 out = ("--out", str(scratch / f"c{number}-{turn}-{len(rows)}"), "--quiet")
                 said = (*words, *out) if "screen" in words else words
                 spent[number].append(timed_command(checkout, *said))
-        medians = np.median(np.array(spent), axis=1)
+        medians = np.median(np.array(spent)[:, 1:], axis=1)  # the first one compiles
         # A process begins with the peak of the one that started it: less is not seen.
         under = "under " if medians[0, 2] <= 1.1 * peak_mib() else ""
         row = [name, f"{medians[0, 0]:.2f}", f"{medians[0, 1]:.2f}", f"{under}{medians[0, 2]:.0f}"]
@@ -203,6 +204,9 @@ def main() -> None:
     bundle = load_bundle(args.bundle)
     checkouts = [ROOT, args.against.resolve()] if args.against else [ROOT]
     with tempfile.TemporaryDirectory() as scratch:
+        # As where Python may keep what it has compiled, whatever this environment says.
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(scratch) / "compiled")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         folder = Path(scratch) / "in"
         folder.mkdir()
         draw(folder, args.images)
