@@ -22,10 +22,10 @@ TOLD = 0.5
 """Probability of a change from which it is told what and where."""
 
 SURE = 0.85
-"""Least mean probability of the class that each row shows from which it is told: of 22,000 unchanged
-chromosomes of validation people, most of them folded, cut, negative, small, unbanded or R-banded,
-none is told so. Nearly all changed ones are left untold, too (3 of 1,062); from 0.75 on 15 were
-told, 9 rightly, and 10 that an edge had cut."""
+"""Least mean probability of the class that each row shows from which it is told: of 22,000
+unchanged chromosomes of validation people, most of them folded, cut, negative, small, unbanded or
+R-banded, none is told so. Nearly all changed ones are left untold, too (3 of 1,062 are told); from
+0.75 on 15 were told, 9 rightly, and 10 that an edge had cut."""
 
 
 @dataclass(frozen=True)
