@@ -207,6 +207,49 @@ def test_a_network_in_eight_bits_says_nearly_the_same_and_knows_its_own_answers(
         np.testing.assert_array_equal(one, other)
 
 
+def test_branches_that_are_joined_and_averaged_are_rounded_too(tmp_path):
+    """As InceptionV3 has them: convolution, normalisation, rectifier; average; join."""
+    import keras
+    from keras import layers
+
+    from screening.predict.onnxruntime_engine import OnnxRuntimeEngine, rounding_of
+
+    def unit(x, name, kernel):
+        x = layers.Conv2D(16, kernel, padding="same", use_bias=False, name=name)(x)
+        x = layers.BatchNormalization(scale=False, name=f"{name}_norm")(x)
+        return layers.Activation("relu", name=f"{name}_relu")(x)
+
+    keras.utils.set_random_seed(8)
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = unit(layers.Rescaling(1 / 255)(image), "first", 3)
+    averaged = layers.AveragePooling2D(3, 1, padding="same", name="average")(x)
+    x = layers.Concatenate(name="join")([unit(x, "left", 3), unit(averaged, "right", 1)])
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(unit(x, "last", 3)))
+    model = keras.Model(image, layers.Dense(1, activation="sigmoid")(x))
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.2, 0.5, w.shape) for w in layer.get_weights()])
+    info = BundleInfo(name="x", created="2026-01-01", parts={"screener": part("screener", SIZE)})
+    exact = write_bundle(tmp_path / "b", info, {"screener": model}, "# Card\n", {})
+    rounding = rounding_of(exact, "screener", shown("screener")[:4])
+    assert rounding.most.keys() == {"first_relu", "average", "left_relu", "right_relu", "join",
+                                    "last_relu"}  # fmt: skip
+    assert rounding.most["average"] < rounding.most["first_relu"]
+    own = exact.network("screener").model_copy(update={"rounding": rounding})
+    known = info.model_copy(update={"parts": {"screener": own}})
+    made = rewrite_bundle(
+        exact, exact.info.model_copy(update={"parts": known.parts}), tmp_path / "r"
+    )
+    (given,) = shown("screener")[5]
+    theirs, ours = (
+        OnnxRuntimeEngine(one, rounded).screener(1, 0).predict(given, ["a"])
+        for one, rounded in ((exact, False), (made, True))
+    )
+    off = np.abs(ours.features - theirs.features).max() / theirs.features.max()
+    assert 1e-6 < off < 0.1
+
+
 def test_what_is_rounded_is_told_by_layer(rounded):
     names = "screener", "classifier", "structure"
     screener, classifier, structure = (rounded.network(name).rounding for name in names)

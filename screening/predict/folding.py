@@ -9,6 +9,8 @@ import numpy as np
 from screening.predict.stored import Layer, Network
 
 CONVOLUTIONS = ("Conv1D", "Conv2D")
+RECTIFIERS = ("ReLU", "Activation")
+"""Layers that may be rectifiers: see `is_plain`."""
 
 
 def folded(network: Network) -> Network:
@@ -25,7 +27,7 @@ def folded(network: Network) -> Network:
             continue
         made, last = _joined(layer, norm), norm
         del layers[layer.name]
-        rectifier = _only(readers, norm, "ReLU")
+        rectifier = _only(readers, norm, *RECTIFIERS)
         if (
             rectifier is not None
             and is_plain(rectifier)
@@ -48,14 +50,16 @@ def readers_of(network: Network) -> dict[str, list[Layer]]:
 
 
 def is_plain(rectifier: Layer) -> bool:
-    """Return whether a layer of kind ReLU cuts off at 0 and does nothing else."""
+    """Return whether a layer of RECTIFIERS cuts off at 0 and does nothing else."""
     config = rectifier.config
+    if rectifier.kind == "Activation":
+        return bool(config["activation"] == "relu")
     return config["max_value"] is None and not config["negative_slope"] and not config["threshold"]
 
 
-def _only(readers: dict[str, list[Layer]], layer: Layer, kind: str) -> Layer | None:
+def _only(readers: dict[str, list[Layer]], layer: Layer, *kinds: str) -> Layer | None:
     found = readers[layer.name]
-    return found[0] if [one.kind for one in found] == [kind] else None
+    return found[0] if len(found) == 1 and found[0].kind in kinds else None
 
 
 def _joined(layer: Layer, norm: Layer) -> Layer:

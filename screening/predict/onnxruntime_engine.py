@@ -154,12 +154,15 @@ class _Part:
 
     def _made(self, bundle: Bundle, ranges: Mapping[str, Range] | None) -> None:
         """Make the sessions."""
-        self.body = _Session(self.network, self.ends, ranges=ranges)
+        network = self.network if ranges is None else folded(self.network)
+        self.body = _Session(network, self.ends, ranges=ranges)
 
     def ranges(self, bundle: Bundle, given: Iterable[Sequence[np.ndarray]]) -> dict[str, Range]:
-        """Return the range of each layer that can be held in eight bits over batches of inputs."""
-        layers = rounded_layers(self.network, self.ends)
-        return ranges_of(self.network, layers, partial(_Session, self.network), given)
+        """Return the range of each layer that can be held in eight bits over batches of inputs,
+        the batch normalisations made part of the convolutions."""
+        network = folded(self.network)
+        layers = rounded_layers(network, self.ends)
+        return ranges_of(network, layers, partial(_Session, network), given)
 
     def _ends(self) -> list[str]:
         """The names of the layers that the body gives, of which the head reads the last."""
@@ -227,16 +230,6 @@ class _Classifier(_Part):
 
 class _Structure(_Part):
     """Only the head that judges a pair takes passes."""
-
-    def _made(self, bundle: Bundle, ranges: Mapping[str, Range] | None) -> None:
-        network = self.network if ranges is None else folded(self.network)
-        self.body = _Session(network, self.ends, ranges=ranges)
-
-    def ranges(self, bundle: Bundle, given: Iterable[Sequence[np.ndarray]]) -> dict[str, Range]:
-        """Return the same, its batch normalisations made part of the convolutions."""
-        network = folded(self.network)
-        layers = rounded_layers(network, self.ends)
-        return ranges_of(network, layers, partial(_Session, network), given)
 
     def _ends(self) -> list[str]:
         layers = self.network.layers

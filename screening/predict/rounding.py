@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from screening.predict.folding import CONVOLUTIONS, is_plain, readers_of
+from screening.predict.folding import CONVOLUTIONS, RECTIFIERS, is_plain, readers_of
 from screening.predict.stored import Layer, Network, before
 
 Range = tuple[float, float]
@@ -23,6 +23,8 @@ Run = Callable[[Sequence[str]], Callable[[Sequence[np.ndarray]], list[np.ndarray
 _NORM = "BatchNormalization"
 _PASS_ON = ("MaxPooling2D", "ops.Reshape", "Dropout", "SpatialDropout1D")
 """Layers that give some of what they read: in the steps of that."""
+_JOIN = ("Concatenate", "AveragePooling2D")
+"""Layers that give what they read beside or amid one another: in steps of their own."""
 _FEWEST = 16
 """Channels on either side of a convolution from which on it is much quicker in integers."""
 
@@ -31,17 +33,19 @@ def rounded_layers(network: Network, ends: Sequence[str], in_cell: bool = False)
     """Return the layers before `ends` whose output can be held in eight bits; none of a network
     with fewer than two convolutions of that kind.
 
-    What such a convolution reads: rectified ones, poolings and reshapings of these, and rectifiers
-    behind a sum or, `in_cell`, a normalisation that adapts to the batch. What it gives: rectified,
-    or read by a sum or such a normalisation alone. What only others read stays as it is, and all
-    behind a dense layer: no picture of a build shows how large a finding may be.
+    What such a convolution reads: rectified ones, poolings and reshapings of these, joins of them
+    unless `in_cell`, and rectifiers behind a sum or, `in_cell`, a normalisation that adapts to the
+    batch. What it gives: rectified, or read by a sum or such a normalisation alone. What only
+    others read stays as it is, and all behind a dense layer: no picture of a build shows how large
+    a finding may be.
     """
     readers = readers_of(network)
     between = {"Add", _NORM} if in_cell else {"Add"}
+    passing = _PASS_ON if in_cell else (*_PASS_ON, *_JOIN)
 
     def wanted(layer: Layer) -> bool:
         return any(
-            _quicker(one) or (one.kind in _PASS_ON and wanted(one)) for one in readers[layer.name]
+            _quicker(one) or (one.kind in passing and wanted(one)) for one in readers[layer.name]
         )
 
     found: list[str] = []
@@ -54,10 +58,11 @@ def rounded_layers(network: Network, ends: Sequence[str], in_cell: bool = False)
             between_only = bool(then) and then <= between
             held = whole and between_only or _rectified(layer) and (whole or wanted(layer))
             convolutions += held
-        elif layer.kind == "ReLU":
+        elif layer.kind in RECTIFIERS:
             held = is_plain(layer) and network.layers[reads].kind in between and wanted(layer)
         else:
-            held = layer.kind in _PASS_ON and reads in found and wanted(layer)
+            whole = all(tensor.name in found for tensor in layer.tensors)
+            held = layer.kind in passing and whole and wanted(layer)
         if held:
             found.append(layer.name)
     return tuple(found) if convolutions > 1 else ()
