@@ -266,12 +266,12 @@ def structural_doubt(structure: Structure) -> str:
 
 
 def cells_that_differ(name: str, count: int, n: int) -> str:
-    """Return in how many of the n cells of a case the homologs of a class differ."""
-    verb = "shows" if count == 1 else "show"
-    said = f"{count} of {counted(n, 'cell')} {verb} two chromosomes {name} that differ"
-    if n > 1 and count == 1:
-        return f"{said} (in a single cell often a stretched or bent one)"
-    return said
+    """Return in how many of a case's n cells homologs differ; 0: in all of them together only."""
+    seen = f"two chromosomes {name} that differ"
+    if not count:
+        return f"{counted(n, 'cell')} together show {seen}"
+    said = f"{count} of {counted(n, 'cell')} {'shows' if count == 1 else 'show'} {seen}"
+    return f"{said} (in a single cell often a stretched or bent one)" if n > count == 1 else said
 
 
 def pair_differs(pair: PairChange) -> str:

@@ -38,7 +38,7 @@ def write_run(
     keep_run(out, folder, pictures)
 
 
-def keep_run(out: Path, folder: Path, pictures: Sequence[Picture]) -> None:
+def keep_run(out: Path, folder: Path, pictures: Sequence[Picture], together: bool = False) -> None:
     """Write a run's ledger and outputs for pictures that are known already."""
     out.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -46,14 +46,16 @@ def keep_run(out: Path, folder: Path, pictures: Sequence[Picture]) -> None:
         "options_hash": OPTIONS,
         "min_confidence": 0.8,
         "rule": "votes",
+        "cells_together": together,
     }
     with Ledger(out / FILE_NAME, BUNDLE, OPTIONS) as ledger:
         ledger.begin(settings, "2026-11-24T10:00:00+00:00", info=INFO.model_dump_json())
         ledger.add(pictures)
         facts = RunFacts(
-            bundle_hash=BUNDLE, bundle_name="fake", options={}, rule=Rule.of(INFO), passes=20,
-            device="fake", engine="fake", started="", finished="", seconds=1.0, new=len(pictures),
-            left_out=LeftOut({}, ()), notes=(),
+            bundle_hash=BUNDLE, bundle_name="fake", options={},
+            rule=Rule.of(INFO, together=together), passes=20, device="fake", engine="fake",
+            started="", finished="", seconds=1.0, new=len(pictures), left_out=LeftOut({}, ()),
+            notes=(),
         )  # fmt: skip
         write_outputs(out, ledger, facts)
         ledger.finish("2026-11-24T10:01:00+00:00")

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from review_room import INFO, keep_run, write_run
+from screening import words
 from screening.data.chromosomes import read_chromosomes
 from screening.data.manifest import read_manifest
 from screening.errors import ScreeningError
@@ -341,6 +342,27 @@ def test_a_reader_goes_on_from_the_own_verdict_on_what_is_shown(client, room):
     client.post(f"/{TOKEN}/reader", json={"initials": "AB"}, headers={"origin": HOME})
     text = client.get(page).text
     assert 'data-classes="{}"' in text and 'value="46,XX"' in text
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_room_shows_what_the_cells_of_a_case_say_together_as_the_list_does(together, tmp_path):
+    write_run(tmp_path / "out", tmp_path / "in", {"a/1.png": "", "a/2.png": ""})
+    one, two = (k.picture for k in read_run(tmp_path / "out").pictures(["a/1.png", "a/2.png"]))
+    odds = dict.fromkeys(("5", "22"), -6.0)
+    quiet = Structure(-6.0, 0.9, 2, odds=odds)
+    loud = Structure(2.0, 0.9, 2, (PairChange("22", 0, 1, 0, 4.0, 0.5),), odds=odds | {"22": 4.0})
+    doubted = replace(
+        one, verdict=None, doubts=(words.structural_doubt(loud),),
+        reading=replace(one.reading, structure=loud),
+    )  # fmt: skip
+    usual = replace(two, verdict=None, reading=replace(two.reading, structure=quiet))
+    keep_run(tmp_path / "out", tmp_path / "in", [doubted, usual], together)
+    run = read_run(tmp_path / "out")
+    line = next(line for line in run.lines if line["image"] == "a/1.png")
+    (shown,) = run.pictures(["a/1.png"])
+    assert shown.picture.judged.route == line["route"] == ("low-priority" if together else "review")
+    assert "; ".join(shown.picture.judged.reasons) == line["reasons"]
+    assert ("the 2 cells of the case together speak against" in line["reasons"]) == together
 
 
 def test_homologs_that_differ_are_marked_until_one_is_named_anew(tmp_path):

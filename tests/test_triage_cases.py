@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pictures import picture, reading
 from screening import words as said
 from screening.classes import CHROMOSOMES
-from screening.record import Case, Picture, Structure, Verdict
-from screening.triage.cases import summarise_cases
-from screening.triage.rule import Rule
+from screening.record import Case, PairChange, Picture, Structure, Verdict
+from screening.triage.cases import summarise_cases, without_doubt, without_outvoted
+from screening.triage.rule import Rule, judge
 
 
 def cell(
@@ -117,3 +119,71 @@ def test_cells_that_cannot_carry_a_name_do_not_say_what_a_case_has(doubt, change
     case = case_of(*cells, rule=Rule(structural=5.0))
     assert ("t(9;22)" in case.findings) == ("chromosomes 9" in case.findings) == named
     assert case.route == "review"
+
+
+def compared(name: str, odds: float, doubt: bool, change: str = "", **changes: object) -> Picture:
+    """A normal cell of case a whose chromosomes 5 differ by so much, doubted for it or not."""
+    pairs = (PairChange("5", 0, 1, 0, odds, 0.1),) if doubt else ()
+    named = dict.fromkeys(CHROMOSOMES[:22], -3.0) | {"5": odds}
+    seen = Structure(odds - 4, 0.8, 22, pairs, odds=named)
+    values = {"case": "a", "doubts": (said.structural_doubt(seen),) if doubt else ()} | changes
+    return picture(name, around=0.0, reading=reading(change, structure=seen), **values)
+
+
+def routed(rule: Rule, *pictures: Picture) -> list[Picture]:
+    """What becomes of pictures whose doubts the other cells of their case may take back."""
+
+    def judged(one: Picture) -> Picture:
+        return replace(one, verdict=judge(rule, one))
+
+    others = {
+        one.image: judged(other) for one in pictures if (other := without_doubt(one)) is not None
+    }
+    return without_outvoted([judged(one) for one in pictures], others, rule)
+
+
+def test_cells_of_one_person_take_back_what_one_of_them_shows():
+    odd, usual = compared("odd.png", 4.5, True), compared("usual.png", -6.0, False)
+    apart, together = (Rule(structural=0.0, together=both) for both in (False, True))
+    assert [one.judged.route for one in routed(apart, odd, usual)] == ["review", "low-priority"]
+    first, second = routed(together, odd, usual)
+    assert first.judged.route == second.judged.route == "low-priority" and first.doubts == ()
+    assert first.judged.reasons[-1] == (
+        "in this cell the two chromosomes 5 differ, but the 2 cells of the case together speak "
+        "against a change"
+    )
+    (case,) = summarise_cases([first, second], together)
+    assert case.route == "low-priority"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        compared("too.png", 4.0, True),
+        compared("else.png", -6.0, False, case="b"),
+        compared("poor.png", -6.0, False, doubts=(said.POOR_BANDS,)),
+        compared("many.png", -6.0, False, "+8 +19"),
+        compared("failed.png", -6.0, False, status="failed"),
+        picture("unread.png", case="a", around=0.0),
+    ],
+    ids=lambda one: one.image,
+)
+def test_a_doubt_stands_unless_another_cell_that_can_be_compared_speaks_against_it(other):
+    odd = compared("odd.png", 4.5, True)
+    rule = Rule(structural=0.0, together=True)
+    stands = routed(rule, odd, other)[0]
+    assert stands.judged.route == "review" and stands.doubts == odd.doubts
+
+
+def test_what_keeps_a_cell_from_low_priority_besides_is_not_taken_back():
+    odd = compared("odd.png", 4.5, True)
+    worn = replace(odd, doubts=(*odd.doubts, "a hair across the page"))
+    named = replace(odd, doubts=(said.structural_doubt(
+        replace(odd.reading.structure, suggestion="t(9;22)(q34;q11.2)")
+    ),))  # fmt: skip
+    usual = compared("usual.png", -6.0, False)
+    rule = Rule(structural=0.0, together=True)
+    first = routed(rule, worn, usual)[0]
+    assert first.judged.route == "review" and first.doubts == ("a hair across the page",)
+    assert without_doubt(named) is None  # another sentence than its structure says now
+    assert without_doubt(usual) is None and without_doubt(picture()) is None

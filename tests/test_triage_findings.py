@@ -115,6 +115,15 @@ def test_the_same_pair_in_several_cells_is_strong_and_in_one_of_many_weak():
     assert "single cell" in odd.text
 
 
+def test_two_cells_of_one_person_may_each_say_a_little_less():
+    said, quiet = (cell(c9=odds, c21=-1.8, c22=-1.8) for odds in (-0.1, -1.8))
+    assert not structural([said, said], -1.13).mosaic
+    seen = structural([said, said], -1.13, one_person=True)
+    assert seen.mosaic and seen.text == "2 cells together show two chromosomes 9 that differ"
+    assert structural([said, quiet], -1.13, one_person=True) == Findings("", False)
+    assert not structural([said], -1.13, one_person=True).mosaic
+
+
 def test_a_translocation_of_several_cells_is_named():
     one = cell(c9=2, c22=3, **{f"c{n}": -5 for n in range(1, 9)})
     seen = structural([one, one], 3)

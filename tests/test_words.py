@@ -87,7 +87,7 @@ SENTENCES: dict[str, list[tuple[object, ...]]] = {
     "scope_told": itertools.product(SCOPES, COVERS),
     "structure_covered": [(covers,) for covers in COVERS],
     "structural_doubt": [(structure(*each),) for each in STRUCTURES],
-    "cells_that_differ": [("9", count, n) for count, n in ((1, 1), (1, 7), (3, 7))],
+    "cells_that_differ": [("9", count, n) for count, n in ((1, 1), (1, 7), (3, 7), (0, 2))],
     "pair_differs": [(pair(kind),) for kind in ("", "shorter", "longer", "bands")],
     "pair_caption": [(pair(kind),) for kind in ("", "shorter", "longer", "bands")],
     "meaning": itertools.product(ROUTES, SCOPES, COVERS),

@@ -87,6 +87,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "found in the relative name (default: the sub-folder, else the file name)",
     )
     parser.add_argument(
+        "--cells-together",
+        action="store_true",
+        help="the pictures of a case are cells of one person: whether homologs differ is judged "
+        "by all of them together, and no longer by the most suspicious one",
+    )
+    parser.add_argument(
         "--save-chromosomes",
         action="store_true",
         help="also save each chromosome and the cell re-laid in order, in OUT/chromosomes",
@@ -161,7 +167,7 @@ def prepared(
         out=args.out,
         bundle_hash=bundle.hash,
         bundle_name=bundle.info.name,
-        rule=Rule.of(bundle.info, args.min_confidence, args.rule),
+        rule=Rule.of(bundle.info, args.min_confidence, args.rule, args.cells_together),
         info=bundle.info,
         case_from=args.case_from,
         resume=args.resume,

@@ -58,8 +58,10 @@ class Rule:
     from (None: the rule of votes). `scope`: what abnormal means; `covers`: part of a chromosome
     (0–1) from which structural changes are looked for (1: from none with any promise, None: they
     are not);
-    `structural`: log-odds of a cell, or of a case, from which they are doubted. `many_changes`:
-    gains and losses from which pieces may have been counted for chromosomes (None: none)."""
+    `structural`: log-odds of a cell, or of a case, from which they are doubted; `together`: the
+    cells of a case are known to be one person's, and only doubted for what all of them show (see
+    `triage.cases.without_outvoted`). `many_changes`: gains and losses from which pieces may have
+    been counted for chromosomes (None: none)."""
 
     threshold: float = 0.5
     min_confidence: float = 0.8
@@ -71,6 +73,7 @@ class Rule:
     scope: Scope = LABELLED
     covers: float | None = None
     structural: float = 1e6
+    together: bool = False
     many_changes: int | None = None
 
     @property
@@ -79,10 +82,16 @@ class Rule:
         return VOTES if self.venn_abers is None else CALIBRATED
 
     @staticmethod
-    def of(info: BundleInfo, min_confidence: float | None = None, name: str | None = None) -> Rule:
+    def of(
+        info: BundleInfo,
+        min_confidence: float | None = None,
+        name: str | None = None,
+        together: bool = False,
+    ) -> Rule:
         """Return the rule of a bundle, with the user's own minimum confidence if there is one.
 
-        `name`: one of `triage.policy.RULES` (None: the bundle's own). ScreeningError for a
+        `name`: one of `triage.policy.RULES` (None: the bundle's own); `together` as in the rule.
+        ScreeningError for a
         calibrated rule of a bundle that was never calibrated.
         """
         minimum = info.min_confidence if min_confidence is None else min_confidence
@@ -92,7 +101,7 @@ class Rule:
         if info.fusion is None:
             return Rule(
                 info.threshold, minimum, flag_threshold=flag,
-                venn_abers=_calibrated(info, name), scope=scope,
+                venn_abers=_calibrated(info, name), scope=scope, together=together,
             )  # fmt: skip
         known = info.fusion
         raising = only_raising(witnesses_of(info.witnesses))
@@ -102,7 +111,7 @@ class Rule:
         return Rule(
             info.threshold, minimum, fusion, known.min_p_normal, known.min_layout, flag,
             _calibrated(info, name), scope, covers, info.reading.structure.doubt,
-            info.reading.doubts.many_changes,
+            together, info.reading.doubts.many_changes,
         )  # fmt: skip
 
 

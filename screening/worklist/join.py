@@ -17,6 +17,7 @@ from screening.worklist.shard import Shard
 
 _ALIKE = (
     "bundle", "options_hash", "passes", "seed", "rule", "min_confidence", "threshold", "case_from",
+    "cells_together",
 )  # fmt: skip
 """What the parts of one run have in common."""
 

@@ -20,6 +20,7 @@ from typing import Any
 from screening.bundle_schema import BundleInfo
 from screening.json_text import parsed
 from screening.record import Case, Picture
+from screening.triage.cases import outvoted, without_doubt
 from screening.triage.rule import Rule, judge
 from screening.worklist.kept_record import picture_in
 from screening.worklist.ledger import (
@@ -83,8 +84,20 @@ class KeptRun:
             picture = replace(picture_in(text), case=case)
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(f"the kept result of {image} is damaged: {AGAIN}") from error
-        picture = replace(picture, verdict=judge(self.rule, picture))
-        return KeptPicture(picture, hashlib.sha256(text.encode("utf-8")).hexdigest())
+        return KeptPicture(self._judged(picture), hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+    def _judged(self, picture: Picture) -> Picture:
+        """The picture with its verdict; where the other cells of its case took back a doubt, the
+        list says so."""
+        other = without_doubt(picture) if self.rule.together else None
+        if other is not None:
+            said = next(line["reasons"] for line in self.lines if line["image"] == picture.image)
+            cells = sum(line["case"] == picture.case for line in self.lines)
+            for count in range(2, cells + 1):
+                taken_back = outvoted(replace(other, verdict=judge(self.rule, other)), count)
+                if taken_back.judged.reasons[-1] in said:
+                    return taken_back
+        return replace(picture, verdict=judge(self.rule, picture))
 
 
 def read_run(out: Path) -> KeptRun:
@@ -106,7 +119,8 @@ def read_run(out: Path) -> KeptRun:
         infos = _infos(connection)
     bundle = str(told.get("bundle_hash", ""))
     info = info_in(infos.get(bundle), out)
-    rule = Rule.of(info, settings.get("min_confidence"), settings.get("rule"))
+    together = bool(settings.get("cells_together", False))
+    rule = Rule.of(info, settings.get("min_confidence"), settings.get("rule"), together)
     cases = _cases(out, lines)
     folder, options = place_of(settings.get("pictures", "")), str(settings.get("options_hash", ""))
     return KeptRun(out, stamp, folder, bundle, options, info, rule, lines, cases, told)

@@ -22,7 +22,7 @@ from screening.bundle_schema import BundleInfo, StructureInfo
 from screening.classes import LOW_PRIORITY, OK, REJECTED, ROUTES, STATUSES
 from screening.promises import certificate_sentence, structure_sentence
 from screening.record import Picture
-from screening.triage.cases import summarise_cases
+from screening.triage.cases import summarise_cases, without_doubt, without_outvoted
 from screening.triage.rule import Rule, judge
 from screening.uncertainty.certificate import not_covered
 from screening.uncertainty.shift import Drift, drift_from
@@ -117,15 +117,19 @@ def in_order(ledger: Ledger, rule: Rule) -> list[Picture]:
 
 def judged_pictures(ledger: Ledger, rule: Rule) -> list[Picture]:
     """Return the judged pictures of the ledger without what only the page shows of them; what
-    cannot be routed is failed, in the ledger too."""
-    pictures, odd = [], []
+    cannot be routed is failed, in the ledger too. The other cells of its case may take back that a
+    picture is doubted for its structure."""
+    pictures, odd, others = [], [], {}
     for picture in ledger.results():
         one = judged(picture, rule)
         if one.status != picture.status:
             odd.append(one)
         pictures.append(light(one))
+        other = without_doubt(picture) if rule.together else None
+        if other is not None:
+            others[picture.image] = light(judged(other, rule))
     ledger.add(odd)
-    return pictures
+    return without_outvoted(pictures, others, rule)
 
 
 def judged(picture: Picture, rule: Rule) -> Picture:

@@ -50,7 +50,9 @@ def rebuild(
         count = ledger.count()
         if not count and told["images"]:
             raise LedgerError(f"{out} holds no result yet: use `screening screen` with --resume")
-        rule = Rule.of(info, told["min_confidence"], told["rule"])
+        rule = Rule.of(
+            info, told["min_confidence"], told["rule"], told.get("cells_together", False)
+        )
         seconds = time.perf_counter() - clock
         facts = _facts(told, rule, info, count, seconds)
         if copies:

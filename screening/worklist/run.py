@@ -283,6 +283,7 @@ def _options(settings: Settings, scorer: Scorer) -> dict[str, object]:
         "min_confidence": settings.rule.min_confidence,
         "rule": settings.rule.name,
         "case_from": settings.case_from or "parent",
+        "cells_together": settings.rule.together,
         "batch_size": settings.batch_size,
         "workers": settings.workers,
         "device": settings.device,
