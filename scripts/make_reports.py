@@ -41,6 +41,7 @@ STEPS = (
     Step("straightening", "measure_straightening.py", data=True, long=True),
     Step("structure", "measure_structure.py", data=True),
     Step("odd_structure", "measure_odd_structure.py", data=True),
+    Step("cells", "measure_cells.py", data=True),
     Step("singles", "measure_singles.py", data=True),
     Step("denoising", "measure_denoising.py", data=True),
     Step("ganomaly", "measure_ganomaly.py", data=True),

@@ -215,3 +215,19 @@ def test_the_tables_of_a_baseline_tell_what_it_finds():
     assert "| del | 25-50 % | 10 | 1.000 |" in text
     decided = script.decisions(known, said, known, said).splitlines()[-1]
     assert decided.startswith("| perfect | 100.0 % | 5.0 % | 100.0 % | 100.0 % |")
+
+
+def test_the_cells_of_a_person_are_composed_normal_joined_and_with_one_change(tmp_path):
+    import measure_cells as measure
+
+    rng = np.random.default_rng(4)
+    cells = [draw_cell(rng, "XX", case="p") for _ in range(2)]
+    alone = draw_cell(rng, "XY", case="q")
+    assert measure.several([cells[0], alone, cells[1]]) == [cells]
+    usual, joined, changed = (
+        measure.made(((7, number, 2), cells), tmp_path) for number in range(3)
+    )
+    assert usual.change == joined.change == "" and changed.kind in ("t", "del", "inv", "dup",
+                                                                    "add", "i", "rob")  # fmt: skip
+    for one in (usual, joined, changed):
+        assert len(one.pages) == 2 and all(path.is_file() for path in one.pages)
