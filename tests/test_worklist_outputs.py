@@ -319,3 +319,12 @@ def test_what_cannot_be_drawn_of_one_picture_ends_no_page(ledger, tmp_path, monk
     assert unjudged not in second and unjudged in third
     assert third.count("not shown here") == 1
     assert page.count('data-route="flag"') == 4  # three rows, and the button
+
+
+@pytest.mark.parametrize(("count", "together"), [(51, True), (50, True), (51, False)])
+def test_a_case_of_very_many_cells_is_asked_about(count, together):
+    facts = replace(FACTS, rule=Rule(together=together))
+    cells = [replace(judged(f"{i}.png"), case="all of 2026") for i in range(count)]
+    said = [one for one in trust_in(cells, facts).warnings if "--cells-together" in one]
+    assert len(said) == (together and count > 50)
+    assert all("51 pictures of the case all of 2026" in one for one in said)

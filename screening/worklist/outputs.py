@@ -37,6 +37,9 @@ _PACKAGES = (
     "tensorflow", "tensorflow-cpu", "keras", "onnxruntime", "numpy", "opencv-python-headless",
     "pillow",
 )  # fmt: skip
+_CELLS = 50
+"""Cells that are rarely karyotyped of one person: of more somebody may have forgotten the others'
+names."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,12 @@ def trust_in(pictures: Sequence[Picture], facts: RunFacts) -> Trust:
     trial = facts.info.trial_warning if facts.info is not None else ""
     warnings = [*facts.warnings, *([trial] if trial else [])]
     warnings += [str(one) for one in drift if one.shifted] + ([outside] if outside else [])
+    case, most = Counter(one.case for one in pictures).most_common(1)[0] if pictures else ("", 0)
+    if facts.rule.together and most > _CELLS:
+        warnings.append(
+            f"{most} pictures of the case {case} were judged together (--cells-together): are all "
+            "of them cells of one person?"
+        )
     fault = _fault_of_all(pictures)
     if fault:
         warnings.append(

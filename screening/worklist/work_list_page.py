@@ -87,6 +87,7 @@ def _drawn(picture: Picture, page: WorkList) -> Picture:
 
 
 def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
+    together = ("cells of a case", "of one person, homologs judged by all of them")
     return (
         ("screening", __version__),
         ("bundle", f"{facts.bundle_name}, sha256 {facts.bundle_hash}"),
@@ -94,6 +95,7 @@ def _facts(facts: RunFacts, images: int) -> tuple[tuple[str, str], ...]:
         ("rule", facts.rule.name),
         ("votes abnormal", f"a pass with p(abnormal) of {facts.rule.threshold:.2g} or more"),
         ("minimum confidence", f"{facts.rule.min_confidence:.2f}"),
+        *((together,) if facts.rule.together else ()),
         ("passes", str(facts.passes)),
         ("seed", str(facts.options.get("seed", ""))),
         ("device", facts.device),
