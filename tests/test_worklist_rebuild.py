@@ -37,9 +37,12 @@ class Stopping(FakeScorer):
         return super().score(images, keys)  # type: ignore[arg-type]
 
 
-def screen(folder: Path, out: Path, scorer: FakeScorer | None = None) -> None:
+def screen(
+    folder: Path, out: Path, scorer: FakeScorer | None = None, together: bool = False
+) -> None:
+    rule = Rule.of(INFO, together=together)
     settings = Settings(
-        folder, out, "b" * 64, "c", Rule.of(INFO), quiet=True, batch_size=3, resume=True, info=INFO
+        folder, out, "b" * 64, "c", rule, quiet=True, batch_size=3, resume=True, info=INFO
     )
     screen_folder(settings, scorer or FakeScorer(), None)  # type: ignore[arg-type]
 
@@ -48,23 +51,26 @@ def texts(out: Path) -> dict[str, str]:
     return {name: (out / name).read_text("utf-8") for name in OUTPUT_NAMES}
 
 
-def test_deleted_outputs_come_back_as_they_were(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_deleted_outputs_come_back_as_they_were(together: bool, tmp_path: Path) -> None:
     write_karyograms(tmp_path / "in", 7)
     (tmp_path / "in" / "list.csv").write_text("x")
     out = tmp_path / "out"
-    screen(tmp_path / "in", out)
+    screen(tmp_path / "in", out, together=together)
     before = texts(out)
     for name in OUTPUT_NAMES:
         (out / name).unlink()
     (tmp_path / "in").rename(tmp_path / "elsewhere")  # no picture is opened
     summary, rule = rebuild(out)
     after = texts(out)
-    assert rule.name == "calibrated" and sum(summary.statuses.values()) == 7
+    assert rule.name == "calibrated" and rule.together == together
+    assert ("homologs judged by all of them" in after["report.html"]) == together
+    assert sum(summary.statuses.values()) == 7
     assert summary.warnings == () and "list.csv" in summary.left_out
     for name in ("triage.csv", "triage.jsonl", "cases.csv", "report.html"):
         assert after[name] == before[name], name
     old, new = json.loads(before["run.json"]), json.loads(after["run.json"])
-    assert old == new
+    assert old == new and new["options"]["cells_together"] == together
 
 
 def test_of_a_run_that_was_broken_off_the_known_part_is_shown_and_said(tmp_path: Path) -> None:
