@@ -135,6 +135,12 @@ def route(pictures: Sequence[Picture], rule: Rule) -> str:
     return case.route
 
 
+def uncompared(picture: Picture, bundle: Bundle) -> Picture:
+    """Return a picture as if nothing had compared its homologs, for its case either."""
+    bare, reading = without_structure(picture, bundle.info.reading), picture.reading
+    return bare if reading is None else replace(bare, reading=replace(reading, structure=None))
+
+
 def table(cases: Sequence[Case], bundle: Bundle, count: int) -> str:
     """Return what becomes of cases by their first `count` cells, as Markdown."""
     apart, together = (Rule.of(bundle.info, together=both) for both in (False, True))
@@ -143,8 +149,9 @@ def table(cases: Sequence[Case], bundle: Bundle, count: int) -> str:
     usable = [one for one in cases if len(one.pictures) >= count]
 
     def otherwise_low(case: Case) -> bool:
-        bare = [without_structure(one, bundle.info.reading) for one in case.pictures[:count]]
-        return route(bare, apart) == LOW_PRIORITY
+        return (
+            route([uncompared(one, bundle) for one in case.pictures[:count]], apart) == LOW_PRIORITY
+        )
 
     low = [one for one in usable if otherwise_low(one)]
     normal = [one for one in low if not one.made.change]
