@@ -175,6 +175,15 @@ def test_a_doubt_stands_unless_another_cell_that_can_be_compared_speaks_against_
     assert stands.judged.route == "review" and stands.doubts == odd.doubts
 
 
+@pytest.mark.parametrize("other", [{"sex": "XY"}, {"change": "+8"}])
+def test_cells_of_two_sexes_or_karyotypes_are_no_witnesses_of_each_other(other):
+    odd, usual = compared("odd.png", 4.5, True), compared("usual.png", -6.0, False)
+    structure = usual.reading.structure
+    usual = replace(usual, reading=reading(**other, structure=structure))
+    rule = Rule(structural=0.0, together=True)
+    assert routed(rule, odd, usual)[0].doubts == odd.doubts
+
+
 def test_what_keeps_a_cell_from_low_priority_besides_is_not_taken_back():
     odd = compared("odd.png", 4.5, True)
     worn = replace(odd, doubts=(*odd.doubts, "a hair across the page"))

@@ -65,13 +65,17 @@ def without_outvoted(
     """
     if not rule.together:
         return list(pictures)
-    cells: dict[str, list[Structure]] = defaultdict(list)
+    groups: dict[str, list[Picture]] = defaultdict(list)
     for picture in pictures:
-        cells[picture.case] += _compared([picture])
-    against = {
-        case: len(seen) for case, seen in cells.items()
-        if len(seen) > 1 and not structural(seen, rule.structural, rule.together).mosaic
-    }  # fmt: skip
+        groups[picture.case].append(picture)
+    against = {}
+    for case, group in groups.items():
+        seen = _compared(group)
+        # Of two sexes or karyotypes they may be of two people after all.
+        differ = find([one for p in group if (one := _cell(p.reading, rule)) is not None]).mosaic
+        raised = structural(seen, rule.structural, rule.together).mosaic
+        if len(seen) > 1 and not differ and not raised:
+            against[case] = len(seen)
     return [
         outvoted(others[picture.image], against[picture.case])
         if picture.image in others and picture.case in against and _compared([picture])
