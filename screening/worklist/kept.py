@@ -93,8 +93,9 @@ class KeptRun:
         if other is not None:
             said = next(line["reasons"] for line in self.lines if line["image"] == picture.image)
             cells = sum(line["case"] == picture.case for line in self.lines)
+            other = replace(other, verdict=judge(self.rule, other))
             for count in range(2, cells + 1):
-                taken_back = outvoted(replace(other, verdict=judge(self.rule, other)), count)
+                taken_back = outvoted(other, count)
                 if taken_back.judged.reasons[-1] in said:
                     return taken_back
         return replace(picture, verdict=judge(self.rule, picture))
