@@ -6,7 +6,8 @@ Chu (KTH 2020) augmented 105 normal and 41 abnormal karyograms to 376 and 316 an
 so near-copies of one picture stood on both sides. Here the very same pool of pictures is split
 twice: over pictures, as there, and over people, as everywhere in this project. Every model is also
 scored on people who are in no pool: what a split claims minus what the same model reaches there is
-the size of the leak. Finished parts are kept in --out, so the command can be stopped and repeated;
+the size of the leak. All of it for the pictures as the thesis had them, and for their compact view
+(`karyogram.compact`). Finished parts are kept in --out, so the command can be stopped and repeated;
 the report is written anew after every part. Writes reports/thesis.md and its figures.
 """
 
@@ -42,6 +43,7 @@ from screening.metrics import auroc
 from screening.models.backbones import get_backbone
 from screening.models.unfreezing import unfreeze
 from screening.models.weights import load_base_weights
+from screening.setting_types import COMPACT, PLAIN
 from screening.train.cache import Cached, Pictures, Source
 from screening.train.karyogram_set import COMPOSED, SIMULATED, Entry, KaryogramSet, build_set
 from screening.train.pictures import resized
@@ -96,6 +98,15 @@ class Pool:
     originals: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """What a view shows of the originals and of other people, and where its results are kept."""
+
+    originals: Pool
+    fresh: Pool
+    results: Path
+
+
 class PoolRun(StagedFit):
     """A run on some rows of a pool, whose frozen features are shared by all runs on that pool."""
 
@@ -128,6 +139,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/thesis"))
     parser.add_argument("--size", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--views", nargs="+", choices=(PLAIN, COMPACT), default=[PLAIN, COMPACT],
+        help="of the pictures (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--stages", type=int, default=3, help="of each family, from the head up")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="splits to run")
@@ -142,11 +157,12 @@ def main() -> int:
     commit = begin(options)
     tf.get_logger().setLevel("ERROR")
     if not options.report_only:
-        originals, fresh = make_pools(options)
+        pools = [make_pools(options, view) for view in options.views]
         for seed in range(options.seeds):
             for name in options.families:
-                for arm in options.arms:
-                    train(name, arm, seed, originals, fresh, options)
+                for of_view in pools:
+                    for arm in options.arms:
+                        train(name, arm, seed, of_view, options)
                 report(options, commit)
     report(options, commit)
     return 0
@@ -154,9 +170,9 @@ def main() -> int:
 
 def report(options: argparse.Namespace, commit: str) -> None:
     """Write the report from all results at --size."""
-    folder = options.out / f"results_{options.size}"
+    folders: dict[str, Path] = {view: results_folder(options, view) for view in (PLAIN, COMPACT)}
     body = thesis_report(
-        folder, options.size, in_words(base_folder(options, "inceptionv3")), options.reports
+        folders, options.size, in_words(base_folder(options, "inceptionv3")), options.reports
     )
     if body:
         bundle = load_bundle(default_bundle())
@@ -164,13 +180,19 @@ def report(options: argparse.Namespace, commit: str) -> None:
         write(options, "thesis.md", title, commit, bundle, options.data, body)
 
 
+def results_folder(options: argparse.Namespace, view: str) -> Path:
+    """Return where the results at --size on pictures of this view are kept."""
+    return options.out / f"results_{view}_{options.size}"
+
+
 def base_folder(options: argparse.Namespace, name: str) -> Path:
     """Return where the base taught here is kept."""
     return options.out / "bases" / name
 
 
-def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
-    """Return the 146 originals, and a normal and an abnormal picture of every cell of the others.
+def make_pools(options: argparse.Namespace, view: str) -> Pools:
+    """Return the 146 originals, and a normal and an abnormal picture of every cell of the others:
+    the same karyograms in every view.
 
     Nobody on whose chromosomes a base was taught is in either.
     """
@@ -188,9 +210,10 @@ def make_pools(options: argparse.Namespace) -> tuple[Pool, Pool]:
     pool = _entries(chosen, kinds, 10_000)
     twice = [record for record in fresh_cells for _ in range(2)]
     fresh = _entries(twice, [COMPOSED, SIMULATED] * len(fresh_cells), 20_000)
-    return (
-        _built(options, "pool", pool, pool_cells),
-        _built(options, "fresh", fresh, fresh_cells),
+    return Pools(
+        _built(options, view, "pool", pool, pool_cells),
+        _built(options, view, "fresh", fresh, fresh_cells),
+        results_folder(options, view),
     )
 
 
@@ -218,15 +241,21 @@ def shipped_locator() -> Locator:
 
 
 def _built(
-    options: argparse.Namespace, name: str, entries: list[Entry], records: list[CellRecord]
+    options: argparse.Namespace,
+    view: str,
+    name: str,
+    entries: list[Entry],
+    records: list[CellRecord],
 ) -> Pool:
-    folder = options.out / "sets" / name
+    folder = options.out / "sets" / f"{name}_{view}"
     progress = folder / "progress"
     if progress.exists() and int(progress.read_text()) == len(entries):
         made = KaryogramSet(folder)
     else:
         cells = [load_cell(record) for record in records]
-        made = build_set(folder, entries, cells, (PAGE,), shipped_locator(), options.workers)
+        made = build_set(
+            folder, entries, cells, (PAGE,), shipped_locator(), options.workers, view=view
+        )
     people = np.array([f"{row['source']}/{row['case']}" for row in made.rows])
     return Pool(np.asarray(made.images(PAGE)), made.labels, people, np.arange(len(made.rows)))
 
@@ -265,16 +294,14 @@ def parts(pool: Pool, arm: str, seed: int) -> dict[str, np.ndarray]:
     return {part: np.flatnonzero(where == part) for part in FRACTIONS}
 
 
-def train(
-    name: str, arm: str, seed: int, originals: Pool, fresh: Pool, options: argparse.Namespace
-) -> None:
+def train(name: str, arm: str, seed: int, pools: Pools, options: argparse.Namespace) -> None:
     """Train one family under one split, unless its result is whole; kept after every stage."""
-    path = options.out / f"results_{options.size}" / f"{name}_{arm}_{seed}.json"
+    path = pools.results / f"{name}_{arm}_{seed}.json"
     family = FAMILIES[name]
     chosen = family.stages[: options.stages]
     if path.exists() and len(json.loads(path.read_text())["stages"]) >= len(chosen):
         return
-    pool = augmented(originals) if family.augmented else originals
+    pool = augmented(pools.originals) if family.augmented else pools.originals
     rows = parts(pool, arm, seed)
     config = TrainConfig.model_validate(
         {
@@ -292,7 +319,7 @@ def train(
     screener = new_screener(config, where)
     teach_base(screener, family.backbone, options)
     pictures = _pictures(pool, options.size)
-    unseen = _pictures(fresh, options.size)
+    unseen = _pictures(pools.fresh, options.size)
     stages: list[dict[str, Any]] = []
 
     def keep(result: StageResult, model: keras.Model) -> None:
@@ -308,8 +335,9 @@ def train(
                 "fresh": _scores(cut.rest, sources[1], unseen.labels),
             }
         )
-        print(f"{path.stem} {result.name}: test AUC {_auc(stages[-1]['test']):.3f}, "
-              f"other people {_auc(stages[-1]['fresh']):.3f}", flush=True)  # fmt: skip
+        found = (f"{_auc(stages[-1][of]):.3f}" for of in ("test", "fresh"))
+        what = f"{pools.results.name} {path.stem} {result.name}"
+        print(f"{what}: AUC on test and other people", *found, flush=True)
         content = {**facts, "stages": stages, "history": run.history, "config": config.hash}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
@@ -324,9 +352,9 @@ def train(
         "people_on_both_sides": len(people[0] & people[1]),
         "originals_on_both_sides": len(pictured[0] & pictured[1]),
         "test_originals": len(pictured[1]),
-        "fresh_people": len(set(fresh.people)),
+        "fresh_people": len(set(pools.fresh.people)),
     }
-    folder = options.out / "runs" / f"{path.stem}_{options.size}_{config.hash[:8]}"
+    folder = options.out / "runs" / f"{pools.results.name}_{path.stem}_{config.hash[:8]}"
     run = PoolRun(
         config, get_backbone(family.backbone), _subset(pictures, rows["train"]),
         _subset(pictures, rows["validation"]), folder, where, on_stage=keep,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,66 +51,71 @@ numerical abnormality, the thesis' numbers: 105 + 41, augmented (brightness, noi
 bundle, InceptionV3 from {taught}. Nobody of the pool or of the other people taught either.
 
 Thesis: ImageNet weights, real karyograms, 150 × 150. Absolute values are therefore not comparable
-with the thesis; the two splits are comparable with one another.
-
-## The seven rows
+with the thesis; the two splits are comparable with one another, and so are the two views: *plain*,
+the karyogram as the thesis' networks saw it, and *compact*, what was found on it laid out without
+gaps, captions and margins (reports/compact.md).
 
 Test part of each split, mean over the seeds (the last column counts them); in brackets the lowest
 and the highest. Accuracy, precision and recall are at p ≥ 0.5 after training with class weights,
 not at a threshold fitted to anything: where a model has learnt nothing, nearly all its scores may
-lie on one side of 0.5 and these three say little; read the AUC.
-
-{table}
-
-## The size of the leak
-
-AUC. *Claimed*: on the test part of the split. *True*: the very same models on people in no pool.
-*Leak*: claimed minus true. {sizes}
-
-{leak}
-
-{found}
+lie on one side of 0.5 and these three say little; read the AUC. Of the leak, AUC. *Claimed*: on
+the test part of the split. *True*: the very same models on people in no pool. *Leak*: claimed minus
+true.
 
 Read single cells with care: a test part holds few people, its AUC moves by ±0.1 from seed to seed,
 and all models of a seed share one split. The rows on original data leak only where two cells of one
-person stand on both sides.{inception}
+person stand on both sides.
 
-ROC curves of the test parts and of other people, the scores of all seeds pooled:
+Figures: ROC curves of the test parts and of other people, the scores of all seeds pooled; loss and
+AUC by epoch, first seed (thin lines mark where a deeper stage begins); confusion matrices at 0.5,
+test parts of all seeds added up; AUC by stage of unfreezing (every stage starts from the best epoch
+of the one before, by validation AUC, and hands that on where none of its own is better: two stages
+are then equal).
+"""
 
-![ROC](thesis_roc.png)
+VIEW = """
+## The seven rows, {view} pictures
 
-Loss and AUC by epoch, first seed; thin lines mark where a deeper stage begins:
+{table}
 
-![training curves](thesis_curves.png)
+### The size of the leak, {view} pictures
 
-Confusion matrices at 0.5, test parts of all seeds added up:
+{sizes}
 
-![confusion matrices](thesis_confusion.png)
+{leak}
 
-AUC by stage of unfreezing. Every stage starts from the best epoch of the one before, by validation
-AUC, and hands that on where none of its own is better: two stages are then equal.
+{found}{unlearnt}
 
-![AUC by stage](thesis_stages.png)
+![ROC]({stem}_roc.png)
+
+![training curves]({stem}_curves.png)
+
+![confusion matrices]({stem}_confusion.png)
+
+![AUC by stage]({stem}_stages.png)
 """
 
 Results = dict[tuple[str, str, int], dict[str, Any]]
 
 
-def thesis_report(results_folder: Path, size: int, taught: str, reports: Path) -> str:
-    """Return the text of reports/thesis.md from all results in the folder, "" without any; its
-    figures are written. `taught`: in words, from what InceptionV3 started."""
-    results: Results = {}
-    for path in sorted(results_folder.glob("*.json")):
-        name, arm, seed = path.stem.rsplit("_", 2)
-        results[name, arm, int(seed)] = json.loads(path.read_text())
-    if not results:
-        return ""
-    _figures(results, reports)
-    return TEXT.format(
-        size=size, taught=taught,
-        table=_table(results), leak=_leak_table(results), sizes=_sizes(results),
-        found=_found(results), inception=_unlearnt(results),
-    )  # fmt: skip
+def thesis_report(folders: Mapping[str, Path], size: int, taught: str, reports: Path) -> str:
+    """Return the text of reports/thesis.md from all results in the folder of each view, "" without
+    any; its figures are written. `taught`: in words, from what InceptionV3 started."""
+    parts = []
+    for view, folder in folders.items():
+        results: Results = {}
+        for path in sorted(folder.glob("*.json")):
+            name, arm, seed = path.stem.rsplit("_", 2)
+            results[name, arm, int(seed)] = json.loads(path.read_text())
+        if results:
+            stem = f"thesis_{view}"
+            _figures(results, reports, stem)
+            parts.append(VIEW.format(
+                view=view, stem=stem,
+                table=_table(results), leak=_leak_table(results), sizes=_sizes(results),
+                found=_found(results), unlearnt=_unlearnt(results),
+            ))  # fmt: skip
+    return TEXT.format(size=size, taught=taught) + "".join(parts) if parts else ""
 
 
 def _seeds(results: Results, name: str, arm: str, stage: int = 0) -> list[dict[str, Any]]:
@@ -246,7 +251,7 @@ def _sizes(results: Results) -> str:
     return " ".join(said)
 
 
-def _figures(results: Results, folder: Path) -> None:
+def _figures(results: Results, folder: Path, stem: str) -> None:
     rows = _each_row(results)
     figure = Figure(figsize=(10.5, 10.5), layout="constrained")
     shown = [
@@ -259,16 +264,16 @@ def _figures(results: Results, folder: Path) -> None:
                                 for label, _, name, stage in rows
                                 if _seeds(results, name, arm, stage)})  # fmt: skip
         axes.set_title(title)
-    figure.savefig(folder / "thesis_roc.png", dpi=90)
+    figure.savefig(folder / f"{stem}_roc.png", dpi=90)
     matrices = {}
     for label, _, name, stage in rows:
         for arm in ARMS:
             contents = _seeds(results, name, arm, stage)
             if contents:
                 matrices[f"{label}\nover {arm}"] = confusion_of(*_joined(contents, stage, "test"))
-    figures.confusion(matrices, folder / "thesis_confusion.png")
-    _curves(results, folder / "thesis_curves.png")
-    _by_stage(results, folder / "thesis_stages.png")
+    figures.confusion(matrices, folder / f"{stem}_confusion.png")
+    _curves(results, folder / f"{stem}_curves.png")
+    _by_stage(results, folder / f"{stem}_stages.png")
 
 
 def _joined(contents: list[dict[str, Any]], stage: int, of: str) -> tuple[np.ndarray, np.ndarray]:
