@@ -1,11 +1,11 @@
 """Measure what several cells of one person say of structural changes, against one cell.
 
-    python scripts/measure_cells.py --data DATA [--part test]
+    python scripts/measure_cells.py --data DATA [--parts test calibration]
 
-Writes reports/cells.md. The cells of each person whom the bundle never saw are composed as pages,
-normal, cut and joined without a change, or all with the same structural change; each cell looks its
-own way. What `screen` makes of the case is told for one cell of it, for two as it has them by
-itself, and with --cells-together.
+Writes reports/cells.md. The cells of each person who taught the bundle nothing are composed as
+pages, normal, cut and joined without a change, or all with the same structural change; each cell
+looks its own way. What `screen` makes of the case is told for one cell of it, for two as it has
+them by itself, and with --cells-together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from screening.assess.structural import without_structure
 from screening.build.data import records_of
 from screening.bundle import Bundle, default_bundle, load_bundle, sha256_of
 from screening.classes import LOW_PRIORITY
-from screening.data.split import TEST, VALIDATION
+from screening.data.chromosomes import CellRecord
+from screening.data.split import CALIBRATION, TEST, VALIDATION
 from screening.errors import ScreeningError
 from screening.metrics import markdown_table, proportion
 from screening.record import Picture
@@ -192,12 +193,36 @@ def in_one_of_two(cases: Sequence[Case], bundle: Bundle) -> str:
     return markdown_table(["judged by", "cases raised, for whatever reason"], rows)
 
 
+def section(
+    part: str, records: Sequence[CellRecord], bundle: Bundle, args: argparse.Namespace
+) -> str:
+    """Return what is measured on the people of a part of the split, as Markdown."""
+    people = several(people_cells(list(records), bundle, part))
+    numbers = range(args.normal + args.changed)
+    jobs = [((p, n, args.normal), cells) for p, cells in enumerate(people) for n in numbers]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
+            composed = [one for one in pool.map(partial(made, folder=folder), jobs) if one]
+        print(f"{part}: {sum(len(one.pages) for one in composed)} pages", flush=True)
+        cases = list(looked(composed, bundle, folder, args))
+    return (
+        f"\n## People of the {part} part\n\n{len(people)} with two cells or more.\n\n"
+        f"### Two cells\n\n{table(cases, bundle, 2)}\n"
+        f"### Three cells\n\n{table(cases, bundle, 3)}\n"
+        f"### A change that only one of two cells has\n\n{in_one_of_two(cases, bundle)}"
+    )
+
+
 def main() -> int:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=default_bundle())
-    parser.add_argument("--part", choices=(TEST, VALIDATION), default=TEST)
+    parser.add_argument(
+        "--parts", nargs="+", choices=(TEST, VALIDATION, CALIBRATION), default=[TEST, CALIBRATION],
+        help="of the split: whose cells (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--normal", type=int, default=3, help="cases of a person (%(default)s)")
     parser.add_argument("--changed", type=int, default=5, help="cases of a person (%(default)s)")
     parser.add_argument("--passes", type=int, default=100)
@@ -207,25 +232,13 @@ def main() -> int:
     commit = begin(args)
     bundle = load_bundle(args.bundle)
     records = records_of(args.data, settings(bundle).sources)
-    people = several(people_cells(records, bundle, args.part))
-    numbers = range(args.normal + args.changed)
-    jobs = [((p, n, args.normal), cells) for p, cells in enumerate(people) for n in numbers]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
-            composed = [one for one in pool.map(partial(made, folder=folder), jobs) if one]
-        print(f"{sum(len(one.pages) for one in composed)} pages", flush=True)
-        cases = list(looked(composed, bundle, folder, args))
     body = (
-        f"People of the {args.part} part with two cells or more, {len(people)}: of each "
-        f"{args.normal} normal cases, a third of them cut and joined without a change, and "
-        f"{args.changed} with a change of 20 megabases or more in every cell, the same one. Each "
-        f"cell is composed as a page of its own look; {args.passes} passes. Robertsonian "
-        "translocations are left out: they change the number.\n\n"
-        f"## Two cells\n\n{table(cases, bundle, 2)}\n"
-        f"## Three cells\n\n{table(cases, bundle, 3)}\n"
-        "## A change that only one of two cells has\n\n"
-        f"{in_one_of_two(cases, bundle)}"
+        "Cases of people who taught the bundle nothing (those of the calibration part are its "
+        f"certificate's), of each {args.normal} normal ones, a third of them cut and joined "
+        f"without a change, and {args.changed} with a change of 20 megabases or more in every "
+        "cell, the same one. Each cell is composed as a page of its own look; "
+        f"{args.passes} passes. Robertsonian translocations are left out: they change the number.\n"
+        + "".join(section(part, records, bundle, args) for part in args.parts)
     )
     write(args, "cells.md", "Several cells of one person", commit, bundle, args.data, body)
     return 0
