@@ -11,6 +11,7 @@ import numpy as np
 
 from screening.classes import CHROMOSOMES, NOT_A_CHROMOSOME
 from screening.evidence.in_cell import classes_in_cell
+from screening.evidence.single_lengths import likelihood_of_lengths, weighed
 from screening.evidence.structure_single import SingleChange
 from screening.images.read import read_image
 from screening.images.single import single_chromosome
@@ -73,11 +74,13 @@ def name_singles(
     cells: bool = True,
     structure: StructureReader | None = None,
 ) -> Iterator[Named]:
-    """Yield the answer for each picture, case by case; with `structure` whole cells come first.
+    """Yield the answer for each picture, whole cells first, case by case.
 
     `cells`: the pictures of a case may be the chromosomes of one cell; where their lengths agree
     with that, each one's relative length and its company help to tell its class, and the network
-    adapts to the cell's look. `structure`: tells which ones are rearranged, None: nobody does.
+    adapts to the cell's look. The lengths of the others help where those of their case, or else of
+    all of them, agree on one scale. `structure`: tells which ones are rearranged, None: nobody
+    does.
     """
     cases: dict[str, list[PictureFile]] = defaultdict(list)
     for found in images:
@@ -87,33 +90,74 @@ def name_singles(
     rest: list[_Read] = []
     for case, group in cases.items():
         read, one_cell = _case(case, group, classifier, settings, cells)
-        if structure is None:
-            yield from (one.named for one in read)
-        elif one_cell:
-            yield from _with_changes(read, structure, how, True, True)
+        if one_cell:
+            yield from _told(read, structure, how, True, True)
         else:
             rest += read
-    if structure is not None:
-        yield from _with_changes(rest, structure, how, False, cells)
+    yield from _told(_by_lengths(rest) if cells else rest, structure, how, False, cells)
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """An answer, and the picture and p (25,) that it comes from; None for no chromosome."""
+    """An answer. Of a chromosome also its picture, its length along the axis in pixels, what its p
+    (25,) comes from and that of each pass (passes, 25); None for no chromosome."""
 
     named: Named
     picture: np.ndarray | None = None
+    length: float = float("nan")
     p: np.ndarray | None = None
+    each: np.ndarray | None = None
 
 
-def _with_changes(
+def _by_lengths(read: Sequence[_Read]) -> list[_Read]:
+    """Return the answers after the lengths have spoken: at the scale of a picture's own case, or
+    where that says nothing at the scale of all."""
+    shown = [i for i, one in enumerate(read) if one.p is not None]
+    p = np.array([read[i].p for i in shown], np.float32).reshape(len(shown), -1)
+    lengths = np.array([read[i].length for i in shown], np.float32)
+    every = likelihood_of_lengths(p, lengths)
+    cases: dict[str, list[int]] = defaultdict(list)
+    for k, i in enumerate(shown):
+        cases[read[i].named.case].append(k)
+    made = list(read)
+    for at in cases.values():
+        own = likelihood_of_lengths(p[at], lengths[at]) if len(cases) > 1 else None
+        if own is None and every is not None:
+            own = every[at]
+        if own is not None:
+            for k, likelihood in zip(at, own, strict=True):
+                made[shown[k]] = _weighed(read[shown[k]], likelihood)
+    return made
+
+
+def _weighed(one: _Read, likelihood: np.ndarray) -> _Read:
+    """Return an answer weighed with the likelihood (24,) of its length as each class."""
+    assert one.each is not None
+    each = weighed(one.each.astype(np.float32), likelihood)
+    p = each.mean(0)
+    best = int(p[:-1].argmax())
+    named = replace(
+        one.named,
+        name=CHROMOSOMES[best],
+        p=float(p[best]),
+        confidence=float((each.argmax(1) == best).mean()),
+        p_std=float(each[:, best].std()),
+    )
+    return replace(one, named=named, p=p)
+
+
+def _told(
     read: Sequence[_Read],
-    reader: StructureReader,
+    reader: StructureReader | None,
     how: StructureReading,
     one_cell: bool,
     one_scale: bool,
 ) -> Iterator[Named]:
-    """Yield the answers with what the structure of the chromosomes reads as."""
+    """Yield the answers, with what the structure of the chromosomes reads as if there is a reader
+    of it."""
+    if reader is None:
+        yield from (one.named for one in read)
+        return
     pictures = [one.picture for one in read if one.picture is not None]
     p = [one.p for one in read if one.p is not None]
     changes = iter(changes_of(pictures, np.array(p), reader, how, one_cell, one_scale))
@@ -167,7 +211,11 @@ def _case(
             relative=None if np.isnan(said.relative[i]) else float(said.relative[i]),
             not_one=not_one,
         )
-        read.append(_Read(named) if rejected else _Read(named, pictures[i], p[i]))
+        if rejected:
+            read.append(_Read(named))
+        else:
+            each = said.each[:, i].astype(np.float16)  # kept of every picture until the last
+            read.append(_Read(named, pictures[i], float(lengths[i]), p[i], each))
     return read, one_cell
 
 
