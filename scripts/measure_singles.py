@@ -25,12 +25,13 @@ from screening.bundle import Bundle, default_bundle, load_bundle
 from screening.classes import CHROMOSOMES, class_index
 from screening.errors import ScreeningError
 from screening.evidence.in_cell import classes_in_cell
+from screening.evidence.single_lengths import likelihood_of_lengths, weighed
 from screening.evidence.structure_path import read_path
 from screening.images.single import single_chromosome
 from screening.karyogram.crops import cell_scale, standardised
 from screening.karyogram.strip import cell_strips
 from screening.karyogram.whole import ink_mask
-from screening.metrics import auroc, markdown_table
+from screening.metrics import auroc, markdown_table, proportion
 from screening.predict.chromosomes import ChromosomeClassifier
 from screening.predict.engine import engine_of
 from screening.predict.structure import StructureReader
@@ -46,14 +47,14 @@ _CHANGES = 16
 
 @dataclass(frozen=True, eq=False)
 class Singles:
-    """Pictures of one laboratory and the truth: class index, kind, changed part and cell of each,
-    (n,)."""
+    """Pictures and the truth of each, (n,): class index, kind, changed part, cell, laboratory."""
 
     pictures: list[np.ndarray]
     classes: np.ndarray
     kinds: np.ndarray
     sizes: np.ndarray
     cells: np.ndarray
+    sources: np.ndarray
 
 
 def singles(cells: Sequence[Metaphase], splicer: Splicer = by_pictures) -> Singles:
@@ -70,22 +71,49 @@ def singles(cells: Sequence[Metaphase], splicer: Splicer = by_pictures) -> Singl
             truth = truths[int(one.derived)] if one.derived else None
             pictures.append(np.ascontiguousarray(single_chromosome(one.image)))
             kind, size = (truth.kind, truth.size) if truth else (UNTOUCHED, 0.0)
-            told.append((class_index(one.name), kind, size, number))
-    classes, kinds, sizes, numbers = map(np.array, zip(*told, strict=True))
-    return Singles(pictures, classes, kinds, sizes, numbers)
+            told.append((class_index(one.name), kind, size, number, cell.source))
+    return Singles(pictures, *map(np.array, zip(*told, strict=True)))
+
+
+ALONE, FOLDER, CELLS = "each picture alone", "one folder", "whole cells"
+"""What `classify` may know of the scale."""
+
+
+def classes_of(
+    known: Singles, bundle: Bundle, classifier: ChromosomeClassifier
+) -> dict[str, np.ndarray]:
+    """Return what `classify` says of the classes (n, 25), by what it knows of the scale."""
+    unknown = np.full(len(known.pictures), np.nan, np.float32)
+    p = classifier.classify(known.pictures, unknown, False).p
+    likelihood = likelihood_of_lengths(p, standardised(known.pictures)[1])
+    together = p if likelihood is None else weighed(p, likelihood)
+    return {ALONE: p, FOLDER: together, CELLS: _in_cells(known, bundle, classifier)}
+
+
+def class_table(known: Singles, said: dict[str, np.ndarray]) -> str:
+    """Return how many untouched chromosomes get their class, as Markdown."""
+    untouched = known.kinds == UNTOUCHED
+    groups = {"all": untouched}
+    groups |= {name: untouched & (known.sources == name) for name in np.unique(known.sources)}
+    rows = []
+    for way, p in said.items():
+        right = _top(p) == known.classes
+        rows.append(
+            [way, *(proportion(int(right[o].sum()), int(o.sum())) for o in groups.values())]
+        )
+    return markdown_table(["named rightly", *groups], rows)
 
 
 def witnesses(
-    known: Singles, bundle: Bundle, classifier: ChromosomeClassifier, reader: StructureReader
+    known: Singles, said: dict[str, np.ndarray], bundle: Bundle, reader: StructureReader
 ) -> dict[str, np.ndarray]:
     """Return what each way of looking says of each picture (n,), the higher the more it looks
-    changed. The first three are what `classify` does, by what it knows of the scale."""
+    changed. The first three are what `classify` does, by what it knows of the scale; `said`: as of
+    `classes_of`."""
     reading, count = bundle.info.reading, len(known.pictures)
-    unknown = np.full(count, np.nan, np.float32)
-    p = classifier.classify(known.pictures, unknown, False).p
+    p, together = said[ALONE], said[FOLDER]
     given = np.eye(len(CHROMOSOMES) + 1, dtype=np.float32)
-    own = p[:, : len(CHROMOSOMES)]
-    top = own.argmax(1)
+    own, top = p[:, : len(CHROMOSOMES)], _top(p)
 
     def read(p: np.ndarray, at: np.ndarray, cell: bool, scale: bool) -> np.ndarray:
         shown = [known.pictures[i] for i in at]
@@ -101,16 +129,20 @@ def witnesses(
 
     every = np.arange(count)
     return {
-        "likely classes, each picture alone": read(p, every, False, False),
-        "likely classes, one folder": read(p, every, False, True),
-        "likely classes, whole cells": by_cell(_in_cells(known, bundle, classifier)),
+        f"likely classes, {ALONE}": read(p, every, False, False),
+        f"likely classes, {FOLDER}": read(together, every, False, True),
+        f"likely classes, {CELLS}": by_cell(said[CELLS]),
         "likeliest class, alone": read(given[top], every, False, False),
-        "likeliest class, one folder": read(given[top], every, False, True),
+        "likeliest class, one folder": read(given[_top(together)], every, False, True),
         "right class given, alone": read(given[known.classes], every, False, False),
         "right class given, whole cells": by_cell(given[known.classes]),
         "path of the likeliest class, alone": _gains(known, top, reader),
         "the classifier's doubt alone": 1 - own.max(1) / own.sum(1),
     }
+
+
+def _top(p: np.ndarray) -> np.ndarray:
+    return p[:, : len(CHROMOSOMES)].argmax(1)
 
 
 def _in_cells(known: Singles, bundle: Bundle, classifier: ChromosomeClassifier) -> np.ndarray:
@@ -178,14 +210,19 @@ def main() -> int:
     engine = engine_of(bundle).engine
     classifier = ChromosomeClassifier(bundle, engine, 20)
     reader = StructureReader(engine, passes=1)
-    text = ["`told`: p_changed is at least 0.5. Of unseen people the laboratory is known.", ""]
+    text = [
+        "“One folder”: the pictures of all cells and laboratories in one, no scale known. “Told”: "
+        "p_changed is at least 0.5. Of unseen people the laboratory is known.", "",
+    ]  # fmt: skip
     for where, cells in test_cells(given.data, bundle).items():
         chosen = np.random.default_rng(3).permutation(len(cells))[: given.cells]
         known = singles([cells[i] for i in chosen])
         print(where, len(known.pictures), flush=True)
         right = f"{np.sum(known.kinds == UNTOUCHED)} untouched, {np.sum(known.kinds == SHAM)} shams"
         text += [f"## {where}: {len(chosen)} cells, {right}", ""]
-        text += [table(known, witnesses(known, bundle, classifier, reader)), ""]
+        said = classes_of(known, bundle, classifier)
+        text += [class_table(known, said), "",
+                 table(known, witnesses(known, said, bundle, reader)), ""]  # fmt: skip
     write(given, "singles.md", "Single chromosomes that look rearranged", commit, bundle,
           given.data, "\n".join(text))  # fmt: skip
     return 0

@@ -208,7 +208,7 @@ def test_the_tables_of_a_baseline_tell_what_it_finds():
 
     kinds = np.array([UNTOUCHED] * 20 + [SHAM] * 10 + ["del"] * 10)
     sizes = np.array([0.0] * 30 + [0.3] * 10)
-    known = script.Singles([], np.full(40, 8), kinds, sizes, np.arange(40) % 4)
+    known = script.Singles([], np.full(40, 8), kinds, sizes, np.arange(40) % 4, kinds)
     said = {"perfect": (sizes > 0) + np.arange(40) / 1e3}, {"perfect": np.full(40, 8)}
     text = script.areas(known, said)
     assert "| changed against untouched | all | 10 | 1.000 (1.000–1.000) |" in text
