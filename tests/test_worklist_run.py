@@ -378,3 +378,19 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
         for _ in range(3):
             shown_progress.advance(1)
     assert shown in text.getvalue() if shown else not text.getvalue()
+
+
+def test_the_time_left_is_told_by_what_came_after_the_first_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text, now = io.StringIO(), [0.0]
+    console = Console(file=text, force_terminal=False, color_system=None, width=80)
+    monkeypatch.setattr(progress, "Console", lambda file: console)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.RunProgress(100, False) as shown_progress:
+        for at in (600.0, 660.0):  # ten minutes until the first, a minute for the second
+            now[0] = at
+            shown_progress.advance(1)
+    assert text.getvalue().splitlines() == [
+        "1 of 100 pictures", "2 of 100 pictures, about 98 min left",
+    ]  # fmt: skip

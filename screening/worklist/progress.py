@@ -27,7 +27,8 @@ class RunProgress:
         self.total, self.done = total, 0
         self.console = Console(file=sys.stderr)
         self._lines = not quiet and not self.console.is_terminal
-        self._started = self._last_line = time.monotonic()
+        self._last_line = time.monotonic()
+        self._first: tuple[float, int] | None = None
         self._bar = Progress(
             TextColumn("Screening"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), console=self.console,
@@ -49,8 +50,16 @@ class RunProgress:
         self._bar.advance(self._task, count)
         if self._lines and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
-            left = (self._last_line - self._started) / max(self.done, 1) * (self.total - self.done)
-            print(
-                f"{self.done} of {self.total} pictures, about {left / 60:.0f} min left",
-                file=self.console.file, flush=True,
-            )  # fmt: skip
+            print(f"{self.done} of {self.total} pictures{self._left()}",
+                  file=self.console.file, flush=True)  # fmt: skip
+        if self._first is None:
+            self._first = time.monotonic(), self.done
+
+    def _left(self) -> str:
+        """How long the rest takes, by what came after the first: before it networks load, and of
+        single pictures all are seen."""
+        if self._first is None:
+            return ""
+        since, before = self._first
+        each = (self._last_line - since) / max(self.done - before, 1)
+        return f", about {each * (self.total - self.done) / 60:.0f} min left"

@@ -113,7 +113,9 @@ def _by_lengths(read: Sequence[_Read]) -> list[_Read]:
     """Return the answers after the lengths have spoken: at the scale of a picture's own case, or
     where that says nothing at the scale of all."""
     shown = [i for i, one in enumerate(read) if one.p is not None]
-    p = np.array([read[i].p for i in shown], np.float32).reshape(len(shown), -1)
+    if not shown:
+        return list(read)
+    p = np.array([read[i].p for i in shown], np.float32)
     lengths = np.array([read[i].length for i in shown], np.float32)
     every = likelihood_of_lengths(p, lengths)
     cases: dict[str, list[int]] = defaultdict(list)
