@@ -252,6 +252,7 @@ def _sizes(results: Results) -> str:
 
 
 def _figures(results: Results, folder: Path, stem: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     rows = _each_row(results)
     figure = Figure(figsize=(10.5, 10.5), layout="constrained")
     shown = [
