@@ -199,7 +199,8 @@ def _found(results: Results) -> str:
     shown = _each_row(results)
     missing = [row[0] for row in ROWS if row not in shown]
     not_run = f" Not run: {'; '.join(missing)}." if missing else ""
-    return f"Mean leak of the augmented rows: {', '.join(means.values())}.{not_run}"
+    leak = f"Mean leak of the augmented rows: {', '.join(means.values())}." if means else ""
+    return f"{leak}{not_run}".strip()
 
 
 def _unlearnt(results: Results) -> str:
