@@ -83,9 +83,9 @@ def classes_of(
     known: Singles, bundle: Bundle, classifier: ChromosomeClassifier
 ) -> dict[str, np.ndarray]:
     """Return what `classify` says of the classes (n, 25), by what it knows of the scale."""
-    unknown = np.full(len(known.pictures), np.nan, np.float32)
-    p = classifier.classify(known.pictures, unknown, False).p
-    likelihood = likelihood_of_lengths(p, standardised(known.pictures)[1])
+    crops, lengths, _ = standardised(known.pictures)
+    p = classifier.of_crops(crops, np.full(len(crops), np.nan, np.float32)).p
+    likelihood = likelihood_of_lengths(p, lengths)
     together = p if likelihood is None else weighed(p, likelihood)
     return {ALONE: p, FOLDER: together, CELLS: _in_cells(known, bundle, classifier)}
 
@@ -151,9 +151,9 @@ def _in_cells(known: Singles, bundle: Bundle, classifier: ChromosomeClassifier) 
     for number in np.unique(known.cells):
         at = np.flatnonzero(known.cells == number)
         shown = [known.pictures[i] for i in at]
-        _, lengths, _ = standardised(shown)
+        crops, lengths, _ = standardised(shown)
         scale = cell_scale(lengths)
-        p = classifier.classify(shown, lengths * scale, bool(np.isfinite(scale))).p
+        p = classifier.of_crops(crops, lengths * scale, bool(np.isfinite(scale))).p
         found[at] = classes_in_cell(p, bundle.info.reading) if np.isfinite(scale) else p
     return found
 

@@ -20,12 +20,13 @@ PASSES = 7
 
 
 class OfBandsAlone:
-    """A classifier that takes each picture for the shorter class of its pair, by its tone."""
+    """A classifier that takes each crop for the shorter class of its pair, by its paler half."""
 
-    def classify(self, pictures, relative, cell=False):
-        p = np.full((len(pictures), len(CHROMOSOMES) + 1), 0.001, np.float32)
-        for row, picture in zip(p, pictures, strict=True):
-            long, short = PAIRS[round((int(picture.min()) - 20) / 40)]
+    def of_crops(self, images, relative, cell=False):
+        p = np.full((len(images), len(CHROMOSOMES) + 1), 0.001, np.float32)
+        for row, image in zip(p, images.astype(float), strict=True):
+            lower = image[48:].mean() - image[:48].mean()
+            long, short = PAIRS[0 if abs(lower) < 10 else 1 if lower > 0 else 2]
             row[CHROMOSOMES.index(long)], row[CHROMOSOMES.index(short)] = 0.4, 0.45
         p /= p.sum(1, keepdims=True)
         each = np.repeat(p[None], PASSES, 0)
@@ -37,11 +38,13 @@ def _folder(folder: Path, unit: float) -> list[PictureFile]:
     """Twelve bars as long as their classes at `unit` pixels to a percent; two cases."""
     found = []
     for number in range(12):
-        tone, pair = number % 3, PAIRS[number % 3]
+        pair = PAIRS[number % 3]
         name = pair[number // 3 % 2]
         long = round(unit * RELATIVE_LENGTH[name]) if unit else 60
         picture = np.full((long + 8, 24), 255, np.uint8)
-        picture[4:-4, 7:17] = 20 + 40 * tone
+        picture[4:-4, 7:17] = 60
+        if number % 3:
+            picture[4:-4, 7:17][long // 2 * (number % 3 - 1) :][: long // 2] = 150
         path = folder / f"{number:02d}-{name}.png"
         cv2.imwrite(str(path), picture)
         found.append(PictureFile(path.name, path, "ab"[number % 2]))

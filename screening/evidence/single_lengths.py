@@ -3,8 +3,9 @@
 Pictures of one microscope lie at one scale, or nearly so: the length of each is that of its class
 times a common factor, with a spread of its own from cell to cell. Factor and spread are those that
 are most probable given what the bands say of the classes (expectation maximisation, Dempster, Laird
-& Rubin 1977). Pictures that were all brought to one size, or zoomed each its own way, must not
-speak: lengths count only where they are far more probable so than as lengths that know no class.
+& Rubin 1977). Pictures that were all brought to one size must not speak: lengths count only where
+they are far more probable so than as lengths that know no class. One broad scale is enough to name
+a class; for structure `karyogram.scales` parts laboratories, once the classes are known.
 """
 
 from __future__ import annotations

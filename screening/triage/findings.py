@@ -23,7 +23,8 @@ _EASIER = 0.77
 """By how much less than one cell the mean of several may say (log-odds of a structural change): of
 two cells of each of 14 validation people 32 of 48 changes are seen so, by the more suspicious cell
 35, and none of 37 normal cases loses low priority instead of 4. Preferred to 1.07, which sees more,
-with test people in view, of whom that would cost 17 % (reports/cells.md: other pages of them)."""
+with test people in view, of whom that would cost 17 % (reports/cells.md: other pages of them, and
+calibration people, who had no part in it)."""
 
 
 @dataclass(frozen=True)

@@ -50,16 +50,13 @@ class RunProgress:
         self._bar.advance(self._task, count)
         if self._lines and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
-            print(f"{self.done} of {self.total} pictures{self._left()}",
+            left = ""
+            if self._first is not None:
+                # Before the first networks load, and of single pictures all are seen.
+                since, before = self._first
+                each = (self._last_line - since) / max(self.done - before, 1)
+                left = f", about {each * (self.total - self.done) / 60:.0f} min left"
+            print(f"{self.done} of {self.total} pictures{left}",
                   file=self.console.file, flush=True)  # fmt: skip
         if self._first is None:
             self._first = time.monotonic(), self.done
-
-    def _left(self) -> str:
-        """How long the rest takes, by what came after the first: before it networks load, and of
-        single pictures all are seen."""
-        if self._first is None:
-            return ""
-        since, before = self._first
-        each = (self._last_line - since) / max(self.done - before, 1)
-        return f", about {each * (self.total - self.done) / 60:.0f} min left"

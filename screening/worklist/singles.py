@@ -189,10 +189,10 @@ def _case(
         else:
             at[found.name] = len(pictures)
             pictures.append(picture)
-    _, lengths, _ = standardised(pictures)
+    crops, lengths, _ = standardised(pictures)
     scale = cell_scale(lengths) if cells and len(pictures) <= _LARGEST_CELL else float("nan")
     one_cell = bool(np.isfinite(scale))
-    said = classifier.classify(pictures, lengths * scale, one_cell)
+    said = classifier.of_crops(crops, lengths * scale, one_cell)
     p = classes_in_cell(said.p, settings) if one_cell else said.p
     read = []
     for found in group:
